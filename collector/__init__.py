@@ -1,0 +1,1 @@
+"""The collector: intake → stores → scenarios → alerts → web."""

@@ -1,0 +1,120 @@
+"""The contract of a series store: where ambient readings live.
+
+Everything here is columns. A store is idempotent by batch: appending the same `BatchKey` again
+changes nothing, whatever crashed in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import Final, Literal, NamedTuple, Protocol, get_args
+
+from telemetry.batch import Body, Stream
+
+Aggregate = Literal["mean", "min", "max", "sum", "count", "first", "last"]
+AGGREGATES: Final[tuple[str, ...]] = get_args(Aggregate)
+POINTS_MAX: Final = 100_000
+"""Rows of one answer; a query that would give more is refused with QueryTooLargeError."""
+
+
+class BatchKey(NamedTuple):
+    """Names one batch of one gateway for ever."""
+
+    school: str
+    gateway: str
+    stream: Stream
+    generation: str
+    sequence: int
+
+
+class SeriesBatch(NamedTuple):
+    """The readings of one batch; `clock` is the batch's ClockQuality, kept with every point."""
+
+    key: BatchKey
+    clock: int
+    body: Body
+
+
+class Point(NamedTuple):
+    """One value; `quality` as packed by `telemetry.quality.pack_quality`."""
+
+    time_ms: int
+    value: float
+    quality: int
+
+
+class SeriesInfo(NamedTuple):
+    """A series and its latest point by time (late data never replaces a later one)."""
+
+    id: int
+    school: str
+    gateway: str
+    quantity: str
+    device: str
+    place: str
+    model: str
+    latest: Point
+
+
+class Selector(NamedTuple):
+    """Which series; None means any. `after_id` and `limit` page through them in order of id."""
+
+    quantity: str | None = None
+    device: str | None = None
+    place: str | None = None
+    gateway: str | None = None
+    school: str | None = None
+    after_id: int = 0
+    limit: int = 1_000
+
+
+class SeriesPoints(NamedTuple):
+    """The answer for one series, ordered by time.
+
+    Raw (no step): every point, `counts` all 1. With a step: one row a window that has points; the
+    window starts at multiples of the step since 1970 UTC and is named by its start; `quality` is
+    the worst value quality in the window, packed with the worst clock quality.
+    """
+
+    series: SeriesInfo
+    time_ms: list[int]
+    value: list[float]
+    quality: list[int]
+    counts: list[int]
+
+
+class StoreUnavailableError(Exception):
+    """The store cannot take or give anything now; the caller keeps what it has and tries again."""
+
+
+class QueryTooLargeError(ValueError):
+    """The answer would exceed POINTS_MAX rows; ask for a larger step or a shorter range."""
+
+
+class SeriesStore(Protocol):
+    """May be used from one event loop; never blocks it."""
+
+    async def append(self, batches: Sequence[SeriesBatch]) -> Awaitable[None]:
+        """Takes the batches over, all or none. The awaitable it returns completes when they are
+        durable: only then may they be acknowledged as stored. Raises StoreUnavailableError.
+        """
+
+    async def series(self, selector: Selector = ...) -> list[SeriesInfo]: ...
+
+    async def query(
+        self,
+        series_ids: Sequence[int],
+        start_ms: int,
+        end_ms: int,
+        *,
+        step_ms: int | None = None,
+        aggregate: Aggregate = "mean",
+    ) -> list[SeriesPoints]:
+        """Points with start ≤ time < end, in the order of `series_ids`; unknown ids are left out.
+        Raises QueryTooLargeError.
+        """
+
+    async def point_count(self) -> int:
+        """How many points there are in all."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,47 @@
+"""The contract between a transport to the collector and the gateway's forwarding logic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from telemetry.topics import Leaf
+
+
+class Outgoing(NamedTuple):
+    """A signed envelope and the leaf of the topic (or path) it goes to."""
+
+    leaf: Leaf
+    data: bytes
+
+
+class Outbox(Protocol):
+    """What an uplink carries, and where it brings the answers. Transport-free."""
+
+    async def connected(self) -> None:
+        """A new connection: everything on loan is free to be sent again."""
+
+    async def next(self) -> Sequence[Outgoing]:
+        """Waits for something to send, within the window of unacknowledged batches; never empty."""
+
+    async def answered(self, data: bytes) -> None:
+        """An envelope from the collector; a wrong signature is counted and ignored, never raised."""
+
+
+class Uplink(Protocol):
+    """One way to the collector.
+
+    `run` keeps connected until cancelled, with backoff, and moves envelopes both ways. It may lose,
+    repeat and reorder: the outbox resends what stays unacknowledged. It raises only for a fault of
+    the program.
+
+    `check` connects once and says in a line what it found; raises UplinkError with the reason.
+    """
+
+    async def run(self, outbox: Outbox) -> None: ...
+
+    async def check(self) -> str: ...
+
+
+class UplinkError(Exception):
+    """The way to the collector is closed; the message says why."""

@@ -1,0 +1,282 @@
+"""A supervised MQTT connection: what drivers, uplink and intake have in common.
+
+Speaks MQTT 5 and falls back to 3.1.1 for a broker that does not, over aiomqtt. Messages are handed
+over in chunks, everything that has arrived since the last time, so that a busy topic costs one
+wake-up a chunk and not one a message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+import aiomqtt
+import structlog
+from pydantic import Field
+
+from foundation.backoff import Backoff
+from foundation.tomlfile import StrictModel
+
+QUEUE_MESSAGES_MAX: Final = 50_000
+_REFUSED_V5: Final = {1, 132}
+"""CONNACK codes with which a 3.1.1 broker refuses MQTT 5 (its own, and that of MQTT 5)."""
+_NOT_AUTHORISED: Final = {4, 5, 134, 135}
+
+log = structlog.get_logger()
+_client_log = logging.getLogger("aiomqtt.quiet")
+_client_log.setLevel(logging.ERROR)  # it warns of every burst of publications; bounds are ours
+
+
+class BrokerSettings(StrictModel):
+    """Where an MQTT broker is and how to log in."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=1883, ge=1, le=65_535)
+    username: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    """Given: TLS, and the broker's certificate must be signed by this authority."""
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    keepalive_s: int = Field(default=30, ge=5, le=3_600)
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class BrokerMessage(NamedTuple):
+    """A message as it came."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+class Will(NamedTuple):
+    """What the broker publishes when the connection breaks."""
+
+    topic: str
+    payload: bytes
+
+
+class BrokerUnavailableError(Exception):
+    """The broker cannot be reached or refuses us; try again later."""
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
+        """The broker answered and said no: trying again soon will not help."""
+
+
+class Link(Protocol):
+    """An open connection. Every method raises BrokerUnavailableError once it has broken."""
+
+    async def subscribe(self, filters: Sequence[str], qos: int = 1) -> None: ...
+
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        """With QoS 1: returns once the broker has answered for the message."""
+
+    def chunks(self) -> AsyncIterator[list[BrokerMessage]]:
+        """Everything that arrived since the last chunk, for ever; each chunk has a message."""
+
+    @property
+    def overflowed(self) -> int:
+        """Messages dropped because chunks were not taken fast enough."""
+
+
+class _Inbox(asyncio.Queue[aiomqtt.Message]):
+    """Stands in for the client's queue: collects messages until somebody takes them all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._taken: list[BrokerMessage] = []
+        self._arrived = asyncio.Event()
+        self.overflowed = 0
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        if len(self._taken) >= QUEUE_MESSAGES_MAX:
+            self.overflowed += 1
+            return
+        payload = item.payload
+        body = payload if isinstance(payload, bytes) else b""
+        self._taken.append(BrokerMessage(item.topic.value, body, item.retain))
+        self._arrived.set()
+
+    async def take(self) -> list[BrokerMessage]:
+        await self._arrived.wait()
+        self._arrived.clear()
+        taken, self._taken = self._taken, []
+        return taken
+
+
+class _AiomqttLink:
+    def __init__(self, client: aiomqtt.Client, inbox: _Inbox, broken: asyncio.Task[Any]) -> None:
+        self._client = client
+        self._inbox = inbox
+        self._broken = broken
+
+    @property
+    def overflowed(self) -> int:
+        return self._inbox.overflowed
+
+    async def subscribe(self, filters: Sequence[str], qos: int = 1) -> None:
+        with _as_unavailable():
+            answers = await self._client.subscribe([(one, qos) for one in filters])
+        codes = [code if isinstance(code, int) else code.value for code in answers]
+        refused = [one for one, code in zip(filters, codes, strict=True) if code >= 0x80]
+        if refused:
+            raise BrokerUnavailableError(f"subscription refused: {', '.join(refused)}", refused=True)
+
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        with _as_unavailable():
+            await self._client.publish(topic, payload, qos, retain)
+
+    async def chunks(self) -> AsyncIterator[list[BrokerMessage]]:
+        while True:
+            taking = asyncio.create_task(self._inbox.take(), name="link-take")
+            try:
+                await asyncio.wait({taking, self._broken}, return_when=asyncio.FIRST_COMPLETED)
+                if not taking.done():
+                    with _as_unavailable():
+                        self._broken.result()
+            finally:
+                if not taking.done():
+                    taking.cancel()
+            yield taking.result()
+
+
+@contextlib.contextmanager
+def _as_unavailable() -> Any:
+    try:
+        yield
+    except aiomqtt.MqttCodeError as error:
+        code = getattr(error.rc, "value", error.rc)
+        raise BrokerUnavailableError(str(error), refused=code in _NOT_AUTHORISED) from error
+    except (aiomqtt.MqttError, OSError, ValueError) as error:
+        raise BrokerUnavailableError(str(error) or type(error).__name__) from error
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    settings: BrokerSettings, client_id: str, *, will: Will | None = None
+) -> AsyncIterator[Link]:
+    """An open connection with a clean session. Raises BrokerUnavailableError."""
+    try:
+        tls = _tls(settings)
+        password = settings.password_file.read_text("utf-8").strip() if settings.password_file else None
+    except (OSError, ValueError) as error:
+        raise BrokerUnavailableError(f"TLS or password file: {error}", refused=True) from error
+
+    def client(version: aiomqtt.ProtocolVersion, inbox: _Inbox) -> aiomqtt.Client:
+        return aiomqtt.Client(
+            settings.host,
+            settings.port,
+            identifier=client_id,
+            username=settings.username,
+            password=password,
+            protocol=version,
+            keepalive=settings.keepalive_s,
+            tls_context=tls,
+            will=aiomqtt.Will(will.topic, will.payload, 1) if will else None,
+            max_inflight_messages=100,
+            max_concurrent_outgoing_calls=200,
+            timeout=10,
+            logger=_client_log,
+            queue_type=_bound(inbox),
+            clean_session=True if version is aiomqtt.ProtocolVersion.V311 else None,
+        )
+
+    async with contextlib.AsyncExitStack() as stack:
+        inbox = _Inbox()
+        opened = client(aiomqtt.ProtocolVersion.V5, inbox)
+        try:
+            await stack.enter_async_context(opened)
+        except aiomqtt.MqttError as error:
+            if isinstance(error, aiomqtt.MqttCodeError):
+                code = getattr(error.rc, "value", error.rc)
+                if code not in _REFUSED_V5:
+                    refused = code in _NOT_AUTHORISED
+                    raise BrokerUnavailableError(str(error), refused=refused) from error
+            _forget(opened)
+            inbox = _Inbox()
+            opened = client(aiomqtt.ProtocolVersion.V311, inbox)
+            with _as_unavailable():
+                await stack.enter_async_context(opened)
+        # The client's own iterator never yields (its queue is ours) but raises when the link breaks.
+        broken = asyncio.create_task(anext(opened.messages), name="link-watch")
+        try:
+            yield _AiomqttLink(opened, inbox, broken)
+        finally:
+            broken.cancel()
+            with contextlib.suppress(asyncio.CancelledError, aiomqtt.MqttError):
+                await broken
+
+
+def _forget(client: aiomqtt.Client) -> None:
+    """Takes note of a failed client's last error, which asyncio would otherwise complain about."""
+    future = client._disconnected  # noqa: SLF001  # aiomqtt 2.5 offers no other way
+    if future.done():
+        future.exception()
+
+
+def _bound(inbox: _Inbox) -> Any:
+    """Aiomqtt makes its queue from a type; this one hands it ours."""
+
+    def make(**_: object) -> _Inbox:
+        return inbox
+
+    return make
+
+
+def _tls(settings: BrokerSettings) -> ssl.SSLContext | None:
+    if settings.ca_file is None:
+        return None
+    context = ssl.create_default_context(cafile=str(settings.ca_file))
+    if settings.certificate_file:
+        context.load_cert_chain(settings.certificate_file, settings.key_file)
+    return context
+
+
+async def keep_connected(
+    settings: BrokerSettings,
+    client_id: str,
+    use: Callable[[Link], Awaitable[None]],
+    *,
+    what: str,
+    will: Will | None = None,
+    backoff: Backoff | None = None,
+) -> None:
+    """Runs `use` on a connection, again and again, until cancelled.
+
+    The first failure is logged as a warning, repeats at debug, recovery once. Only
+    BrokerUnavailableError is expected of `use`; anything else ends this function.
+    """
+    backoff = backoff or Backoff()
+    failing = False
+    while True:
+        try:
+            async with connect(settings, client_id, will=will) as link:
+                log.info("broker connected", what=what, broker=settings.address, again=failing)
+                failing = False
+                backoff.reset()
+                await use(link)
+        except BrokerUnavailableError as error:
+            if error.refused:
+                backoff.exhaust()
+            delay_s = backoff.delay_s()
+            report = log.debug if failing else log.warning
+            report(
+                "broker unavailable",
+                what=what,
+                broker=settings.address,
+                error=str(error),
+                retry_s=round(delay_s, 1),
+            )
+            failing = True
+            await asyncio.sleep(delay_s)

@@ -1,0 +1,65 @@
+"""What a collector answers: which batches it has received, stored, or refused for good.
+
+`received` means verified, decoded, findings of event rules committed: the gateway may silence its
+local alarm. `stored` means durable in every store: only now may the gateway delete. `rejected`
+batches lie in the collector's dead letters: the gateway deletes them and counts the reason.
+Acknowledgements may be lost, repeated and reordered: each is true by itself, for ever.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from telemetry.batch import Stream
+from telemetry.ranges import Range
+
+FORMAT: Final = 1
+RANGES_MAX: Final = 1_000
+
+
+class Rejection(msgspec.Struct, frozen=True, array_like=True):
+    """A batch the collector will never store, and why (a word, for counters)."""
+
+    sequence: int
+    reason: str
+
+
+class Ack(msgspec.Struct, frozen=True, array_like=True):
+    """An acknowledgement for one stream generation of one gateway."""
+
+    format: int
+    school: str
+    gateway: str
+    stream: Stream
+    generation: str
+    received: tuple[Range, ...] = ()
+    stored: tuple[Range, ...] = ()
+    rejected: tuple[Rejection, ...] = ()
+
+
+class AckError(ValueError):
+    """The payload is no acknowledgement of a format we know."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Ack)
+
+
+def encode_ack(ack: Ack) -> bytes:
+    return _encoder.encode(ack)
+
+
+def decode_ack(payload: bytes) -> Ack:
+    """Raises AckError."""
+    try:
+        ack = _decoder.decode(payload)
+    except msgspec.MsgspecError as error:
+        raise AckError(f"not an acknowledgement: {error}") from error
+    if ack.format != FORMAT:
+        raise AckError(f"acknowledgement format {ack.format} is not known, {FORMAT} is")
+    ranges = (*ack.received, *ack.stored)
+    if len(ranges) > RANGES_MAX or any(first < 1 or last < first for first, last in ranges):
+        raise AckError("ranges out of bounds")
+    return ack

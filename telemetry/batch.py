@@ -1,0 +1,268 @@
+"""The batch: the unit of work from the gateway's socket to the collector's database.
+
+A batch is a small header, which the gateway may still amend when it forwards the batch (gaps, the
+late flag, a corrected clock), and a body, which is encoded once and then only copied. Readings lie
+in columns, grouped by series; docs/wire-format.md gives the layout.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+import msgspec
+import zstandard
+
+from telemetry import columns
+from telemetry.quality import ClockQuality, Quality
+from telemetry.readings import Reading, SeriesKey
+from telemetry.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from telemetry.readings import Chunk, SeriesTable
+
+FORMAT: Final = 1
+BODY_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Of an unpacked body; a larger one is refused before it is unpacked."""
+READINGS_MAX: Final = 100_000
+GAPS_MAX: Final = 64
+"""Gaps declared in one header; further ones wait for the next."""
+
+Stream = Literal["bulk", "urgent"]
+GapReason = Literal["dropped", "thinned", "damaged", "disk_full", "rejected"]
+
+
+class BatchError(ValueError):
+    """The payload is no batch of a format we know, or contradicts itself."""
+
+
+class Gap(msgspec.Struct, frozen=True, array_like=True):
+    """What a gateway gave up knowingly: sequence numbers `first` to `last` of a stream.
+
+    For the reason "thinned" the batches themselves still come, with `readings` fewer in them.
+    `readings` is -1 where nobody knows how many there were.
+    """
+
+    stream: Stream
+    generation: str
+    first: int
+    last: int
+    reason: GapReason
+    readings: int
+
+
+class Header(msgspec.Struct, frozen=True, array_like=True):
+    """Who sends which batch, and by what clock. Times in the body count from `time_base_ms`."""
+
+    format: int
+    school: str
+    gateway: str
+    stream: Stream
+    generation: str
+    sequence: int
+    time_base_ms: int
+    clock: ClockQuality
+    boot: str
+    policy: str
+    readings: int
+    records: int
+    late: bool = False
+    gaps: tuple[Gap, ...] = ()
+
+
+class _Payload(msgspec.Struct, array_like=True):
+    header: Header
+    body: bytes
+
+
+class _Body(msgspec.Struct, array_like=True):
+    series: list[SeriesKey]
+    counts: list[int]
+    time_deltas: list[int]
+    digits: list[int]
+    scaled_deltas: list[int]
+    raw_values: list[float]
+    quality_runs: list[int]
+    records: list[Record]
+
+
+class Body(NamedTuple):
+    """A decoded body: `counts[i]` readings of `series[i]`, the columns one series after another.
+
+    Times are ms UTC, values in the unit of the quantity.
+    """
+
+    series: list[SeriesKey]
+    counts: list[int]
+    time_ms: list[int]
+    value: list[float]
+    quality: list[int]
+    records: list[Record]
+
+    def readings(self) -> list[Reading]:
+        """One object a reading: for tests and tools, not for the hot path."""
+        keys = [key for key, count in zip(self.series, self.counts, strict=True) for _ in range(count)]
+        rows = zip(keys, self.time_ms, self.value, self.quality, strict=True)
+        return [Reading(key, time, value, Quality(quality)) for key, time, value, quality in rows]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_body = msgspec.msgpack.Decoder(_Body).decode
+_decode_payload = msgspec.msgpack.Decoder(_Payload).decode
+
+
+class BatchBuilder:
+    """Collects chunks and records until the batch is closed; then encodes the body and starts anew."""
+
+    def __init__(self, table: SeriesTable) -> None:
+        self._table = table
+        self._compressor = zstandard.ZstdCompressor(level=3)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._columns: dict[int, tuple[list[int], list[float], list[int]]] = {}
+        self._records: list[Record] = []
+        self.readings = 0
+
+    @property
+    def records(self) -> int:
+        return len(self._records)
+
+    def __bool__(self) -> bool:
+        return bool(self.readings or self._records)
+
+    def add(self, chunk: Chunk) -> None:
+        by_series = self._columns
+        for series, time_ms, value, quality in zip(
+            chunk.series, chunk.time_ms, chunk.value, chunk.quality, strict=True
+        ):
+            column = by_series.get(series)
+            if column is None:
+                column = by_series[series] = ([], [], [])
+            column[0].append(time_ms)
+            column[1].append(value)
+            column[2].append(quality)
+        self.readings += len(chunk)
+
+    def add_record(self, record: Record) -> None:
+        self._records.append(record)
+
+    def close(self, time_base_ms: int) -> bytes:
+        """The encoded body of everything added so far; the builder is empty afterwards."""
+        table, found = self._table, self._columns
+        body = encode_body(
+            [(table[series], *column) for series, column in found.items()],
+            self._records,
+            time_base_ms,
+            self._compressor,
+        )
+        self._clear()
+        return body
+
+
+def encode_body(
+    series_columns: Sequence[tuple[SeriesKey, list[int], list[float], list[int]]],
+    records: Sequence[Record],
+    time_base_ms: int,
+    compressor: zstandard.ZstdCompressor | None = None,
+) -> bytes:
+    """A body from (key, times in ms, values, qualities) of each series; values must be finite."""
+    time_deltas: list[int] = []
+    digits: list[int] = []
+    scaled_deltas: list[int] = []
+    raw_values: list[float] = []
+    quality: list[int] = []
+    for _, times, values, qualities in series_columns:
+        time_deltas += columns.deltas(times, time_base_ms)
+        places, scaled = columns.to_scaled(values)
+        digits.append(places)
+        if places == columns.RAW:
+            raw_values += values
+        else:
+            scaled_deltas += columns.deltas(scaled)
+        quality += qualities
+    body = _Body(
+        [key for key, *_ in series_columns],
+        [len(times) for _, times, _, _ in series_columns],
+        time_deltas,
+        digits,
+        scaled_deltas,
+        raw_values,
+        columns.to_runs(quality),
+        list(records),
+    )
+    return (compressor or zstandard.ZstdCompressor(level=3)).compress(_encode(body))
+
+
+def encode_payload(header: Header, body: bytes) -> bytes:
+    return _encode(_Payload(header, body))
+
+
+def decode_payload(payload: bytes) -> tuple[Header, bytes]:
+    """Header and still packed body. Raises BatchError."""
+    try:
+        found = _decode_payload(payload)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise BatchError(f"not a batch: {error}") from error
+    header = found.header
+    if header.format != FORMAT:
+        raise BatchError(f"batch format {header.format} is not known, {FORMAT} is")
+    if header.sequence < 1 or not 0 <= header.readings <= READINGS_MAX or header.records < 0:
+        raise BatchError("sequence number or counts out of bounds")
+    if not 1 <= len(header.generation) <= 64 or len(header.gaps) > GAPS_MAX:
+        raise BatchError("generation or gaps out of bounds")
+    if any(gap.first < 1 or gap.last < gap.first for gap in header.gaps):
+        raise BatchError("a gap's range is empty")
+    return header, found.body
+
+
+def decode_body(header: Header, packed: bytes) -> Body:
+    """The readings and records of a batch. Raises BatchError."""
+    try:
+        size = zstandard.frame_content_size(packed)
+        if not 0 <= size <= BODY_BYTES_MAX:
+            raise BatchError(f"body would unpack to {size} bytes, {BODY_BYTES_MAX} are allowed")
+        found = _decode_body(zstandard.ZstdDecompressor().decompress(packed))
+    except (zstandard.ZstdError, msgspec.MsgspecError, RecursionError) as error:
+        raise BatchError(f"body is damaged: {error}") from error
+    if sum(found.counts) != header.readings or len(found.records) != header.records:
+        raise BatchError("body and header disagree about the number of readings or records")
+    if min(found.counts, default=1) < 1:
+        raise BatchError("a series without readings")
+    try:
+        return _unpack_columns(header, found)
+    except (ValueError, IndexError, OverflowError, TypeError) as error:
+        raise BatchError(f"columns contradict each other: {error}") from error
+
+
+def _unpack_columns(header: Header, found: _Body) -> Body:
+    time_ms: list[int] = []
+    value: list[float] = []
+    at = scaled_at = raw_at = 0
+    for count, digits in zip(found.counts, found.digits, strict=True):
+        time_ms += columns.undelta(found.time_deltas[at : at + count], header.time_base_ms)
+        at += count
+        if digits == columns.RAW:
+            value += found.raw_values[raw_at : raw_at + count]
+            raw_at += count
+        elif 0 <= digits <= columns.DIGITS_MAX:
+            numbers = columns.undelta(found.scaled_deltas[scaled_at : scaled_at + count])
+            value += columns.from_scaled(numbers, digits)
+            scaled_at += count
+        else:
+            raise ValueError(f"{digits} decimal digits")
+    consumed = (at, scaled_at, raw_at)
+    if consumed != (len(found.time_deltas), len(found.scaled_deltas), len(found.raw_values)):
+        raise ValueError("column lengths")
+    if len(found.series) != len(found.counts) or len(value) != len(time_ms):
+        raise ValueError("series and counts")
+    if not all(map(isfinite, value)):
+        raise ValueError("a value is not finite")
+    quality = columns.from_runs(found.quality_runs, header.readings)
+    if any(not Quality.GOOD <= code <= Quality.STALE for code in found.quality_runs[::2]):
+        raise ValueError("a quality code is unknown")
+    if time_ms and not (min(time_ms) >= 0 and max(time_ms) < 2**53):
+        raise ValueError("a time is out of bounds")
+    return Body(found.series, found.counts, time_ms, value, quality, found.records)

@@ -1,0 +1,104 @@
+"""The one table of what may be measured about rooms and machines.
+
+A reading whose quantity is not in `QUANTITIES` is refused, at the edge and again at the collector.
+Units are what a person reads (`unit`) and, where that differs, the UCUM code (`ucum`). The
+plausible range is that of instruments sold for schools; a value outside it is kept and marked
+`out_of_range`. What concerns a person is not a quantity but a record: see `telemetry.records`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from math import inf
+from typing import Final, NamedTuple
+
+
+class Lane(StrEnum):
+    """Where a value goes: ambient readings to the series store, personal ones to the records."""
+
+    AMBIENT = "ambient"
+    PERSONAL = "personal"
+
+
+class Quantity(NamedTuple):
+    """One row of the table. `urgent` marks a safety event: its value 1 bypasses batching."""
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    zh: str
+    en: str
+    ucum: str = ""
+    urgent: bool = False
+    lane: Lane = Lane.AMBIENT
+
+    @property
+    def is_bool(self) -> bool:
+        return self.unit == BOOL
+
+
+BOOL: Final = "bool"
+UNIT_DIFFERS: Final = "unit differs by model"
+"""A raw index that vendors scale as they like: fit for a trend, not for a limit."""
+
+_UCUM: Final = {"ppm": "[ppm]", "ppb": "[ppb]", BOOL: "1", UNIT_DIFFERS: "1", "dB": "dB[SPL]", "var": "var"}
+
+_ROWS: Final = (
+    # name, unit, low, high, Chinese, English
+    Quantity("temperature", "Cel", -40, 85, "温度", "Temperature"),
+    Quantity("relative_humidity", "%", 0, 100, "相对湿度", "Relative humidity"),
+    Quantity("co2", "ppm", 0, 40_000, "二氧化碳", "CO₂"),
+    Quantity("pm1", "ug/m3", 0, 1_000, "PM1", "PM1"),
+    Quantity("pm2_5", "ug/m3", 0, 1_000, "PM2.5", "PM2.5"),
+    Quantity("pm10", "ug/m3", 0, 2_000, "PM10", "PM10"),
+    Quantity("voc", "ppb", 0, 60_000, "总挥发性有机物", "TVOC"),
+    Quantity("voc_raw", UNIT_DIFFERS, 0, 65_535, "挥发性有机物指数", "VOC, raw"),
+    Quantity("formaldehyde", "mg/m3", 0, 10, "甲醛", "Formaldehyde"),
+    Quantity("formaldehyde_raw", UNIT_DIFFERS, 0, 65_535, "甲醛指数", "Formaldehyde, raw"),
+    Quantity("gas_concentration", "%", 0, 100, "燃气浓度", "Gas concentration"),
+    Quantity("pressure", "hPa", 300, 1_100, "气压", "Air pressure"),
+    Quantity("illuminance", "lx", 0, 200_000, "照度", "Illuminance"),
+    Quantity("sound_level", "dB", 0, 140, "噪声", "Sound level"),
+    Quantity("soil_temperature", "Cel", -40, 85, "土壤温度", "Soil temperature"),
+    Quantity("soil_moisture", "%", 0, 100, "土壤含水率", "Soil moisture"),
+    Quantity("soil_conductivity", "uS/cm", 0, 20_000, "土壤电导率", "Soil conductivity"),
+    Quantity("probe_temperature", "Cel", -55, 125, "探头温度", "Probe temperature"),
+    Quantity("open", BOOL, 0, 1, "门窗开启", "Open"),
+    Quantity("occupancy", BOOL, 0, 1, "有人", "Occupied"),
+    Quantity("water_leak", BOOL, 0, 1, "漏水", "Water leak"),
+    Quantity("smoke", BOOL, 0, 1, "烟雾报警", "Smoke", urgent=True),
+    Quantity("gas_alarm", BOOL, 0, 1, "燃气报警", "Gas alarm", urgent=True),
+    Quantity("panic", BOOL, 0, 1, "紧急求助", "Panic button", urgent=True),
+    Quantity("tamper", BOOL, 0, 1, "防拆", "Tamper"),
+    Quantity("status", "1", 0, 65_535, "状态", "Status"),
+    Quantity("fault", "1", 0, 65_535, "故障码", "Fault"),
+    Quantity("power", "W", -100_000, 100_000, "功率", "Power"),
+    Quantity("power_l1", "W", -100_000, 100_000, "A 相功率", "Power L1"),
+    Quantity("power_l2", "W", -100_000, 100_000, "B 相功率", "Power L2"),
+    Quantity("power_l3", "W", -100_000, 100_000, "C 相功率", "Power L3"),
+    Quantity("voltage", "V", 0, 500, "电压", "Voltage"),
+    Quantity("voltage_l1", "V", 0, 500, "A 相电压", "Voltage L1"),
+    Quantity("voltage_l2", "V", 0, 500, "B 相电压", "Voltage L2"),
+    Quantity("voltage_l3", "V", 0, 500, "C 相电压", "Voltage L3"),
+    Quantity("current", "A", -1_000, 1_000, "电流", "Current"),
+    Quantity("current_l1", "A", -1_000, 1_000, "A 相电流", "Current L1"),
+    Quantity("current_l2", "A", -1_000, 1_000, "B 相电流", "Current L2"),
+    Quantity("current_l3", "A", -1_000, 1_000, "C 相电流", "Current L3"),
+    Quantity("frequency", "Hz", 0, 500, "频率", "Frequency"),
+    Quantity("frequency_l1", "Hz", 0, 500, "A 相频率", "Frequency L1"),
+    Quantity("frequency_l2", "Hz", 0, 500, "B 相频率", "Frequency L2"),
+    Quantity("frequency_l3", "Hz", 0, 500, "C 相频率", "Frequency L3"),
+    Quantity("power_factor", "1", -1, 1, "功率因数", "Power factor"),
+    Quantity("energy", "kWh", 0, inf, "电能", "Energy"),
+    Quantity("battery", "%", 0, 100, "电量", "Battery"),
+    Quantity("battery_low", BOOL, 0, 1, "电量低", "Battery low"),
+    Quantity("battery_voltage", "V", 0, 60, "电池电压", "Battery voltage"),
+    Quantity("external_power", BOOL, 0, 1, "外接电源", "External power"),
+    Quantity("link_quality", "1", 0, 255, "链路质量", "Link quality"),
+    Quantity("rssi", "dB[mW]", -150, 20, "信号强度", "Signal strength"),
+)
+
+QUANTITIES: Final[dict[str, Quantity]] = {
+    row.name: row._replace(ucum=row.ucum or _UCUM.get(row.unit, row.unit)) for row in _ROWS
+}
