@@ -1,0 +1,30 @@
+"""What the collector knows of its gateways at the moment: data seen, and what they say themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from telemetry.status import Status
+
+
+@dataclass
+class GatewayOverview:
+    """Figures of one gateway. `last_data_ms` is when its last good batch came: derived from data,
+    so that a gateway that is switched off never looks connected.
+    """
+
+    last_data_ms: int | None = None
+    status: Status | None = None
+    status_ms: int | None = None
+    readings_stored: int = 0
+    batches_refused: int = 0
+
+
+class Overview:
+    """The figures of all gateways, by (school, gateway); since the collector's start."""
+
+    def __init__(self) -> None:
+        self._gateways: dict[tuple[str, str], GatewayOverview] = {}
+
+    def of(self, school: str, gateway: str) -> GatewayOverview:
+        return self._gateways.setdefault((school, gateway), GatewayOverview())

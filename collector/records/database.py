@@ -1,0 +1,150 @@
+"""Opens the records database and runs its transactions, one at a time, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    inspect,
+    select,
+)
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from collector.records import alerts, gateways, streams, tables
+from collector.records.alerts import Alert, AlertState
+from collector.records.gateways import Gateway
+from collector.records.streams import StreamKey, StreamMarks
+
+Result = TypeVar("Result")
+
+
+class RecordsFileError(Exception):
+    """The database cannot be used; the message names file, cause and remedy."""
+
+
+class RecordsUnavailableError(Exception):
+    """A transaction failed and changed nothing (disk full, locked); try again later."""
+
+
+class Records:
+    """The records database of one collector.
+
+    `run` executes a function in one transaction; the named methods are what the web and the
+    commands need. Every method raises RecordsUnavailableError when the transaction failed.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Opens or creates the SQLite file. Raises RecordsFileError."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 10})
+        event.listen(engine, "connect", _prepare_sqlite)
+        try:
+            with engine.begin() as connection:
+                _check_schema(connection, path)
+        except DatabaseError as error:
+            raise RecordsFileError(
+                f"{path} cannot be used as a records database: {error.orig}; move it away or repair it"
+            ) from error
+        return cls(engine)
+
+    async def run(self, work: Callable[[Connection], Result]) -> Result:
+        """`work` in one transaction, durable when this returns."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self.run_now, work)
+
+    def run_now(self, work: Callable[[Connection], Result]) -> Result:
+        """The same for commands without an event loop."""
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except OperationalError as error:
+            raise RecordsUnavailableError(str(error.orig)) from error
+
+    async def close(self) -> None:
+        self._thread.shutdown(wait=True)
+        self._engine.dispose()
+
+    async def find_alerts(
+        self, state: AlertState | None = None, before_id: int | None = None, limit: int = 50
+    ) -> list[Alert]:
+        """Newest first; `before_id` pages on."""
+        return await self.run(lambda connection: alerts.find(connection, state, before_id, limit))
+
+    async def count_open_alerts(self) -> int:
+        return await self.run(alerts.count_open)
+
+    async def acknowledge_alert(self, alert_id: int, by: str, at_ms: int) -> Alert | None:
+        """The alert afterwards, None for an unknown id; the first acknowledgement counts."""
+        return await self.run(lambda connection: alerts.acknowledge(connection, alert_id, by, at_ms))
+
+    async def gateways(self) -> list[Gateway]:
+        return await self.run(gateways.find_all)
+
+    async def load_streams(self) -> dict[StreamKey, StreamMarks]:
+        return await self.run(streams.load)
+
+    async def given_up(self) -> dict[tuple[str, str], dict[str, int]]:
+        """Readings given up by (school, gateway) and reason, as the gateways declared them."""
+        return await self.run(streams.given_up)
+
+    def add_gateway(self, gateway: Gateway) -> None:
+        """Raises GatewayExistsError."""
+        self.run_now(lambda connection: gateways.add(connection, replace(gateway, state="active")))
+
+    def revoke_gateway(self, school: str, id_: str, at_ms: int) -> bool:
+        """False when there is no such active gateway."""
+        return self.run_now(lambda connection: gateways.revoke(connection, school, id_, at_ms))
+
+    async def add_dead_letters(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Keeps what was refused for good; beyond DEAD_LETTERS_MAX the oldest go."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(insert(tables.dead_letters), list(rows))
+            newest = connection.scalar(select(func.max(tables.dead_letters.c.id))) or 0
+            connection.execute(
+                delete(tables.dead_letters).where(
+                    tables.dead_letters.c.id <= newest - tables.DEAD_LETTERS_MAX
+                )
+            )
+
+        await self.run(work)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _check_schema(connection: Connection, path: Path) -> None:
+    found = inspect(connection).get_table_names()
+    if not found:
+        tables.metadata.create_all(connection)
+        connection.execute(insert(tables.schema_version), [{"version": tables.SCHEMA_VERSION}])
+        return
+    version = (
+        connection.scalar(select(tables.schema_version.c.version)) if "schema_version" in found else None
+    )
+    if version != tables.SCHEMA_VERSION:
+        raise RecordsFileError(
+            f"{path} has schema version {version}, this program needs {tables.SCHEMA_VERSION}; use the "
+            "program version that wrote it, or another file"
+        )

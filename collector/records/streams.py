@@ -1,0 +1,86 @@
+"""Which batches of each stream the collector has received and stored, and what gateways gave up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, case, func, insert, select, update
+
+from collector.records.tables import gaps, streams
+from telemetry.batch import Gap, Stream
+from telemetry.ranges import Range, RangeSet
+
+
+class StreamKey(NamedTuple):
+    """One generation of one stream of one gateway."""
+
+    school: str
+    gateway: str
+    stream: Stream
+    generation: str
+
+
+@dataclass
+class StreamMarks:
+    """The sequence numbers of a stream that were answered as received and as stored."""
+
+    received: RangeSet = field(default_factory=RangeSet)
+    stored: RangeSet = field(default_factory=RangeSet)
+    last_ms: int = 0
+
+
+def _pack(ranges: RangeSet) -> bytes:
+    return msgspec.msgpack.encode(list(ranges))
+
+
+def _unpack(data: bytes) -> RangeSet:
+    return RangeSet(msgspec.msgpack.decode(data, type=list[Range]))
+
+
+def _where(key: StreamKey) -> list[object]:
+    return [streams.c[name] == value for name, value in key._asdict().items()]
+
+
+def load(connection: Connection) -> dict[StreamKey, StreamMarks]:
+    """The marks of every stream there is."""
+    return {
+        StreamKey(row.school, row.gateway, row.stream, row.generation): StreamMarks(
+            _unpack(row.received), _unpack(row.stored), row.last_ms
+        )
+        for row in connection.execute(select(streams))
+    }
+
+
+def save(connection: Connection, key: StreamKey, marks: StreamMarks) -> None:
+    values = {
+        "received": _pack(marks.received),
+        "stored": _pack(marks.stored),
+        "last_ms": marks.last_ms,
+    }
+    changed = connection.execute(update(streams).where(*_where(key)).values(values))  # type: ignore[arg-type]  # plain equality clauses
+    if not changed.rowcount:
+        connection.execute(insert(streams), [{**key._asdict(), **values}])
+
+
+def add_gaps(connection: Connection, school: str, gateway: str, declared: Iterable[Gap]) -> None:
+    """Writes down what a gateway gave up; the same declaration twice changes nothing."""
+    for gap in declared:
+        row = {"school": school, "gateway": gateway, **msgspec.structs.asdict(gap)}
+        same = [gaps.c[name] == value for name, value in row.items() if name != "readings"]
+        if not connection.execute(update(gaps).where(*same).values(readings=gap.readings)).rowcount:
+            connection.execute(insert(gaps), [row])
+
+
+def given_up(connection: Connection) -> dict[tuple[str, str], dict[str, int]]:
+    """Readings given up by (school, gateway) and reason; gaps of unknown size count nothing."""
+    known = func.sum(case((gaps.c.readings > 0, gaps.c.readings), else_=0)).label("readings")
+    query = select(gaps.c.school, gaps.c.gateway, gaps.c.reason, known).group_by(
+        gaps.c.school, gaps.c.gateway, gaps.c.reason
+    )
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for row in connection.execute(query):
+        found.setdefault((row.school, row.gateway), {})[row.reason] = row.readings
+    return found
