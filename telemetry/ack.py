@@ -13,10 +13,12 @@ from typing import Final
 import msgspec
 
 from telemetry.batch import Stream
+from telemetry.decoding import DECODING_ERRORS, INT_MAX, describe
 from telemetry.ranges import Range
 
 FORMAT: Final = 1
 RANGES_MAX: Final = 1_000
+"""Ranges in one acknowledgement, and rejections; further ones wait for the next."""
 
 
 class Rejection(msgspec.Struct, frozen=True, array_like=True):
@@ -55,11 +57,13 @@ def decode_ack(payload: bytes) -> Ack:
     """Raises AckError."""
     try:
         ack = _decoder.decode(payload)
-    except msgspec.MsgspecError as error:
-        raise AckError(f"not an acknowledgement: {error}") from error
+    except DECODING_ERRORS as error:
+        raise AckError(f"not an acknowledgement: {describe(error)}") from None
     if ack.format != FORMAT:
         raise AckError(f"acknowledgement format {ack.format} is not known, {FORMAT} is")
     ranges = (*ack.received, *ack.stored)
-    if len(ranges) > RANGES_MAX or any(first < 1 or last < first for first, last in ranges):
+    if len(ranges) > RANGES_MAX or not all(1 <= first <= last <= INT_MAX for first, last in ranges):
         raise AckError("ranges out of bounds")
+    if len(ack.rejected) > RANGES_MAX or not all(1 <= one.sequence <= INT_MAX for one in ack.rejected):
+        raise AckError("rejections out of bounds")
     return ack

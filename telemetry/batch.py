@@ -14,6 +14,7 @@ import msgspec
 import zstandard
 
 from telemetry import columns
+from telemetry.decoding import DECODING_ERRORS, INT_MAX, describe
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import Reading, SeriesKey
 from telemetry.records import Record
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 """Of an unpacked body; a larger one is refused before it is unpacked."""
+_WINDOW_BYTES_MAX: Final = 8 * 1024 * 1024
 READINGS_MAX: Final = 100_000
+GENERATION_CHARS_MAX: Final = 64
 GAPS_MAX: Final = 64
 """Gaps declared in one header; further ones wait for the next."""
 
@@ -204,18 +207,28 @@ def decode_payload(payload: bytes) -> tuple[Header, bytes]:
     """Header and still packed body. Raises BatchError."""
     try:
         found = _decode_payload(payload)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise BatchError(f"not a batch: {error}") from error
+    except DECODING_ERRORS as error:
+        raise BatchError(f"not a batch: {describe(error)}") from None
     header = found.header
     if header.format != FORMAT:
         raise BatchError(f"batch format {header.format} is not known, {FORMAT} is")
-    if header.sequence < 1 or not 0 <= header.readings <= READINGS_MAX or header.records < 0:
-        raise BatchError("sequence number or counts out of bounds")
-    if not 1 <= len(header.generation) <= 64 or len(header.gaps) > GAPS_MAX:
+    if not 1 <= header.sequence <= INT_MAX or abs(header.time_base_ms) > INT_MAX:
+        raise BatchError("sequence number or time base out of bounds")
+    if not 0 <= header.readings <= READINGS_MAX or header.records < 0:
+        raise BatchError("counts out of bounds")
+    if not 1 <= len(header.generation) <= GENERATION_CHARS_MAX or len(header.gaps) > GAPS_MAX:
         raise BatchError("generation or gaps out of bounds")
-    if any(gap.first < 1 or gap.last < gap.first for gap in header.gaps):
-        raise BatchError("a gap's range is empty")
+    if not all(map(_is_sound, header.gaps)):
+        raise BatchError("a gap is empty or out of bounds")
     return header, found.body
+
+
+def _is_sound(gap: Gap) -> bool:
+    return (
+        1 <= gap.first <= gap.last <= INT_MAX
+        and -1 <= gap.readings <= INT_MAX
+        and 1 <= len(gap.generation) <= GENERATION_CHARS_MAX
+    )
 
 
 def decode_body(header: Header, packed: bytes) -> Body:
@@ -224,9 +237,13 @@ def decode_body(header: Header, packed: bytes) -> Body:
         size = zstandard.frame_content_size(packed)
         if not 0 <= size <= BODY_BYTES_MAX:
             raise BatchError(f"body would unpack to {size} bytes, {BODY_BYTES_MAX} are allowed")
-        found = _decode_body(zstandard.ZstdDecompressor().decompress(packed))
-    except (zstandard.ZstdError, msgspec.MsgspecError, RecursionError) as error:
-        raise BatchError(f"body is damaged: {error}") from error
+        # One frame and nothing after it; a frame may not ask for more memory than its content.
+        unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
+        found = _decode_body(unpacker.decompress(packed, allow_extra_data=False))
+    except zstandard.ZstdError as error:
+        raise BatchError(f"body is damaged: {error}") from None
+    except DECODING_ERRORS as error:
+        raise BatchError(f"body is damaged: {describe(error)}") from None
     if sum(found.counts) != header.readings or len(found.records) != header.records:
         raise BatchError("body and header disagree about the number of readings or records")
     if min(found.counts, default=1) < 1:
@@ -258,11 +275,21 @@ def _unpack_columns(header: Header, found: _Body) -> Body:
         raise ValueError("column lengths")
     if len(found.series) != len(found.counts) or len(value) != len(time_ms):
         raise ValueError("series and counts")
-    if not all(map(isfinite, value)):
-        raise ValueError("a value is not finite")
-    quality = columns.from_runs(found.quality_runs, header.readings)
     if any(not Quality.GOOD <= code <= Quality.STALE for code in found.quality_runs[::2]):
         raise ValueError("a quality code is unknown")
-    if time_ms and not (min(time_ms) >= 0 and max(time_ms) < 2**53):
+    quality = columns.from_runs(found.quality_runs, header.readings)
+    body = Body(found.series, found.counts, time_ms, value, quality, found.records)
+    _check_bounds(body)
+    return body
+
+
+def _check_bounds(body: Body) -> None:
+    if not all(map(isfinite, body.value)):
+        raise ValueError("a value is not finite")
+    if body.time_ms and not (min(body.time_ms) >= 0 and max(body.time_ms) <= INT_MAX):
         raise ValueError("a time is out of bounds")
-    return Body(found.series, found.counts, time_ms, value, quality, found.records)
+    for record in body.records:
+        if not 0 <= record.time_ms <= INT_MAX:
+            raise ValueError("the time of a record is out of bounds")
+        if not isfinite(record.temperature_c) or not isfinite(record.ambient_c or 0.0):
+            raise ValueError("a temperature is not finite")

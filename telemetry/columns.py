@@ -8,6 +8,7 @@ IEEE 754 doubles. The test is exact (``integer / 10**digits == value``), so noth
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
+from math import copysign
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -25,16 +26,21 @@ def to_scaled(values: Sequence[float]) -> tuple[int, list[int]]:
 
     Returns ``(RAW, [])`` where no digit count up to `DIGITS_MAX` does.
     """
+    if max(values) >= _EXACT_MAX or min(values) <= -_EXACT_MAX:
+        return RAW, []
     for digits, power in enumerate(_POWERS):
-        first = values[0] * power
-        if abs(first) >= _EXACT_MAX or round(first) / power != values[0]:
+        if round(values[0] * power) / power != values[0]:
             continue
         scaled = [round(value * power) for value in values]
-        if max(scaled) < _EXACT_MAX and min(scaled) > -_EXACT_MAX:
-            restored = from_scaled(scaled, digits)
+        if (
+            max(scaled) < _EXACT_MAX
+            and min(scaled) > -_EXACT_MAX
+            and from_scaled(scaled, digits) == list(values)
+        ):
             # -0.0 equals 0.0 but is another number: it goes the raw way.
-            if restored == list(values) and not any(v == 0 and str(v)[0] == "-" for v in values):
-                return digits, scaled
+            if 0 in scaled and any(copysign(1.0, value) < 0 for value in values if value == 0):
+                break
+            return digits, scaled
     return RAW, []
 
 

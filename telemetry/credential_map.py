@@ -14,6 +14,8 @@ from typing import Final
 
 import msgspec
 
+from telemetry.decoding import DECODING_ERRORS, describe
+
 BLINDED_BYTES: Final = 16
 FORMAT: Final = 1
 _MS_PER_DAY: Final = 86_400_000
@@ -71,8 +73,8 @@ def decode_map(data: bytes) -> CredentialMap:
     """A map from its file's bytes. Raises CredentialMapError."""
     try:
         found = msgspec.msgpack.decode(data, type=CredentialMap)
-    except msgspec.MsgspecError as error:
-        raise CredentialMapError(f"not a credential map: {error}") from error
+    except DECODING_ERRORS as error:
+        raise CredentialMapError(f"not a credential map: {describe(error)}") from None
     if found.format != FORMAT:
         raise CredentialMapError(f"format {found.format} is not known, {FORMAT} is")
     return found

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from telemetry.records import SITES
+
 
 class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A number that a rule compares with. A bound that is not given does not bind."""
@@ -37,10 +39,25 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The tables of ``limits.toml``."""
+    """The tables of ``limits.toml``. A table that lacks what a rule asks for is refused here, and
+    not when the first fever comes.
+    """
 
     fever: dict[str, Limit]
     valid: dict[str, Limit]
+
+    def __post_init__(self) -> None:
+        for site in SITES:
+            if site not in self.fever:
+                raise ValueError(f"fever.{site} is missing")
+        for site, limit in self.fever.items():
+            if site not in SITES:
+                raise ValueError(f"fever.{site}: a site is one of {', '.join(SITES)}")
+            if limit.at_or_above is None and limit.above is None:
+                raise ValueError(f"fever.{site} needs at_or_above or above")
+        for name in ("body_temperature", "ambient_for_infrared"):
+            if name not in self.valid:
+                raise ValueError(f"valid.{name} is missing")
 
 
 def parse_limits(text: str) -> Limits:

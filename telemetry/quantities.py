@@ -42,7 +42,15 @@ BOOL: Final = "bool"
 UNIT_DIFFERS: Final = "unit differs by model"
 """A raw index that vendors scale as they like: fit for a trend, not for a limit."""
 
-_UCUM: Final = {"ppm": "[ppm]", "ppb": "[ppb]", BOOL: "1", UNIT_DIFFERS: "1", "dB": "dB[SPL]", "var": "var"}
+_UCUM: Final = {
+    "ppm": "[ppm]",
+    "ppb": "[ppb]",
+    "kWh": "kW.h",
+    "dB": "dB[SPL]",
+    "dB[mW]": "dB{mW}",  # UCUM knows the bel of a watt, not of a milliwatt: an annotation
+    BOOL: "1",
+    UNIT_DIFFERS: "1",
+}
 
 _ROWS: Final = (
     # name, unit, low, high, Chinese, English

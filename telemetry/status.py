@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from telemetry.decoding import DECODING_ERRORS, describe
 from telemetry.quality import ClockQuality
 
 FORMAT: Final = 1
@@ -45,8 +46,8 @@ def decode_status(payload: bytes) -> Status:
     """Raises StatusError."""
     try:
         status = _decoder.decode(payload)
-    except msgspec.MsgspecError as error:
-        raise StatusError(f"not a status: {error}") from error
+    except DECODING_ERRORS as error:
+        raise StatusError(f"not a status: {describe(error)}") from None
     if status.format != FORMAT:
         raise StatusError(f"status format {status.format} is not known, {FORMAT} is")
     return status
