@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -48,6 +48,12 @@ class BrokerSettings(StrictModel):
     @property
     def address(self) -> str:
         return f"{self.host}:{self.port}"
+
+    def relative_to(self, folder: Path) -> BrokerSettings:
+        """The same with the files it names looked for in `folder`."""
+        names = ("password_file", "ca_file", "certificate_file", "key_file")
+        files = {name: getattr(self, name) for name in names}
+        return self.model_copy(update={name: folder / file for name, file in files.items() if file})
 
 
 class BrokerMessage(NamedTuple):
@@ -280,3 +286,20 @@ async def keep_connected(
             )
             failing = True
             await asyncio.sleep(delay_s)
+
+
+async def run_together(**work: Coroutine[Any, Any, None]) -> None:
+    """Runs the named coroutines until one fails; what it raised is raised, the rest is cancelled."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for name, coroutine in work.items():
+                group.create_task(coroutine, name=name)
+    except* BrokerUnavailableError as failures:
+        raise _first(failures) from None
+
+
+def _first(group: BaseExceptionGroup[BrokerUnavailableError]) -> BaseException:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

@@ -1,0 +1,61 @@
+"""One module a transport, each behind the `Driver` contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from device_profiles.catalogue import Catalogue
+from edge_agent.clock import Clock
+from edge_agent.counters import Counters
+from edge_agent.drivers.contract import DeviceReport, Driver, Sink
+from edge_agent.drivers.mqtt import MqttDriver
+from telemetry.readings import SeriesTable
+
+if TYPE_CHECKING:
+    from edge_agent.config import GatewayConfig
+
+__all__ = ["DeviceReport", "Driver", "Sink", "make_drivers"]
+
+Factory = Callable[["GatewayConfig", Catalogue, SeriesTable, Clock, Counters], Sequence[Driver]]
+
+
+def _mqtt(
+    config: GatewayConfig,
+    catalogue: Catalogue,
+    table: SeriesTable,
+    clock: Clock,
+    counters: Counters,
+) -> Sequence[Driver]:
+    return [
+        MqttDriver(
+            source,
+            catalogue=catalogue,
+            table=table,
+            zone=config.zone,
+            clock=clock,
+            counters=counters,
+            client_id=f"campus-devices-{config.gateway.id}-{source.name}",
+        )
+        for source in config.mqtt
+    ]
+
+
+_FACTORIES: Final[dict[str, Factory]] = {"mqtt": _mqtt}
+"""Transport → how its drivers are made from the configuration."""
+
+
+def make_drivers(
+    config: GatewayConfig,
+    *,
+    catalogue: Catalogue,
+    table: SeriesTable,
+    clock: Clock,
+    counters: Counters,
+) -> list[Driver]:
+    """The drivers a configuration asks for. Raises UnknownProfileError for a device's profile."""
+    return [
+        driver
+        for factory in _FACTORIES.values()
+        for driver in factory(config, catalogue, table, clock, counters)
+    ]

@@ -1,0 +1,214 @@
+"""Wires the gateway together, starts it and stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from importlib.metadata import version
+
+import structlog
+from prometheus_client import CollectorRegistry, start_http_server
+
+from device_profiles.catalogue import Catalogue
+from edge_agent.alarm import LocalAlarm
+from edge_agent.batcher import Batcher
+from edge_agent.buffer import SqliteBuffer
+from edge_agent.buffer.contract import BatchId, Buffer, Item
+from edge_agent.clock import Clock
+from edge_agent.config import GatewayConfig
+from edge_agent.counters import Counters, GatewayMetrics
+from edge_agent.drivers import make_drivers
+from edge_agent.drivers.contract import Driver
+from edge_agent.gate import Credentials, Gate
+from edge_agent.uplink.forwarder import Forwarder
+from edge_agent.uplink.mqtt import MqttUplink
+from foundation.broker import BrokerSettings
+from foundation.keyfiles import load_signing_key, parse_public
+from telemetry.envelope import Signer
+from telemetry.limits import default_limits
+from telemetry.readings import SeriesTable
+from telemetry.status import FORMAT as STATUS_FORMAT
+from telemetry.status import Status
+
+CLOCK_INTERVAL_S = 5.0
+DRAIN_S = 3.0
+"""How long a stop waits for acknowledgements of what is on its way; the buffer keeps the rest."""
+
+log = structlog.get_logger()
+
+
+class Agent:
+    """One gateway. `run` works until `stop` is called, then commits what it has and returns."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        self.config = config
+        self.counters = Counters()
+        self.clock = Clock(config.gateway.clock)
+        self.signer = Signer(load_signing_key(config.gateway.key_file))
+        self._table = SeriesTable()
+        self._started_ms = self.clock.now_ms()
+        self._drivers: Sequence[Driver] = make_drivers(
+            config,
+            catalogue=Catalogue.load(config.profile_dirs),
+            table=self._table,
+            clock=self.clock,
+            counters=self.counters,
+        )
+        self._stop = asyncio.Event()
+        self.buffer: Buffer | None = None
+        self.running = asyncio.Event()
+        """Set once drivers and uplink work."""
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Raises only for a fault of the program or a data folder that cannot be used."""
+        config = self.config
+        config.gateway.data_dir.mkdir(parents=True, exist_ok=True)
+        async with (
+            SqliteBuffer.opened(
+                config.gateway.data_dir / "buffer.db",
+                bytes_max=config.buffer.bytes_max,
+                disk_free_bytes_min=config.buffer.disk_free_bytes_min,
+            ) as buffer,
+            self._metrics(buffer),
+        ):
+            self.buffer = buffer
+            await self._work(buffer)
+
+    async def _work(self, buffer: Buffer) -> None:
+        config = self.config
+        school, gateway = config.gateway.school, config.gateway.id
+        alarm = LocalAlarm(
+            self.counters,
+            after_s=config.alarm.after_s,
+            topic=config.alarm.topic or f"campus/local/{gateway}/alarm",
+        )
+        for id_ in await buffer.unreceived_alarms():
+            alarm.watch(id_)
+        forwarder = Forwarder(
+            school=school,
+            gateway=gateway,
+            buffer=buffer,
+            clock=self.clock,
+            signer=self.signer,
+            collector_key=parse_public(config.collector.public_key),
+            counters=self.counters,
+            alarm=alarm,
+            status=lambda: self._status(buffer),
+            window_batches=config.uplink.window_batches,
+            resend_s=config.uplink.resend_s,
+            late_after_s=config.uplink.late_after_s,
+            status_interval_s=config.uplink.status_interval_s,
+        )
+
+        def committed(batches: Sequence[tuple[BatchId, Item]]) -> None:
+            for id_, item in batches:
+                if item.alarm:
+                    alarm.watch(id_)
+            forwarder.wake()
+
+        batcher = Batcher(
+            self._table,
+            self.clock,
+            buffer,
+            self.counters,
+            interval_s=config.batch.interval_s,
+            readings_max=config.batch.readings_max,
+            committed=committed,
+        )
+        gate = Gate(self._table, self.clock, self._credentials(), batcher, self.counters, default_limits())
+        uplink = MqttUplink(config.collector.mqtt, school, gateway)
+        async with asyncio.TaskGroup() as group:
+            behind = [
+                group.create_task(uplink.run(forwarder), name="uplink"),
+                group.create_task(alarm.run(), name="alarm"),
+                group.create_task(self._keep_time(), name="clock"),
+            ]
+            if broker := self._alarm_broker():
+                announcing = alarm.announce(broker, f"campus-alarm-{school}-{gateway}")
+                behind.append(group.create_task(announcing, name="alarm-topic"))
+            writing = group.create_task(batcher.run(), name="batcher")
+            reading = [
+                group.create_task(driver.run(gate), name=f"driver-{driver.name}") for driver in self._drivers
+            ]
+            log.info("gateway running", school=school, gateway=gateway, drivers=len(reading))
+            self.running.set()
+            await self._stop.wait()
+            await _end(reading)
+            batcher.stop()
+            await writing
+            forwarder.wake()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_S):
+                    await forwarder.drained()
+            await _end(behind)
+        log.info("gateway stopped", batches_kept=buffer.stats().batches)
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_INTERVAL_S)
+            before = self.clock.quality
+            self.clock.refresh()
+            if self.clock.quality is not before:
+                log.info("clock", quality=self.clock.quality.name.lower())
+
+    def _credentials(self) -> Credentials:
+        personal, gateway = self.config.personal, self.config.gateway
+        if personal is None:
+            return Credentials.none()
+        return Credentials.load(
+            personal.credential_map,
+            personal.blinding_key_file,
+            gateway.school,
+            gateway.id,
+            personal.age_days_max,
+        )
+
+    def _alarm_broker(self) -> BrokerSettings | None:
+        if self.config.alarm.mqtt:
+            return self.config.alarm.mqtt
+        return self.config.mqtt[0].broker if self.config.mqtt else None
+
+    def _status(self, buffer: Buffer) -> Status:
+        stats, counters = buffer.stats(), self.counters
+        return Status(
+            format=STATUS_FORMAT,
+            school=self.config.gateway.school,
+            gateway=self.config.gateway.id,
+            time_ms=self.clock.now_ms(),
+            clock=self.clock.quality,
+            software=version("campus-pulse"),
+            started_ms=self._started_ms,
+            buffer_batches=stats.batches,
+            buffer_bytes=stats.size_bytes,
+            buffer_oldest_ms=stats.oldest_ms,
+            readings_in=counters.readings_in,
+            readings_stored=counters.readings_stored,
+            dropped=counters.drops() | stats.given_up,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _metrics(self, buffer: Buffer) -> AsyncIterator[None]:
+        """Serves Prometheus metrics, if a port is configured."""
+        settings = self.config.metrics
+        if not settings.port:
+            yield
+            return
+        registry = CollectorRegistry()
+        registry.register(GatewayMetrics(self.counters, buffer.stats))
+        server, thread = start_http_server(settings.port, settings.host, registry)
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks) if tasks else None

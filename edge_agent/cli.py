@@ -1,0 +1,133 @@
+"""`campus edge …`: the gateway's commands."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from device_profiles.catalogue import Catalogue
+from edge_agent.agent import Agent
+from edge_agent.buffer import read_stats
+from edge_agent.clock import Clock
+from edge_agent.config import GatewayConfig, load_config
+from edge_agent.counters import Counters
+from edge_agent.drivers import make_drivers
+from edge_agent.uplink.contract import UplinkError
+from edge_agent.uplink.mqtt import MqttUplink
+from foundation import logs
+from foundation.commands import errors_in_words
+from foundation.keyfiles import create_signing_key, load_signing_key, public_text
+from telemetry.readings import SeriesTable
+
+app = typer.Typer(
+    no_args_is_help=True, help="The gateway: reads devices, strips identity, buffers, forwards."
+)
+console = Console()
+
+ConfigFile = Annotated[
+    Path, typer.Argument(help="The gateway's configuration, see edge_agent/gateway.sample.toml.")
+]
+
+
+@app.command()
+def keygen(
+    out: Annotated[Path, typer.Option(help="Where to write the private key.")] = Path("gateway.key"),
+) -> None:
+    """Make this gateway's key and show the public half, which the collector needs.
+
+    The private key never leaves the gateway. The file is readable by its owner only.
+    """
+    with errors_in_words():
+        public = public_text(create_signing_key(out).public_key())
+    console.print(f"Private key written to [bold]{out}[/]. Keep it on this gateway.")
+    console.print(f"Public key: [bold]{public}[/]\n\nOn the collector, run:")
+    console.print(
+        f"  campus collector gateway add collector.toml --school SCHOOL --id GATEWAY --public-key {public}",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+@app.command()
+def run(config_file: ConfigFile) -> None:
+    """Run the gateway until Ctrl-C or SIGTERM.
+
+    It needs no collector to start: what it reads waits in the buffer, for weeks if it must.
+    """
+    with errors_in_words():
+        config = load_config(config_file)
+        logs.configure(config.log.level, config.log.format)
+        asyncio.run(_run(config))
+
+
+async def _run(config: GatewayConfig) -> None:
+    agent = Agent(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, agent.stop)
+    await agent.run()
+
+
+@app.command()
+def check(
+    config_file: ConfigFile,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", help="Seconds to wait for a device's first message.")
+    ] = 20.0,
+) -> None:
+    """Check the configuration, then connect and report a device a line. Changes nothing.
+
+    Exit code 0: everything answers. 1: something does not. 2: the configuration is wrong.
+    """
+    with errors_in_words():
+        config = load_config(config_file)
+        logs.configure("error")
+        load_signing_key(config.gateway.key_file)
+        console.print(f"[green]✓[/] {config_file}: configuration and key are good")
+        ok = asyncio.run(_check(config, timeout_s))
+    raise typer.Exit(0 if ok else 1)
+
+
+async def _check(config: GatewayConfig, timeout_s: float) -> bool:
+    ok = True
+    try:
+        found = await MqttUplink(config.collector.mqtt, config.gateway.school, config.gateway.id).check()
+        console.print(f"[green]✓[/] uplink: {found}")
+    except UplinkError as error:
+        ok = False
+        console.print(f"[red]✗[/] uplink: {error}")
+    drivers = make_drivers(
+        config,
+        catalogue=Catalogue.load(config.profile_dirs),
+        table=SeriesTable(),
+        clock=Clock(config.gateway.clock),
+        counters=Counters(),
+    )
+    for driver in drivers:
+        with console.status(f"{driver.name}: listening for at most {timeout_s:g} s …"):
+            async for report in driver.check(timeout_s):
+                ok = ok and report.ok
+                mark = "[green]✓[/]" if report.ok else "[red]✗[/]"
+                console.print(f"{mark} {report.device}: {report.text}", soft_wrap=True)
+    return ok
+
+
+@app.command()
+def buffer(config_file: ConfigFile) -> None:
+    """Show what waits in the buffer, also while the gateway runs. Reads only."""
+    with errors_in_words():
+        config = load_config(config_file)
+        stats = read_stats(config.gateway.data_dir / "buffer.db")
+    table = Table("", "value")
+    table.add_row("batches waiting", str(stats.batches))
+    table.add_row("urgent among them", str(stats.urgent_batches))
+    table.add_row("bytes", f"{stats.size_bytes:,} of {config.buffer.bytes_max:,}")
+    for reason, count in sorted(stats.given_up.items()):
+        table.add_row(f"readings given up: {reason}", f"{count:,}")
+    console.print(table)

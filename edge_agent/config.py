@@ -1,0 +1,190 @@
+"""The gateway's configuration: ``gateway.toml``, parsed without network into frozen objects.
+
+Paths in the file are relative to the folder the file lies in. `gateway.sample.toml` beside this
+module shows every setting.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, model_validator
+
+from edge_agent.drivers.mqtt_config import MqttSource
+from foundation.broker import BrokerSettings
+from foundation.keyfiles import parse_public
+from foundation.logs import LogFormat, LogLevel
+from foundation.tomlfile import StrictModel, load
+from telemetry.topics import IDENTIFIER
+
+
+def _identifier(text: str) -> str:
+    if not IDENTIFIER.fullmatch(text):
+        raise ValueError("must be 1 to 63 lower-case letters, digits, - or _, such as gw-301")
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError):
+        raise ValueError("is not a time zone; use a name such as Asia/Shanghai") from None
+    return text
+
+
+def _public_key(text: str) -> str:
+    parse_public(text)
+    return text
+
+
+Identifier = Annotated[str, AfterValidator(_identifier)]
+
+
+class GatewaySection(StrictModel):
+    """Who this gateway is."""
+
+    id: Identifier
+    school: Identifier
+    key_file: Path
+    data_dir: Path
+    timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+    clock: Literal["auto", "system"] = "auto"
+    """auto: the kernel says whether the time is known; system: always believe the system clock."""
+
+
+class CollectorSection(StrictModel):
+    """Whose acknowledgements are believed, and the way there."""
+
+    public_key: Annotated[str, AfterValidator(_public_key)]
+    mqtt: BrokerSettings
+
+
+class BatchSection(StrictModel):
+    """When a batch of bulk readings closes; urgent events never wait."""
+
+    interval_s: float = Field(default=2.0, ge=0.1, le=300)
+    readings_max: int = Field(default=5_000, ge=1, le=20_000)
+
+
+class BufferSection(StrictModel):
+    """How much the gateway keeps while the collector is away."""
+
+    bytes_max: int = Field(default=512 * 1024 * 1024, ge=64 * 1024)
+    disk_free_bytes_min: int = Field(default=64 * 1024 * 1024, ge=0)
+
+
+class UplinkSection(StrictModel):
+    """How batches are handed over."""
+
+    window_batches: int = Field(default=32, ge=1, le=500)
+    resend_s: float = Field(default=30.0, ge=1, le=3_600)
+    status_interval_s: float = Field(default=10.0, ge=1, le=3_600)
+    late_after_s: float = Field(default=60.0, ge=1)
+
+
+class PersonalSection(StrictModel):
+    """The credential map and the key it is blinded with. Without it every card is unknown."""
+
+    credential_map: Path
+    blinding_key_file: Path
+    age_days_max: float = Field(default=7.0, gt=0, le=30)
+
+
+class AlarmSection(StrictModel):
+    """The local alarm: raised when no collector has received an urgent event in time."""
+
+    after_s: float = Field(default=5.0, ge=1, le=60)
+    mqtt: BrokerSettings | None = None
+    """Broker of the alarm topic; the broker of the first [[mqtt]] source when left out."""
+    topic: str | None = None
+    """Left out: campus/local/{gateway}/alarm."""
+
+
+class MetricsSection(StrictModel):
+    """Prometheus metrics; on loopback unless told otherwise. Port 0 switches them off."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65_535)
+
+
+class LogSection(StrictModel):
+    """What is logged, and how."""
+
+    level: LogLevel = "info"
+    format: LogFormat = "auto"
+
+
+class GatewayConfig(StrictModel):
+    """The whole file."""
+
+    gateway: GatewaySection
+    collector: CollectorSection
+    batch: BatchSection = BatchSection()
+    buffer: BufferSection = BufferSection()
+    uplink: UplinkSection = UplinkSection()
+    personal: PersonalSection | None = None
+    alarm: AlarmSection = AlarmSection()
+    metrics: MetricsSection = MetricsSection()
+    log: LogSection = LogSection()
+    profile_dirs: tuple[Path, ...] = ()
+    """Folders with profiles of the school's own, beside the bundled catalogue."""
+    mqtt: tuple[MqttSource, ...] = ()
+
+    @model_validator(mode="after")
+    def _devices_are_unique(self) -> GatewayConfig:
+        seen: set[str] = set()
+        names: set[str] = set()
+        for source in self.mqtt:
+            if source.name in names:
+                raise ValueError(f"two [[mqtt]] sources are called {source.name!r}")
+            names.add(source.name)
+            for device in source.devices:
+                if device.id in seen:
+                    raise ValueError(f"two devices have the id {device.id!r}")
+                seen.add(device.id)
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.gateway.timezone)
+
+
+def load_config(path: Path) -> GatewayConfig:
+    """The configuration in a file, its paths made absolute. Raises FileProblems."""
+    config = load(path, GatewayConfig)
+    base = path.resolve().parent
+
+    def absolute(relative: Path) -> Path:
+        return base / relative
+
+    gateway = config.gateway.model_copy(
+        update={
+            "key_file": absolute(config.gateway.key_file),
+            "data_dir": absolute(config.gateway.data_dir),
+        }
+    )
+    personal = config.personal and config.personal.model_copy(
+        update={
+            "credential_map": absolute(config.personal.credential_map),
+            "blinding_key_file": absolute(config.personal.blinding_key_file),
+        }
+    )
+    return config.model_copy(
+        update={
+            "gateway": gateway,
+            "personal": personal,
+            "collector": config.collector.model_copy(
+                update={"mqtt": config.collector.mqtt.relative_to(base)}
+            ),
+            "alarm": config.alarm.model_copy(
+                update={"mqtt": config.alarm.mqtt and config.alarm.mqtt.relative_to(base)}
+            ),
+            "profile_dirs": tuple(map(absolute, config.profile_dirs)),
+            "mqtt": tuple(
+                source.model_copy(update={"broker": source.broker.relative_to(base)})
+                for source in config.mqtt
+            ),
+        }
+    )

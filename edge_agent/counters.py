@@ -1,0 +1,85 @@
+"""What the gateway counts, as plain integers on the hot path and as Prometheus metrics on request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from edge_agent.buffer.contract import BufferStats
+
+
+class Counters:
+    """Totals since the start. `dropped` counts readings and observations that went no further, by
+    reason; `refused_messages` counts input that gave nothing, by device and reason.
+    """
+
+    def __init__(self) -> None:
+        self.messages_in = 0
+        self.readings_in = 0
+        self.checks_in = 0
+        self.readings_buffered = 0
+        self.records_buffered = 0
+        self.readings_stored = 0
+        self.records_stored = 0
+        self.batches_sent = 0
+        self.batches_resent = 0
+        self.acks_refused = 0
+        self.local_alarms = 0
+        self.dropped: Counter[str] = Counter()
+        self.refused: Counter[tuple[str, str]] = Counter()
+
+    def drops(self) -> dict[str, int]:
+        """Everything that went no further, by reason: for the status message."""
+        total = Counter(self.dropped)
+        for (_, reason), count in self.refused.items():
+            total[reason] += count
+        return dict(total)
+
+
+class GatewayMetrics(Collector):
+    """Turns counters and buffer figures into Prometheus metrics when somebody asks."""
+
+    def __init__(self, counters: Counters, buffer: Callable[[], BufferStats]) -> None:
+        self._counters = counters
+        self._buffer = buffer
+
+    def collect(self) -> Iterable[Metric]:
+        counters = self._counters
+        for name, help_, value in (
+            ("messages", "Device messages received", counters.messages_in),
+            ("readings", "Readings taken from devices", counters.readings_in),
+            ("checks", "Morning checks received", counters.checks_in),
+            ("readings_buffered", "Readings committed to the buffer", counters.readings_buffered),
+            ("records_buffered", "Records committed to the buffer", counters.records_buffered),
+            ("readings_stored", "Readings the collector has stored", counters.readings_stored),
+            ("records_stored", "Records the collector has stored", counters.records_stored),
+            ("batches_sent", "Batches sent, repeats included", counters.batches_sent),
+            ("batches_resent", "Batches sent again", counters.batches_resent),
+            ("acks_refused", "Answers that were not the collector's", counters.acks_refused),
+            ("local_alarms", "Local alarms raised", counters.local_alarms),
+        ):
+            yield CounterMetricFamily(f"campus_edge_{name}", help_, value=value)
+        dropped = CounterMetricFamily(
+            "campus_edge_dropped", "Readings and observations dropped", labels=["reason"]
+        )
+        for reason, count in list(counters.dropped.items()):
+            dropped.add_metric([reason], count)
+        yield dropped
+        refused = CounterMetricFamily(
+            "campus_edge_refused", "Device input that gave nothing", labels=["device", "reason"]
+        )
+        for (device, reason), count in list(counters.refused.items()):
+            refused.add_metric([device, reason], count)
+        yield refused
+        stats = self._buffer()
+        yield GaugeMetricFamily("campus_edge_buffer_batches", "Batches in the buffer", stats.batches)
+        yield GaugeMetricFamily("campus_edge_buffer_bytes", "Size of the buffer", stats.size_bytes)
+        given_up = CounterMetricFamily(
+            "campus_edge_given_up", "Buffered readings given up", labels=["reason"]
+        )
+        for reason, count in stats.given_up.items():
+            given_up.add_metric([reason], count)
+        yield given_up

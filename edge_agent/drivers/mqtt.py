@@ -1,0 +1,180 @@
+"""Reads devices that publish JSON over MQTT, each through its profile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from device_profiles.payload import DecodeError, parse_json
+
+from device_profiles.catalogue import Catalogue
+from device_profiles.decoder import DeviceDecoder, bind
+from device_profiles.routing import Router
+from edge_agent.clock import Clock
+from edge_agent.counters import Counters
+from edge_agent.drivers.contract import DeviceReport, Sink
+from edge_agent.drivers.mqtt_config import MqttSource
+from foundation.broker import (
+    BrokerMessage,
+    BrokerUnavailableError,
+    Link,
+    connect,
+    keep_connected,
+)
+from telemetry.readings import Chunk, SeriesTable
+
+CHUNK_MESSAGES: Final = 500
+"""Messages decoded before other tasks get a turn."""
+SUBSCRIBE_MAX: Final = 100
+"""Topic filters in one SUBSCRIBE packet."""
+
+
+class MqttDriver:
+    """One broker and the devices behind it."""
+
+    def __init__(
+        self,
+        source: MqttSource,
+        *,
+        catalogue: Catalogue,
+        table: SeriesTable,
+        zone: ZoneInfo,
+        clock: Clock,
+        counters: Counters,
+        client_id: str,
+    ) -> None:
+        self.name = source.name
+        self._source = source
+        self._clock = clock
+        self._counters = counters
+        self._client_id = client_id
+        self._table = table
+        self._overflowed = 0
+        self._decoders: list[DeviceDecoder] = [
+            bind(
+                catalogue.get(device.profile),
+                device=device.id,
+                place=device.place,
+                address=device.address or device.id,
+                table=table,
+                zone=zone,
+                topics=device.topics,
+            )
+            for device in source.devices
+        ]
+        self._router = Router(self._decoders)
+
+    async def run(self, sink: Sink) -> None:
+        async def session(link: Link) -> None:
+            await self._subscribe(link)
+            overflowed_before = 0
+            async for messages in link.chunks():
+                await self._read(messages, sink)
+                lost = link.overflowed - overflowed_before
+                if lost:
+                    overflowed_before = link.overflowed
+                    self._counters.dropped["driver_overflow"] += lost
+
+        await keep_connected(self._source.broker, self._client_id, session, what=f"devices of {self.name}")
+
+    async def _subscribe(self, link: Link) -> None:
+        filters = sorted({topic for decoder in self._decoders for topic in decoder.topics})
+        for at in range(0, len(filters), SUBSCRIBE_MAX):
+            await link.subscribe(filters[at : at + SUBSCRIBE_MAX])
+
+    async def _read(self, messages: Sequence[BrokerMessage], sink: Sink) -> None:
+        for at in range(0, len(messages), CHUNK_MESSAGES):
+            chunk = Chunk()
+            for message in messages[at : at + CHUNK_MESSAGES]:
+                self._decode(message, chunk, sink)
+            if chunk:
+                sink.readings(chunk)
+            await asyncio.sleep(0)
+
+    def _decode(self, message: BrokerMessage, chunk: Chunk, sink: Sink) -> list[DeviceDecoder]:
+        """Decodes one message; returns the devices that said something in it."""
+        self._counters.messages_in += 1
+        size_bytes = len(message.payload)
+        decoders = self._router.match(message.topic)
+        heard: list[DeviceDecoder] = []
+        if not decoders:
+            sink.refused("unknown", "no_device_for_topic", size_bytes)
+            return heard
+        try:
+            payload = parse_json(message.payload)
+        except DecodeError as error:
+            sink.refused(decoders[0].device, str(error), size_bytes)
+            return heard
+        for decoder in decoders:
+            if not decoder.accepts(payload):
+                continue
+            heard.append(decoder)
+            outcome = decoder.decode(
+                payload,
+                received_ms=self._clock.now_ms(),
+                retained=message.retained,
+                chunk=chunk,
+                trust_device_time=self._clock.known,
+            )
+            if outcome.check is not None:
+                sink.check(outcome.check)
+            for reason in outcome.reasons:
+                sink.refused(decoder.device, reason, size_bytes)
+        if not heard:
+            sink.refused("unknown", "no_device_for_message", size_bytes)
+        return heard
+
+    async def check(self, timeout_s: float) -> AsyncIterator[DeviceReport]:
+        waiting = {decoder.device for decoder in self._decoders}
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                connect(self._source.broker, f"{self._client_id}-check") as link,
+            ):
+                await self._subscribe(link)
+                async for messages in link.chunks():
+                    for message in messages:
+                        for report in self._inspect(message, waiting):
+                            yield report
+                    if not waiting:
+                        return
+        except BrokerUnavailableError as error:
+            text = f"broker {self._source.broker.address}: {error}"
+        except TimeoutError:
+            text = f"no message within {timeout_s:g} s; is it switched on, is its topic right?"
+        for decoder in self._decoders:
+            if decoder.device in waiting:
+                topics = ", ".join(decoder.topics)
+                yield DeviceReport(decoder.device, ok=False, text=f"{text} (topic {topics})")
+
+    def _inspect(self, message: BrokerMessage, waiting: set[str]) -> list[DeviceReport]:
+        """What one message says of devices not heard before."""
+        collected = _Collected()
+        heard = self._decode(message, chunk := Chunk(), collected)
+        reports = []
+        for decoder in heard:
+            if decoder.device not in waiting:
+                continue
+            mine = [r for r in chunk.readings(self._table) if r.series.device == decoder.device]
+            if mine or collected.checks:
+                text = ", ".join(f"{one.series.quantity} {one.value:g}" for one in mine)
+                reports.append(DeviceReport(decoder.device, ok=True, text=text or "a morning check"))
+                waiting.discard(decoder.device)
+        return reports
+
+
+class _Collected:
+    """A sink that only counts: `check` reads values and keeps nothing about a person."""
+
+    def __init__(self) -> None:
+        self.checks = 0
+
+    def readings(self, chunk: Chunk) -> None: ...
+
+    def check(self, observation: object) -> None:
+        del observation
+        self.checks += 1
+
+    def refused(self, device: str, reason: str, size_bytes: int) -> None: ...

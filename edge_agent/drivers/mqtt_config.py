@@ -1,0 +1,48 @@
+"""Configuration of the MQTT driver; `mqtt.sample.toml` beside this module shows it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from foundation.broker import BrokerSettings
+from foundation.tomlfile import StrictModel
+
+_DEVICE = re.compile(r"[\w.:-]{1,64}")
+_PLACE = re.compile(r"[^/\s][^/]{0,63}(/[^/\s][^/]{0,63}){0,3}")
+
+
+def _device_id(text: str) -> str:
+    if not _DEVICE.fullmatch(text):
+        raise ValueError("must be 1 to 64 letters, digits, or one of . : _ -, such as co2-301")
+    return text
+
+
+def _place(text: str) -> str:
+    if not _PLACE.fullmatch(text):
+        raise ValueError("must be building/room, such as main/301 or 教学楼/301")
+    return text
+
+
+class MqttDevice(StrictModel):
+    """One device: which model it is, where it stands, and under which name it publishes.
+
+    `address` goes into the profile's topics in place of {address}; left out, it is the id.
+    `topics` replaces the profile's topics.
+    """
+
+    id: Annotated[str, AfterValidator(_device_id)]
+    profile: str
+    place: Annotated[str, AfterValidator(_place)]
+    address: str | None = Field(default=None, min_length=1, max_length=128)
+    topics: tuple[str, ...] = ()
+
+
+class MqttSource(StrictModel):
+    """One broker that devices publish to."""
+
+    name: Annotated[str, AfterValidator(_device_id)]
+    broker: BrokerSettings
+    devices: tuple[MqttDevice, ...] = Field(min_length=1)

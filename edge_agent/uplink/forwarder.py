@@ -1,0 +1,223 @@
+"""The transport-free half of the uplink: what to send next, and what an answer means."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from edge_agent.alarm import LocalAlarm
+from edge_agent.buffer.contract import BatchId, Buffer, Leased
+from edge_agent.clock import Clock
+from edge_agent.counters import Counters
+from edge_agent.uplink.contract import Outgoing
+from foundation.logs import FirstOnly
+from telemetry.ack import Ack, AckError, decode_ack
+from telemetry.batch import FORMAT, GAPS_MAX, Gap, Header, encode_payload
+from telemetry.envelope import EnvelopeError, Kind, Signer, open_envelope, verify
+from telemetry.ranges import RangeSet
+from telemetry.status import Status, encode_status
+
+URGENT_RESERVE: Final = 8
+"""Urgent batches that may be on their way although the window is full of bulk ones."""
+POLL_S: Final = 1.0
+
+log = structlog.get_logger()
+
+
+@dataclass
+class _Flight:
+    sent_s: float
+    gaps: tuple[Gap, ...]
+
+
+class Forwarder:
+    """The outbox of the uplink: leases, signs, resends what stays unacknowledged, takes answers."""
+
+    def __init__(
+        self,
+        *,
+        school: str,
+        gateway: str,
+        buffer: Buffer,
+        clock: Clock,
+        signer: Signer,
+        collector_key: Ed25519PublicKey,
+        counters: Counters,
+        alarm: LocalAlarm,
+        status: Callable[[], Status],
+        window_batches: int,
+        resend_s: float,
+        late_after_s: float,
+        status_interval_s: float,
+    ) -> None:
+        self._school = school
+        self._gateway = gateway
+        self._buffer = buffer
+        self._clock = clock
+        self._signer = signer
+        self._collector_key = collector_key
+        self._counters = counters
+        self._alarm = alarm
+        self._status = status
+        self._window_batches = window_batches
+        self._resend_s = resend_s
+        self._late_after_ms = late_after_s * 1000
+        self._status_interval_s = status_interval_s
+        self._next_status_s = 0.0
+        self._flights: dict[BatchId, _Flight] = {}
+        self._wake = asyncio.Event()
+        self._answered = asyncio.Event()
+        self._reported = FirstOnly()
+
+    def wake(self) -> None:
+        """There is something new to send, or room to send it."""
+        self._wake.set()
+
+    async def connected(self) -> None:
+        self._flights.clear()
+        self._next_status_s = 0.0
+        await self._buffer.keep()
+        self._wake.set()
+
+    async def next(self) -> Sequence[Outgoing]:
+        while True:
+            self._wake.clear()
+            await self._expire()
+            outgoing = [self._pack(leased, gaps) for leased, gaps in await self._lease()]
+            if self._now_s() >= self._next_status_s:
+                self._next_status_s = self._now_s() + self._status_interval_s
+                payload = encode_status(self._status())
+                outgoing.append(Outgoing("status", self._signer.wrap(Kind.STATUS, payload)))
+            if outgoing:
+                return outgoing
+            try:
+                async with asyncio.timeout(POLL_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    @staticmethod
+    def _now_s() -> float:
+        return asyncio.get_running_loop().time()
+
+    async def _expire(self) -> None:
+        """Frees batches whose acknowledgement is overdue, so that they are sent again."""
+        before_s = self._now_s() - self._resend_s
+        overdue = [id_ for id_, flight in self._flights.items() if flight.sent_s < before_s]
+        if overdue:
+            for id_ in overdue:
+                del self._flights[id_]
+            self._counters.batches_resent += len(overdue)
+            await self._buffer.keep(overdue)
+
+    async def _lease(self) -> list[tuple[Leased, tuple[Gap, ...]]]:
+        urgent = sum(id_.stream == "urgent" for id_ in self._flights)
+        room = self._window_batches - (len(self._flights) - urgent)
+        if self._buffer.stats().urgent_batches > urgent:
+            room = max(room, 0) + max(URGENT_RESERVE - urgent, 0)
+        if room <= 0:
+            return []
+        leased = await self._buffer.lease(room)
+        bulk_room = self._window_batches - (len(self._flights) - urgent)
+        if not self._clock.plausible:
+            bulk_room = 0  # bulk readings wait until the time is known; urgent ones never do
+        taken: list[Leased] = []
+        returned: list[BatchId] = []
+        for batch in leased:
+            if batch.id.stream == "bulk":
+                bulk_room -= 1
+                if bulk_room < 0:
+                    returned.append(batch.id)
+                    continue
+            taken.append(batch)
+        if returned:
+            await self._buffer.keep(returned)
+        # All pending gaps ride with the first batch of the group, and again until one is stored.
+        gaps = await self._buffer.gaps(GAPS_MAX) if taken else ()
+        return [(batch, gaps if at == 0 else ()) for at, batch in enumerate(taken)]
+
+    def _pack(self, leased: Leased, gaps: tuple[Gap, ...]) -> Outgoing:
+        item, id_ = leased.item, leased.id
+        base_ms, clock = self._clock.correct(item.time_base_ms, item.clock, item.boot, item.clock_offset_ms)
+        header = Header(
+            format=FORMAT,
+            school=self._school,
+            gateway=self._gateway,
+            stream=id_.stream,
+            generation=id_.generation,
+            sequence=id_.sequence,
+            time_base_ms=base_ms,
+            clock=clock,
+            boot=item.boot,
+            policy=item.policy,
+            readings=item.readings,
+            records=item.records,
+            late=self._clock.now_ms() - base_ms > self._late_after_ms,
+            gaps=gaps,
+        )
+        self._flights[id_] = _Flight(self._now_s(), gaps)
+        self._counters.batches_sent += 1
+        envelope = self._signer.wrap(Kind.BATCH, encode_payload(header, item.body))
+        return Outgoing("urgent" if id_.stream == "urgent" else "batch", envelope)
+
+    async def answered(self, data: bytes) -> None:
+        try:
+            ack = self._open(data)
+        except (EnvelopeError, AckError) as error:
+            self._counters.acks_refused += 1
+            if self._reported.first(str(error)):
+                log.warning("answer refused; is collector.public_key right?", error=str(error))
+            return
+        await self._apply(ack)
+        self._wake.set()
+        self._answered.set()
+
+    async def drained(self) -> None:
+        """Waits until the collector has everything that is in the buffer."""
+        while self._buffer.stats().batches:
+            self._answered.clear()
+            await self._answered.wait()
+
+    def _open(self, data: bytes) -> Ack:
+        envelope = open_envelope(data)
+        if envelope.kind is not Kind.ACK:
+            raise EnvelopeError(f"an answer of kind {envelope.kind.name}")
+        ack = decode_ack(verify(envelope, self._collector_key))
+        if (ack.school, ack.gateway) != (self._school, self._gateway):
+            raise AckError("an answer for another gateway")
+        return ack
+
+    async def _apply(self, ack: Ack) -> None:
+        stream, generation = ack.stream, ack.generation
+        received = RangeSet((*ack.received, *ack.stored))
+        received.update((one.sequence, one.sequence) for one in ack.rejected)
+        self._alarm.received(stream, generation, received)
+        if ack.received:
+            await self._buffer.received(stream, generation, ack.received)
+        if ack.stored:
+            stored = RangeSet(ack.stored)
+            removed = await self._buffer.accept(stream, generation, ack.stored)
+            self._counters.readings_stored += removed.readings
+            self._counters.records_stored += removed.records
+            await self._land(stream, generation, stored)
+        for one in ack.rejected:
+            id_ = BatchId(stream, generation, one.sequence)
+            self._flights.pop(id_, None)
+            await self._buffer.reject(id_, one.reason)
+            if self._reported.first(("rejected", one.reason)):
+                log.error("collector refused a batch", reason=one.reason, sequence=one.sequence)
+
+    async def _land(self, stream: str, generation: str, stored: RangeSet) -> None:
+        landed = [
+            id_
+            for id_ in self._flights
+            if (id_.stream, id_.generation) == (stream, generation) and id_.sequence in stored
+        ]
+        delivered = [gap for id_ in landed for gap in self._flights.pop(id_).gaps]
+        if delivered:
+            await self._buffer.gaps_delivered(delivered)

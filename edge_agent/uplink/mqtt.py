@@ -1,0 +1,59 @@
+"""The uplink over MQTT: batches, urgent events and status out, acknowledgements in."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from edge_agent.uplink.contract import Outbox, UplinkError
+from foundation.broker import (
+    BrokerSettings,
+    BrokerUnavailableError,
+    Link,
+    connect,
+    keep_connected,
+    run_together,
+)
+from telemetry.topics import topic
+
+
+class MqttUplink:
+    """Carries envelopes over one broker connection of its own."""
+
+    def __init__(self, settings: BrokerSettings, school: str, gateway: str) -> None:
+        self._settings = settings
+        self._school = school
+        self._gateway = gateway
+
+    async def run(self, outbox: Outbox) -> None:
+        await keep_connected(self._settings, self._client_id, partial(self._session, outbox), what="uplink")
+
+    @property
+    def _client_id(self) -> str:
+        return f"campus-uplink-{self._school}-{self._gateway}"
+
+    async def _session(self, outbox: Outbox, link: Link) -> None:
+        await link.subscribe([topic(self._school, self._gateway, "ack")])
+        await outbox.connected()
+        await run_together(uplink_send=self._send(outbox, link), uplink_receive=self._receive(outbox, link))
+
+    async def _send(self, outbox: Outbox, link: Link) -> None:
+        while True:
+            outgoing = await outbox.next()
+            await asyncio.gather(
+                *(link.publish(topic(self._school, self._gateway, one.leaf), one.data) for one in outgoing)
+            )
+
+    @staticmethod
+    async def _receive(outbox: Outbox, link: Link) -> None:
+        async for messages in link.chunks():
+            for message in messages:
+                await outbox.answered(message.payload)
+
+    async def check(self) -> str:
+        try:
+            async with connect(self._settings, f"{self._client_id}-check") as link:
+                await link.subscribe([topic(self._school, self._gateway, "ack")])
+        except BrokerUnavailableError as error:
+            raise UplinkError(f"broker {self._settings.address}: {error}") from error
+        return f"broker {self._settings.address} answers, acknowledgements can be received"
