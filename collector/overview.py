@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from telemetry.status import Status
@@ -17,7 +18,6 @@ class GatewayOverview:
     status: Status | None = None
     status_ms: int | None = None
     readings_stored: int = 0
-    batches_refused: int = 0
 
 
 class Overview:
@@ -25,6 +25,11 @@ class Overview:
 
     def __init__(self) -> None:
         self._gateways: dict[tuple[str, str], GatewayOverview] = {}
+        self.refusals: Counter[str] = Counter()
+        """Messages refused at intake, by reason; their senders are not known for certain."""
+
+    def refused(self, reason: str) -> None:
+        self.refusals[reason] += 1
 
     def of(self, school: str, gateway: str) -> GatewayOverview:
         return self._gateways.setdefault((school, gateway), GatewayOverview())

@@ -75,6 +75,21 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     gaps: tuple[Gap, ...] = ()
 
 
+class Identity(msgspec.Struct, frozen=True, array_like=True):
+    """The head of a header, the same in every format: enough to answer a batch one cannot read."""
+
+    format: int
+    school: str
+    gateway: str
+    stream: Stream
+    generation: str
+    sequence: int
+
+
+class _IdentityPayload(msgspec.Struct, array_like=True):
+    header: Identity
+
+
 class _Payload(msgspec.Struct, array_like=True):
     header: Header
     body: bytes
@@ -113,6 +128,7 @@ class Body(NamedTuple):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_body = msgspec.msgpack.Decoder(_Body).decode
+_decode_identity = msgspec.msgpack.Decoder(_IdentityPayload).decode
 _decode_payload = msgspec.msgpack.Decoder(_Payload).decode
 
 
@@ -229,6 +245,15 @@ def _is_sound(gap: Gap) -> bool:
         and -1 <= gap.readings <= INT_MAX
         and 1 <= len(gap.generation) <= GENERATION_CHARS_MAX
     )
+
+
+def peek_identity(payload: bytes) -> Identity | None:
+    """Which batch this claims to be, also in a format we do not know; None when even that is gone."""
+    try:
+        identity = _decode_identity(payload).header
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return identity if identity.sequence >= 1 and 1 <= len(identity.generation) <= 64 else None
 
 
 def decode_body(header: Header, packed: bytes) -> Body:

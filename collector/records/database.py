@@ -77,6 +77,10 @@ class Records:
             raise RecordsUnavailableError(str(error.orig)) from error
 
     async def close(self) -> None:
+        await asyncio.to_thread(self.close_now)
+
+    def close_now(self) -> None:
+        """The same for commands without an event loop."""
         self._thread.shutdown(wait=True)
         self._engine.dispose()
 
@@ -102,6 +106,10 @@ class Records:
     async def given_up(self) -> dict[tuple[str, str], dict[str, int]]:
         """Readings given up by (school, gateway) and reason, as the gateways declared them."""
         return await self.run(streams.given_up)
+
+    def list_gateways(self) -> list[Gateway]:
+        """`gateways` for commands without an event loop."""
+        return self.run_now(gateways.find_all)
 
     def add_gateway(self, gateway: Gateway) -> None:
         """Raises GatewayExistsError."""

@@ -1,0 +1,69 @@
+"""The one command, `campus`. Sub-commands belong to their rooms; only the room that is asked for is
+loaded, so that a gateway needs nothing of what only a collector uses.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import typer
+from rich.console import Console
+
+
+class _Room(NamedTuple):
+    module: str
+    help: str
+    extra: str
+
+
+_ROOMS: Final = {
+    "demo": _Room("campus.demo.cli", "Run a whole simulated school on this machine.", "all"),
+    "edge": _Room("edge_agent.cli", "The gateway: keygen, run, check, buffer.", "edge"),
+    "collector": _Room(
+        "collector.cli", "The collector: keygen, run, gateway add, revoke, list.", "collector"
+    ),
+    "profile": _Room("device_profiles.cli", "Device profiles: list, show, test.", "edge"),
+    "simulate": _Room("simulators.cli", "Simulated devices, for testers without hardware.", "simulators"),
+}
+
+
+def build(asked: str | None) -> typer.Typer:
+    """The command line with the asked room loaded and the others as lines of the help."""
+    app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
+
+    @app.callback()
+    def top() -> None:
+        """Campus Pulse 校园脉动: IoT gateway and telemetry backend for schools.
+
+        Start with [bold]campus demo[/]: a whole simulated school on this machine.
+        """
+
+    for name, room in _ROOMS.items():
+        if name == asked:
+            app.add_typer(_load(name, room), name=name)
+        else:
+            app.command(name, help=room.help)(lambda: None)
+    return app
+
+
+def _load(name: str, room: _Room) -> typer.Typer:
+    try:
+        app = importlib.import_module(room.module).app
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in {room.module.split(".")[0], "campus"}:
+            raise
+        Console(stderr=True).print(
+            f"[red]error:[/] campus {name} needs {error.name}; install 'campus-pulse\\[{room.extra}]'"
+        )
+        raise SystemExit(2) from error
+    assert isinstance(app, typer.Typer)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    asked = next((word for word in given if not word.startswith("-")), None)
+    build(asked)(given, prog_name="campus")

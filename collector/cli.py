@@ -1,0 +1,132 @@
+"""`campus collector …`: the collector's commands."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from collector.config import CollectorConfig, load_config
+from collector.intake.line import wall_ms
+from collector.records import Gateway, GatewayExistsError, Records, RecordsFileError
+from collector.series import StoreFileError
+from collector.service import Service
+from foundation import logs
+from foundation.commands import UsageError, errors_in_words
+from foundation.keyfiles import create_signing_key, parse_public, public_text
+from telemetry.envelope import key_id
+from telemetry.topics import IDENTIFIER
+
+app = typer.Typer(
+    no_args_is_help=True, help="The collector: takes batches in, stores them, shows rooms and alerts."
+)
+gateway_app = typer.Typer(no_args_is_help=True, help="Which gateways may send to this collector.")
+app.add_typer(gateway_app, name="gateway")
+console = Console()
+
+ConfigFile = Annotated[
+    Path, typer.Argument(help="The collector's configuration, see collector/collector.sample.toml.")
+]
+School = Annotated[str, typer.Option(help="The school's id, as in the gateway's configuration.")]
+GatewayId = Annotated[str, typer.Option("--id", help="The gateway's id.")]
+
+
+@app.command()
+def keygen(
+    out: Annotated[Path, typer.Option(help="Where to write the private key.")] = Path("collector.key"),
+) -> None:
+    """Make this collector's key and show the public half, which every gateway needs.
+
+    With it a gateway knows that an acknowledgement is this collector's.
+    """
+    with errors_in_words():
+        public = public_text(create_signing_key(out).public_key())
+    console.print(f"Private key written to [bold]{out}[/]. Keep it on this collector.")
+    console.print("In every gateway's configuration write:\n")
+    console.print(f'  [collector]\n  public_key = "{public}"', markup=False, highlight=False)
+
+
+@app.command()
+def run(config_file: ConfigFile) -> None:
+    """Run the collector until Ctrl-C or SIGTERM."""
+    with _files_in_words():
+        config = load_config(config_file)
+        logs.configure(config.log.level, config.log.format)
+        asyncio.run(_run(config))
+
+
+async def _run(config: CollectorConfig) -> None:
+    service = Service(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, service.stop)
+    await service.run()
+
+
+@gateway_app.command("add")
+def add_gateway(
+    config_file: ConfigFile,
+    school: School,
+    id_: GatewayId,
+    public_key: Annotated[str, typer.Option(help="The key that `campus edge keygen` printed.")],
+) -> None:
+    """Let a gateway send. A running collector knows it within two seconds."""
+    with _files_in_words():
+        for name, value in (("--school", school), ("--id", id_)):
+            if not IDENTIFIER.fullmatch(value):
+                raise UsageError(
+                    f"{name} {value!r}: use 1 to 63 lower-case letters, digits, - or _, such as gw-301"
+                )
+        try:
+            key = parse_public(public_key)
+        except ValueError as error:
+            raise UsageError(f"--public-key: {error}") from error
+        gateway = Gateway(school, id_, public_text(key), key_id(key).hex(), "active", wall_ms())
+        with _records(config_file) as records:
+            records.add_gateway(gateway)
+    console.print(f"[green]✓[/] {school}/{id_} may send")
+
+
+@gateway_app.command("revoke")
+def revoke_gateway(config_file: ConfigFile, school: School, id_: GatewayId) -> None:
+    """Refuse a gateway from now on. What it has sent stays."""
+    with _files_in_words(), _records(config_file) as records:
+        if not records.revoke_gateway(school, id_, wall_ms()):
+            raise UsageError(f"{school}/{id_} is no active gateway; see: campus collector gateway list")
+    console.print(f"[green]✓[/] {school}/{id_} is refused from now on")
+
+
+@gateway_app.command("list")
+def list_gateways(config_file: ConfigFile) -> None:
+    """Show all gateways, revoked ones too."""
+    with _files_in_words(), _records(config_file) as records:
+        found = records.list_gateways()
+    table = Table("school", "gateway", "state", "public key")
+    for one in found:
+        table.add_row(one.school, one.id, one.state, one.public_key)
+    console.print(table)
+
+
+@contextmanager
+def _records(config_file: Path) -> Iterator[Records]:
+    records = Records.open(load_config(config_file).records_file)
+    try:
+        yield records
+    finally:
+        records.close_now()
+
+
+@contextmanager
+def _files_in_words() -> Iterator[None]:
+    with errors_in_words():
+        try:
+            yield
+        except (RecordsFileError, StoreFileError, GatewayExistsError) as error:
+            raise UsageError(str(error)) from error

@@ -1,0 +1,96 @@
+"""The collector's configuration: ``collector.toml``, parsed without network into frozen objects.
+
+Paths in the file are relative to the folder the file lies in. `collector.sample.toml` beside this
+module shows every setting.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from foundation.broker import BrokerSettings
+from foundation.logs import LogFormat, LogLevel
+from foundation.tomlfile import StrictModel, load
+
+
+class CollectorSection(StrictModel):
+    """The collector's own key and where it keeps its data."""
+
+    key_file: Path
+    data_dir: Path
+    title: str = Field(default="校园脉动 Campus Pulse", min_length=1, max_length=80)
+    """Stands on top of the page; usually the school's name."""
+
+
+class StoreSection(StrictModel):
+    """The embedded series store (DuckDB)."""
+
+    memory_limit_mb: int = Field(default=256, ge=64, le=65_536)
+    threads: int = Field(default=2, ge=1, le=64)
+
+
+class WebSection(StrictModel):
+    """Page and API. Accounts do not exist yet, so only this machine may ask, or a proxy that
+    authenticates.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8420, ge=0, le=65_535)
+    behind_proxy: bool = False
+    host_names: tuple[str, ...] = ()
+    """Names under which the page is reached, beside localhost."""
+
+    @model_validator(mode="after")
+    def _closed_by_default(self) -> WebSection:
+        try:
+            loopback = ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            loopback = self.host == "localhost"
+        if not loopback and not self.behind_proxy:
+            raise ValueError(
+                "host opens the page, which shows health alerts and asks for no password yet, to the "
+                "network; use 127.0.0.1, or set behind_proxy = true behind a proxy that authenticates"
+            )
+        return self
+
+
+class LogSection(StrictModel):
+    """What is logged, and how."""
+
+    level: LogLevel = "info"
+    format: LogFormat = "auto"
+
+
+class CollectorConfig(StrictModel):
+    """The whole file."""
+
+    collector: CollectorSection
+    mqtt: BrokerSettings
+    """The broker that gateways publish to."""
+    store: StoreSection = StoreSection()
+    web: WebSection = WebSection()
+    log: LogSection = LogSection()
+
+    @property
+    def records_file(self) -> Path:
+        return self.collector.data_dir / "records.db"
+
+    @property
+    def series_file(self) -> Path:
+        return self.collector.data_dir / "series.duckdb"
+
+
+def load_config(path: Path) -> CollectorConfig:
+    """The configuration in a file, its paths made absolute. Raises FileProblems."""
+    config = load(path, CollectorConfig)
+    base = path.resolve().parent
+    section = config.collector.model_copy(
+        update={
+            "key_file": base / config.collector.key_file,
+            "data_dir": base / config.collector.data_dir,
+        }
+    )
+    return config.model_copy(update={"collector": section, "mqtt": config.mqtt.relative_to(base)})
