@@ -1,0 +1,112 @@
+"""Runs the examples a profile carries: the same check for a bundled profile and for a site's own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from device_profiles.decoder import Outcome, bind
+from device_profiles.parsing import DecodeError, parse_json
+from device_profiles.routing import Router
+from telemetry.credential_map import normalise_credential
+from telemetry.quality import Quality
+from telemetry.quantities import QUANTITIES
+from telemetry.readings import Chunk, Reading, SeriesTable
+
+if TYPE_CHECKING:
+    from device_profiles.observations import CheckObservation
+    from device_profiles.registry import Profile
+    from device_profiles.schema import Example, ExpectedCheck, ExpectedReading
+
+ZONE: Final = ZoneInfo("Asia/Shanghai")
+_DEVICE: Final = "example"
+_PLACE: Final = "example/room"
+
+
+def run_example(profile: Profile, example: Example) -> list[str]:
+    """Everything in which the outcome differs from what the example expects; empty when nothing."""
+    table, chunk = SeriesTable(), Chunk()
+    try:
+        decoder = bind(profile, device=_DEVICE, place=_PLACE, address=example.address, table=table, zone=ZONE)
+        received_ms = _time_ms(example.received)
+    except ValueError as error:
+        return [str(error)]
+    if not Router([decoder]).match(example.topic):
+        return [f"topic {example.topic!r} is matched by none of {', '.join(decoder.topics)}"]
+    try:
+        payload = parse_json(example.payload.encode())
+        if decoder.accepts(payload):
+            outcome = decoder.decode(payload, received_ms, example.retained, chunk)
+        else:
+            outcome = Outcome(None, ("other_device",))
+    except DecodeError as error:
+        outcome = Outcome(None, (error.reason,))
+    problems = _compare_readings(example.expected, chunk.readings(table))
+    if sorted(outcome.refused) != sorted(example.refused):
+        problems.append(f"refused {list(outcome.refused)}, expected {list(example.refused)}")
+    return problems + _compare_check(example.check, outcome.check)
+
+
+def untested(profile: Profile) -> list[str]:
+    """Quantities of the profile that no example expects, and what else its examples leave out."""
+    spec = profile.spec
+    seen = {reading.quantity for example in spec.examples for reading in example.expected}
+    given = [name for row in spec.fields for name in (row.quantity, *(row.phases or ()))]
+    problems = [f"no example expects {name}" for name in given if name not in seen]
+    if spec.record is not None and not any(example.check for example in spec.examples):
+        problems.append("no example expects a check")
+    if not any(example.expected == () and example.check is None for example in spec.examples):
+        problems.append("no example shows a message that gives nothing")
+    return problems
+
+
+def _compare_readings(expected: tuple[ExpectedReading, ...], found: list[Reading]) -> list[str]:
+    problems: list[str] = []
+    left = {reading.series.quantity: reading for reading in found}
+    if len(left) != len(found):
+        problems.append("a quantity was read twice")
+    for want in expected:
+        got = left.pop(want.quantity, None)
+        if got is None:
+            problems.append(f"{want.quantity} was not read")
+            continue
+        if got.value != want.value:
+            problems.append(f"{want.quantity} is {got.value!r}, expected {want.value!r}")
+        unit = QUANTITIES[want.quantity].unit
+        if unit != want.unit:
+            problems.append(f"{want.quantity} is in {unit!r}, expected {want.unit!r}")
+        if got.quality != Quality[want.quality.upper()]:
+            problems.append(f"{want.quantity} is {got.quality.name.lower()}, expected {want.quality}")
+        problems += _compare_time(want.quantity, got.time_ms, want.time)
+    return problems + [f"{name} = {got.value!r} was read, but not expected" for name, got in left.items()]
+
+
+def _compare_check(want: ExpectedCheck | None, got: CheckObservation | None) -> list[str]:
+    if want is None or got is None:
+        return [] if want is None and got is None else [f"a check was {'not ' if got is None else ''}read"]
+    card = None if want.card is None else normalise_credential(want.card)
+    pairs = {
+        "card": (got.credential, card),
+        "site": (got.site, want.site),
+        "temperature_c": (got.temperature_c, want.temperature_c),
+        "ambient_c": (got.ambient_c, want.ambient_c),
+        "symptoms": (got.symptoms, want.symptoms),
+    }
+    problems = [f"{name} differs from what was expected" for name, (a, b) in pairs.items() if a != b]
+    return problems + _compare_time("check", got.time_ms, want.time)
+
+
+def _compare_time(what: str, time_ms: int, expected: str | None) -> list[str]:
+    if expected is None or time_ms == _time_ms(expected):
+        return []
+    return [
+        f"time of {what} is {datetime.fromtimestamp(time_ms / 1000, ZONE).isoformat()}, expected {expected}"
+    ]
+
+
+def _time_ms(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"time {text!r} needs a zone, such as +08:00")
+    return round(moment.timestamp() * 1000)

@@ -1,0 +1,101 @@
+"""The profiles there are: those that come with this version and a site's own.
+
+A profile's id is its place: ``catalogue/<family>/<model>.toml`` is "family/model". A file is read
+when it is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from device_profiles.schema import MqttJsonProfile
+from foundation import tomlfile
+from foundation.tomlfile import FileProblems, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BUNDLED: Final = Path(__file__).parent / "catalogue"
+_PART: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class Profile(NamedTuple):
+    """A device model's profile. `origin` is the file it was read from."""
+
+    id: str
+    origin: str
+    spec: MqttJsonProfile
+
+
+class ProfileNotFoundError(LookupError):
+    """No profile has this id; the message suggests some that exist."""
+
+
+def load_profile(path: Path) -> Profile:
+    """The profile in a file. Raises FileProblems."""
+    family, model = path.absolute().parent.name, path.stem
+    if path.suffix != ".toml" or not (_PART.fullmatch(family) and _PART.fullmatch(model)):
+        raise FileProblems(
+            [
+                Problem(
+                    str(path),
+                    "is no place for a profile; expected <family>/<model>.toml in lower-case letters, digits and -",
+                )
+            ]
+        )
+    return Profile(f"{family}/{model}", str(path), tomlfile.load(path, MqttJsonProfile))
+
+
+class Catalogue:
+    """Profiles by id: the bundled ones and those in the given directories."""
+
+    def __init__(self, directories: Sequence[Path] = ()) -> None:
+        """Raises FileProblems when a directory is not there or an id is taken already."""
+        self._files: dict[str, Path] = {}
+        self._profiles: dict[str, Profile] = {}
+        problems: list[Problem] = []
+        for directory in (BUNDLED, *directories):
+            if not directory.is_dir():
+                problems.append(
+                    Problem(str(directory), "is no directory; expected one with <family>/<model>.toml files")
+                )
+            for path in sorted(directory.glob("*/*.toml")):
+                name = f"{path.parent.name}/{path.stem}"
+                if name in self._files:
+                    problems.append(
+                        Problem(str(path), f"gives {name}, as {self._files[name]} does; rename one")
+                    )
+                self._files.setdefault(name, path)
+        if problems:
+            raise FileProblems(problems)
+
+    def ids(self) -> list[str]:
+        return sorted(self._files)
+
+    def get(self, profile_id: str) -> Profile:
+        """Raises ProfileNotFoundError, and FileProblems for a file that cannot be used."""
+        found = self._profiles.get(profile_id)
+        if found is None:
+            path = self._files.get(profile_id)
+            if path is None:
+                near = get_close_matches(profile_id, self._files, n=3, cutoff=0.5)
+                hint = f"; did you mean {', '.join(near)}?" if near else "; `campus profile list` shows all"
+                raise ProfileNotFoundError(f"there is no profile {profile_id!r}{hint}")
+            found = self._profiles[profile_id] = load_profile(path)
+        return found
+
+    def all(self) -> list[Profile]:
+        """Every profile, by id. Raises FileProblems with the problems of all files."""
+        profiles: list[Profile] = []
+        problems: list[Problem] = []
+        for profile_id in self.ids():
+            try:
+                profiles.append(self.get(profile_id))
+            except FileProblems as error:
+                problems += error.problems
+        if problems:
+            raise FileProblems(problems)
+        return profiles
