@@ -1,0 +1,58 @@
+# make demo   a whole simulated school on this machine      make test   every test
+# make check  lint, types, import contracts                 make help   the rest
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+
+.PHONY: help demo test check format bench chaos constraints clean
+
+help:
+	@echo "make demo [ARGS='--duration 30']   run the demo (sets everything up the first time)"
+	@echo "make test [ARGS='-k buffer']       run the tests (installs mosquitto and chromium if it may)"
+	@echo "make check                         ruff, mypy --strict, import contracts"
+	@echo "make chaos                         the long durability runs"
+	@echo "make bench                         the benchmarks"
+	@echo "make format                        format the code"
+	@echo "make constraints                   pin what is installed now"
+	@echo "make clean                         remove the virtual environment and all it made"
+
+demo: .venv/.runtime
+	@$(BIN)/campus demo $(ARGS)
+
+test: .venv/.dev
+	@sh tools/test-packages.sh
+	$(BIN)/pytest $(ARGS)
+
+check: .venv/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/.dev
+	@sh tools/test-packages.sh
+	@for script in benchmarks/bench_*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+chaos: .venv/.dev
+	@sh tools/test-packages.sh
+	CAMPUS_CHAOS=long $(BIN)/pytest tests/chaos tests/buffer tests/series --timeout 7200 $(ARGS)
+
+.venv/.runtime: pyproject.toml constraints.txt package-lock.json tools/setup.sh
+	@PYTHON=$(PYTHON) sh tools/setup.sh all
+	@touch $@
+
+.venv/.dev: .venv/.runtime
+	@PYTHON=$(PYTHON) sh tools/setup.sh all,dev
+	@touch $@
+
+# Names and versions only: no address of an index.
+constraints: .venv/.dev
+	$(BIN)/pip freeze --exclude-editable | grep -E '^[A-Za-z0-9_.-]+==' > constraints.txt
+
+clean:
+	rm -rf .venv .demo node_modules collector/web/static/vendor

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Debian packages that the tests need: real servers and a real browser. Installs what is missing.
+set -eu
+cd "$(dirname "$0")/.."
+. tools/packages.sh
+
+missing=""
+PATH="$PATH:/usr/sbin:/sbin"
+command -v mosquitto >/dev/null || missing="$missing mosquitto"
+command -v mosquitto_pub >/dev/null || missing="$missing mosquitto-clients"
+command -v chromium >/dev/null || missing="$missing chromium"
+[ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || missing="$missing fonts-noto-cjk"
+# shellcheck disable=SC2086  # a list of names
+[ -z "$missing" ] || need_packages $missing
