@@ -13,23 +13,36 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, NoReturn, Protocol, TypeVar
 
 import aiomqtt
 import structlog
 from pydantic import Field
 
 from foundation.backoff import Backoff
+from foundation.mqttclient import BrokerMessage, ClosedByBrokerError, Inbox, QuickClient
 from foundation.tomlfile import StrictModel
 
-QUEUE_MESSAGES_MAX: Final = 50_000
+__all__ = [
+    "BrokerMessage",
+    "BrokerSettings",
+    "BrokerUnavailableError",
+    "Link",
+    "Will",
+    "connect",
+    "keep_connected",
+    "run_together",
+]
+
+Answer = TypeVar("Answer")
+
 _REFUSED_V5: Final = {1, 132}
 """CONNACK codes with which a 3.1.1 broker refuses MQTT 5 (its own, and that of MQTT 5)."""
 _NOT_AUTHORISED: Final = {4, 5, 134, 135}
 
 log = structlog.get_logger()
 _client_log = logging.getLogger("aiomqtt.quiet")
-_client_log.setLevel(logging.ERROR)  # it warns of every burst of publications; bounds are ours
+_client_log.setLevel(logging.CRITICAL)  # what it logs as errors also comes as exceptions
 
 
 class BrokerSettings(StrictModel):
@@ -54,14 +67,6 @@ class BrokerSettings(StrictModel):
         names = ("password_file", "ca_file", "certificate_file", "key_file")
         files = {name: getattr(self, name) for name in names}
         return self.model_copy(update={name: folder / file for name, file in files.items() if file})
-
-
-class BrokerMessage(NamedTuple):
-    """A message as it came."""
-
-    topic: str
-    payload: bytes
-    retained: bool
 
 
 class Will(NamedTuple):
@@ -96,65 +101,61 @@ class Link(Protocol):
         """Messages dropped because chunks were not taken fast enough."""
 
 
-class _Inbox(asyncio.Queue[aiomqtt.Message]):
-    """Stands in for the client's queue: collects messages until somebody takes them all."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._taken: list[BrokerMessage] = []
-        self._arrived = asyncio.Event()
-        self.overflowed = 0
-
-    def put_nowait(self, item: aiomqtt.Message) -> None:
-        if len(self._taken) >= QUEUE_MESSAGES_MAX:
-            self.overflowed += 1
-            return
-        payload = item.payload
-        body = payload if isinstance(payload, bytes) else b""
-        self._taken.append(BrokerMessage(item.topic.value, body, item.retain))
-        self._arrived.set()
-
-    async def take(self) -> list[BrokerMessage]:
-        await self._arrived.wait()
-        self._arrived.clear()
-        taken, self._taken = self._taken, []
-        return taken
-
-
 class _AiomqttLink:
-    def __init__(self, client: aiomqtt.Client, inbox: _Inbox, broken: asyncio.Task[Any]) -> None:
+    def __init__(self, client: QuickClient, inbox: Inbox, broken: asyncio.Task[Any]) -> None:
         self._client = client
         self._inbox = inbox
         self._broken = broken
+        broken.add_done_callback(lambda _: inbox.wake())
 
     @property
     def overflowed(self) -> int:
         return self._inbox.overflowed
 
     async def subscribe(self, filters: Sequence[str], qos: int = 1) -> None:
-        with _as_unavailable():
-            answers = await self._client.subscribe([(one, qos) for one in filters])
+        asking = self._client.subscribe([(one, qos) for one in filters])
+        answers = await self._while_unbroken(asking, "link-subscribe")
         codes = [code if isinstance(code, int) else code.value for code in answers]
         refused = [one for one, code in zip(filters, codes, strict=True) if code >= 0x80]
         if refused:
             raise BrokerUnavailableError(f"subscription refused: {', '.join(refused)}", refused=True)
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        with _as_unavailable():
-            await self._client.publish(topic, payload, qos, retain)
+        await self._while_unbroken(self._client.publish(topic, payload, qos, retain), "link-publish")
 
     async def chunks(self) -> AsyncIterator[list[BrokerMessage]]:
         while True:
-            taking = asyncio.create_task(self._inbox.take(), name="link-take")
-            try:
-                await asyncio.wait({taking, self._broken}, return_when=asyncio.FIRST_COMPLETED)
-                if not taking.done():
-                    with _as_unavailable():
-                        self._broken.result()
-            finally:
-                if not taking.done():
-                    taking.cancel()
-            yield taking.result()
+            if self._broken.done():
+                self._inbox.wake()  # what still waits is handed over before the error
+            chunk = await self._inbox.take()
+            if chunk:
+                yield chunk
+            elif self._broken.done():
+                self._raise_broken()
+
+    async def _while_unbroken(self, asking: Coroutine[Any, Any, Answer], name: str) -> Answer:
+        """An answer of the broker; does not wait for it when the connection has broken."""
+        if self._broken.done():
+            asking.close()
+            self._raise_broken()
+        task = asyncio.create_task(asking, name=name)
+        try:
+            await asyncio.wait({task, self._broken}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                with _as_unavailable():
+                    return task.result()
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+        return self._raise_broken()
+
+    def _raise_broken(self) -> NoReturn:
+        if self._broken.cancelled():
+            raise BrokerUnavailableError("the link is closed")
+        with _as_unavailable():
+            self._broken.result()
+        raise BrokerUnavailableError("the link is broken")
 
 
 @contextlib.contextmanager
@@ -165,7 +166,10 @@ def _as_unavailable() -> Any:
         code = getattr(error.rc, "value", error.rc)
         raise BrokerUnavailableError(str(error), refused=code in _NOT_AUTHORISED) from error
     except (aiomqtt.MqttError, OSError, ValueError) as error:
-        raise BrokerUnavailableError(str(error) or type(error).__name__) from error
+        text = str(error) or type(error).__name__
+        if error.__cause__ is not None:
+            text += f" ({error.__cause__})"
+        raise BrokerUnavailableError(text) from error
 
 
 @contextlib.asynccontextmanager
@@ -177,10 +181,10 @@ async def connect(
         tls = _tls(settings)
         password = settings.password_file.read_text("utf-8").strip() if settings.password_file else None
     except (OSError, ValueError) as error:
-        raise BrokerUnavailableError(f"TLS or password file: {error}", refused=True) from error
+        raise BrokerUnavailableError(_file_trouble(settings, error), refused=True) from error
 
-    def client(version: aiomqtt.ProtocolVersion, inbox: _Inbox) -> aiomqtt.Client:
-        return aiomqtt.Client(
+    def client(version: aiomqtt.ProtocolVersion, inbox: Inbox) -> QuickClient:
+        return QuickClient(
             settings.host,
             settings.port,
             identifier=client_id,
@@ -194,26 +198,12 @@ async def connect(
             max_concurrent_outgoing_calls=200,
             timeout=10,
             logger=_client_log,
-            queue_type=_bound(inbox),
+            inbox=inbox,
             clean_session=True if version is aiomqtt.ProtocolVersion.V311 else None,
         )
 
     async with contextlib.AsyncExitStack() as stack:
-        inbox = _Inbox()
-        opened = client(aiomqtt.ProtocolVersion.V5, inbox)
-        try:
-            await stack.enter_async_context(opened)
-        except aiomqtt.MqttError as error:
-            if isinstance(error, aiomqtt.MqttCodeError):
-                code = getattr(error.rc, "value", error.rc)
-                if code not in _REFUSED_V5:
-                    refused = code in _NOT_AUTHORISED
-                    raise BrokerUnavailableError(str(error), refused=refused) from error
-            _forget(opened)
-            inbox = _Inbox()
-            opened = client(aiomqtt.ProtocolVersion.V311, inbox)
-            with _as_unavailable():
-                await stack.enter_async_context(opened)
+        opened, inbox = await _open(stack, client)
         # The client's own iterator never yields (its queue is ours) but raises when the link breaks.
         broken = asyncio.create_task(anext(opened.messages), name="link-watch")
         try:
@@ -224,26 +214,62 @@ async def connect(
                 await broken
 
 
-def _forget(client: aiomqtt.Client) -> None:
-    """Takes note of a failed client's last error, which asyncio would otherwise complain about."""
-    future = client._disconnected  # noqa: SLF001  # aiomqtt 2.5 offers no other way
-    if future.done():
-        future.exception()
+def _file_trouble(settings: BrokerSettings, error: Exception) -> str:
+    named = (settings.ca_file, settings.certificate_file, settings.key_file, settings.password_file)
+    files = ", ".join(str(file) for file in named if file)
+    return f"one of {files} cannot be used: {error}"
 
 
-def _bound(inbox: _Inbox) -> Any:
-    """Aiomqtt makes its queue from a type; this one hands it ours."""
+async def _open(
+    stack: contextlib.AsyncExitStack, client: Callable[[aiomqtt.ProtocolVersion, Inbox], QuickClient]
+) -> tuple[QuickClient, Inbox]:
+    """A connected client of the newest protocol version that the broker speaks."""
+    inbox = Inbox()
+    opened = client(aiomqtt.ProtocolVersion.V5, inbox)
+    try:
+        with _as_unavailable():
+            await opened.__aenter__()
+    except BrokerUnavailableError as error:
+        if not _speaks_no_v5(error):
+            raise
+        inbox = Inbox()
+        opened = client(aiomqtt.ProtocolVersion.V311, inbox)
+        with _as_unavailable():
+            await opened.__aenter__()
+    stack.push_async_callback(_close, opened)
+    return opened, inbox
 
-    def make(**_: object) -> _Inbox:
-        return inbox
 
-    return make
+def _speaks_no_v5(error: BrokerUnavailableError) -> bool:
+    """Whether a connection failed in one of the ways of a broker that speaks only MQTT 3.1.1."""
+    cause = error.__cause__
+    if isinstance(cause, aiomqtt.MqttCodeError):
+        return getattr(cause.rc, "value", cause.rc) in _REFUSED_V5
+    return isinstance(cause, ClosedByBrokerError)
+
+
+async def _close(client: QuickClient) -> None:
+    # A connection that breaks while it is being closed is closed.
+    with contextlib.suppress(aiomqtt.MqttError, OSError):
+        await client.__aexit__(None, None, None)
+
+
+class _HandshakeSocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails, which paho leaves to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  # ssl's signature
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
 
 
 def _tls(settings: BrokerSettings) -> ssl.SSLContext | None:
     if settings.ca_file is None:
         return None
     context = ssl.create_default_context(cafile=str(settings.ca_file))
+    context.sslsocket_class = _HandshakeSocket
     if settings.certificate_file:
         context.load_cert_chain(settings.certificate_file, settings.key_file)
     return context
