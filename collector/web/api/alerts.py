@@ -1,0 +1,121 @@
+"""GET /api/v1/alerts and POST /api/v1/alerts/{id}/acknowledge."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qs
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import ValidationError
+
+from collector.records import Alert
+from collector.web.api.models import Acknowledge, AlertItem, AlertPage
+from collector.web.api.parameters import ID_MAX, AlertParameters
+from collector.web.parts import Parts, WebParts
+from collector.web.problems import FieldError, ProblemError, describe
+from collector.web.wording import iso
+
+router = APIRouter(tags=["alerts"])
+
+AlertId = Annotated[int, Path(ge=1, le=ID_MAX, description="Id of the alert.", examples=[1])]
+_FORM: Final = "application/x-www-form-urlencoded"
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": False,
+        "content": {
+            media_type: {"schema": {"$ref": "#/components/schemas/Acknowledge"}}
+            for media_type in ("application/json", _FORM)
+        },
+    }
+}
+
+
+@router.get(
+    "/alerts",
+    response_model=AlertPage,
+    responses=describe(422, 503),
+    summary="Alerts, newest first",
+)
+async def list_alerts(parts: Parts, query: Annotated[AlertParameters, Query()]) -> AlertPage:
+    """Personal data: a pseudonym and a class, never a name."""
+    found = await parts.records.find_alerts(
+        query.state, int(query.cursor) if query.cursor else None, query.limit + 1
+    )
+    page = found[: query.limit]
+    return AlertPage(
+        items=[alert_item(alert) for alert in page],
+        next_cursor=str(page[-1].id) if len(found) > query.limit else None,
+    )
+
+
+@router.post(
+    "/alerts/{alert_id}/acknowledge",
+    response_model=AlertItem,
+    responses=describe(400, 403, 404, 413, 422, 503),
+    summary="Acknowledge an alert",
+    openapi_extra=_BODY,
+)
+async def acknowledge_alert(parts: Parts, request: Request, alert_id: AlertId) -> AlertItem:
+    """Somebody has seen it. The first acknowledgement counts; repeating it changes nothing."""
+    return alert_item(await acknowledge(parts, alert_id, await _read_by(request)))
+
+
+async def acknowledge(parts: WebParts, alert_id: int, by: str) -> Alert:
+    """Raises ProblemError for an unknown alert; tells the open pages."""
+    alert = await parts.records.acknowledge_alert(alert_id, by, parts.now_ms())
+    if alert is None:
+        raise ProblemError(404, f"there is no alert {alert_id}")
+    parts.hub.publish("alerts")
+    return alert
+
+
+async def _read_by(request: Request) -> str:
+    body = await request.body()
+    try:
+        if not body:
+            sent: object = {}
+        elif request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
+            sent = {
+                name: values[-1] for name, values in parse_qs(body.decode(), True, max_num_fields=8).items()
+            }
+        else:
+            sent = msgspec.json.decode(body)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise ProblemError(
+            400, "the body is neither JSON nor a form", remedy='Send {"by": "…"}, by=…, or nothing.'
+        ) from error
+    try:
+        return Acknowledge.model_validate(sent).by
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)[0]
+        name = str(found["loc"][0]) if found["loc"] else "body"
+        wrong = FieldError(parameter=name, location="body", message=found["msg"])
+        raise ProblemError(422, f"body parameter {name}: {found['msg']}", errors=(wrong,)) from error
+
+
+def alert_item(alert: Alert) -> AlertItem:
+    acknowledged = None if alert.acknowledged_ms is None else iso(alert.acknowledged_ms)
+    return AlertItem(
+        id=alert.id,
+        kind=alert.kind,
+        state=alert.state,
+        school=alert.school,
+        gateway=alert.gateway,
+        device=alert.device,
+        place=alert.place,
+        time=iso(alert.at_ms),
+        time_ms=alert.at_ms,
+        opened=iso(alert.opened_ms),
+        opened_ms=alert.opened_ms,
+        pseudonym=alert.pseudonym,
+        class_id=alert.class_id,
+        site=alert.site,
+        value=alert.value,
+        unit=alert.unit,
+        limit=alert.limit,
+        doubtful=alert.doubtful,
+        acknowledged=acknowledged,
+        acknowledged_ms=alert.acknowledged_ms,
+        acknowledged_by=alert.acknowledged_by,
+    )

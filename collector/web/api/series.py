@@ -1,0 +1,193 @@
+"""GET /api/v1/series and /api/v1/series/query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+
+from collector.series.contract import Selector, SeriesInfo, SeriesPoints, SeriesStore
+from collector.web.api.models import Latest, QueryAnswer, Series, SeriesPage, Words
+from collector.web.api.parameters import (
+    SERIES_MAX,
+    QueryParameters,
+    SeriesFilter,
+    SeriesParameters,
+    parse_step,
+    parse_time,
+)
+from collector.web.parts import Parts
+from collector.web.problems import describe, parameter_error
+from collector.web.wording import iso, label, quantity_row
+from device_profiles.labels import state_text
+from telemetry.quality import ClockQuality, Quality, unpack_quality
+from telemetry.quantities import BOOL
+
+router = APIRouter(tags=["series"])
+
+DAY_MS: Final = 86_400_000
+_PAGE: Final = 1_000
+_QUALITY: Final = {quality: quality.name.lower() for quality in Quality}
+_CLOCK: Final = {clock: clock.name.lower() for clock in ClockQuality}
+_WORDS: Final = {
+    quality | clock << 4: (_QUALITY[quality], _CLOCK[clock]) for quality in Quality for clock in ClockQuality
+}
+
+
+class _Found(NamedTuple):
+    items: list[SeriesInfo]
+    more: bool
+
+
+def _selector(wanted: SeriesFilter, below: str | None) -> Selector:
+    return Selector(
+        quantity=wanted.quantity,
+        device=wanted.device,
+        place=None if below else wanted.place,
+        gateway=wanted.gateway,
+        school=wanted.school,
+    )
+
+
+async def find_series(store: SeriesStore, wanted: SeriesFilter, after_id: int, limit: int) -> _Found:
+    """At most `limit` series in order of id, and whether there are more."""
+    found: list[SeriesInfo] = []
+    below = wanted.place if wanted.place and wanted.place.endswith("/") else None
+    selector = _selector(wanted, below)._replace(after_id=after_id, limit=_PAGE if below else limit + 1)
+    while True:
+        page = await store.series(selector)
+        found += [one for one in page if below is None or one.place.startswith(below)]
+        if len(found) > limit or len(page) < selector.limit:
+            return _Found(found[:limit], len(found) > limit)
+        selector = selector._replace(after_id=page[-1].id)
+
+
+@router.get(
+    "/series",
+    response_model=SeriesPage,
+    responses=describe(422, 503),
+    summary="Series and their latest values",
+)
+async def list_series(parts: Parts, query: Annotated[SeriesParameters, Query()]) -> SeriesPage:
+    """Every series that fits all filters, in order of id, page by page."""
+    found, more = await find_series(parts.store, query, int(query.cursor or 0), query.limit)
+    return SeriesPage(
+        items=[describe_series(one) for one in found], next_cursor=str(found[-1].id) if more else None
+    )
+
+
+@router.get(
+    "/series/query",
+    response_model=QueryAnswer,
+    responses=describe(422, 503),
+    summary="Points of series, raw or by windows",
+)
+async def query_series(parts: Parts, query: Annotated[QueryParameters, Query()]) -> Response:
+    """The points of the chosen series with start ≤ time < end, in columns.
+
+    Choose by `id` (repeatable) or by filters. Windows start at multiples of the step since 1970 UTC;
+    windows without points are left out. An answer of more than 100,000 rows is refused: ask for a
+    larger step or a shorter range.
+    """
+    end_ms = parse_time(query.end) if query.end is not None else parts.now_ms() + 1
+    start_ms = parse_time(query.start) if query.start is not None else max(0, end_ms - DAY_MS)
+    if start_ms >= end_ms:
+        raise parameter_error("end", "must lie after start")
+    step_ms = parse_step(query.step)
+    if step_ms is None and query.aggregate is not None:
+        raise parameter_error("aggregate", "needs a step", "Give a step such as 5m, or leave aggregate out.")
+    aggregate = query.aggregate or "mean"
+    found = await parts.store.query(
+        await _chosen_ids(parts.store, query), start_ms, end_ms, step_ms=step_ms, aggregate=aggregate
+    )
+    answer = {
+        "start": iso(start_ms),
+        "start_ms": start_ms,
+        "end": iso(end_ms),
+        "end_ms": end_ms,
+        "step_ms": step_ms,
+        "aggregate": aggregate if step_ms else None,
+        "series": [_columns(points, raw=step_ms is None) for points in found],
+    }
+    # Up to 100,000 rows: encoded at once rather than validated row by row.
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+async def _chosen_ids(store: SeriesStore, query: QueryParameters) -> Sequence[int]:
+    if query.id and query.is_empty:
+        return sorted(set(query.id))
+    if query.id:
+        raise parameter_error("id", "stands alone", "Choose by id or by filters, not by both.")
+    if query.is_empty:
+        raise parameter_error("id", "is missing", "Give one or more ids, or a filter such as quantity=co2.")
+    found, more = await find_series(store, query, 0, SERIES_MAX)
+    if more:
+        raise parameter_error(
+            "quantity" if query.quantity else "place",
+            f"the filters fit more than {SERIES_MAX} series",
+            "Add a filter, or ask by id.",
+        )
+    return [one.id for one in found]
+
+
+def describe_series(info: SeriesInfo) -> Series:
+    """The API's view of a series; the page shows the same."""
+    quality, clock = unpack_quality(info.latest.quality)
+    words = state_words(info)
+    return Series.model_validate(
+        _about(info)
+        | {
+            "latest": Latest.model_validate(
+                {
+                    "time": iso(info.latest.time_ms),
+                    "time_ms": info.latest.time_ms,
+                    "value": _value(info.latest.value, is_bool=quantity_row(info.quantity).is_bool),
+                    "quality": _QUALITY[quality],
+                    "clock": _CLOCK[clock],
+                    "text": words,
+                }
+            )
+        }
+    )
+
+
+def state_words(info: SeriesInfo) -> Words | None:
+    """The latest value in words, where the device's profile has words for it."""
+    if quantity_row(info.quantity).unit not in {"1", BOOL}:
+        return None
+    found = state_text(info.model, info.quantity, info.latest.value)
+    return Words(zh=found[0], en=found[1]) if found else None
+
+
+def _about(info: SeriesInfo) -> dict[str, object]:
+    row, words = quantity_row(info.quantity), label(info.quantity)
+    return {
+        "id": info.id,
+        "school": info.school,
+        "gateway": info.gateway,
+        "device": info.device,
+        "place": info.place,
+        "quantity": info.quantity,
+        "unit": row.unit,
+        "ucum": row.ucum,
+        "label": {"zh": words.zh, "en": words.en},
+        "model": info.model,
+    }
+
+
+def _value(value: float, *, is_bool: bool) -> bool | float:
+    return bool(value) if is_bool else value
+
+
+def _columns(points: SeriesPoints, *, raw: bool) -> dict[str, object]:
+    is_bool = raw and quantity_row(points.series.quantity).is_bool
+    marks = [_WORDS[packed] for packed in points.quality]
+    return _about(points.series) | {
+        "time_ms": points.time_ms,
+        "value": [bool(value) for value in points.value] if is_bool else points.value,
+        "quality": [quality for quality, _ in marks],
+        "clock": [clock for _, clock in marks],
+        "count": points.counts,
+    }

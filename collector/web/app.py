@@ -1,0 +1,93 @@
+"""The web application of a collector: the API, the page, and what watches the collector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.staticfiles import StaticFiles
+
+from collector.web import observe, page, problems
+from collector.web.api import alerts, gateways, live, series
+from collector.web.api.models import Acknowledge
+from collector.web.boundary import LOOPBACK_NAMES, Boundary
+from collector.web.events import EventStreams
+from collector.web.parts import WebParts
+from collector.web.server import WebServer
+
+__all__ = ["WebParts", "WebServer", "create_app"]
+
+STATIC_FOLDER: Final = Path(__file__).parent / "static"
+VENDOR_FILES: Final = ("htmx.min.js", "hx-sse.min.js", "uPlot.iife.min.js", "uPlot.min.css")
+_TAGS: Final = [
+    {"name": "series", "description": "Readings about rooms and machines."},
+    {"name": "gateways", "description": "The gateways of the school."},
+    {"name": "alerts", "description": "What somebody has to look at. Personal data."},
+    {"name": "events", "description": "Signals that something has changed."},
+    {"name": "operation", "description": "For machines that watch the collector."},
+]
+
+
+class _Assets(StaticFiles):
+    """Files a browser may keep, if it asks whether they have changed."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+_log = structlog.get_logger(__name__)
+
+
+def create_app(parts: WebParts) -> FastAPI:
+    """The application. There are no accounts yet: whoever serves it binds to loopback."""
+    missing = [name for name in VENDOR_FILES if not (STATIC_FOLDER / "vendor" / name).is_file()]
+    if missing:
+        _log.error("web.files_missing", files=missing, remedy="run: python tools/frontend.py")
+    app = FastAPI(
+        title="Campus Pulse",
+        version="1",
+        summary="Telemetry of a school",
+        description=__doc__,
+        openapi_url="/api/v1/openapi.json",
+        # Both bundled viewers load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        openapi_tags=_TAGS,
+    )
+    app.state.parts = parts
+    app.state.streams = EventStreams(parts.hub, parts.closing)
+    api = APIRouter(prefix="/api/v1")
+    for router in (series.router, gateways.router, alerts.router, live.router):
+        api.include_router(router)
+    for router in (api, observe.router, page.router):
+        app.include_router(router)
+    app.mount("/static", _Assets(directory=STATIC_FOLDER), name="static")
+    problems.install(app)
+    app.add_middleware(Boundary, host_names=None if parts.behind_proxy else LOOPBACK_NAMES | parts.host_names)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way to extend it
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=app.description,
+            routes=app.routes,
+            tags=app.openapi_tags,
+        )
+        # Named by the routes, but no route answers with or takes them through FastAPI itself.
+        schemas = document["components"]["schemas"]
+        for model in (problems.Problem, Acknowledge):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs", {}))
+            schemas[model.__name__] = schema
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,135 @@
+"""The outermost layer: who may ask, how much they may send, and that every answer is safe.
+
+It also is the supervising boundary of a request: an unforeseen fault is logged and answered as 500.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from collector.web.problems import problem_response
+
+BODY_BYTES_MAX: Final = 16 * 1024
+"""No request of this server needs more."""
+LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+_log = structlog.get_logger(__name__)
+
+
+class _BodyTooLargeError(Exception):
+    pass
+
+
+class Boundary:
+    """ASGI middleware around the whole application.
+
+    `host_names` is the set of names the server may be called by, None to leave that to a proxy.
+    Without the check, a page of any web site could reach a server on loopback by a name that it lets
+    point there (DNS rebinding).
+    """
+
+    def __init__(self, app: ASGIApp, host_names: Iterable[str] | None) -> None:
+        self._app = app
+        self._host_names = None if host_names is None else frozenset(name.lower() for name in host_names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def send_safely(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        refusal = self._refuse(scope)
+        if refusal:
+            status, detail, remedy = refusal
+            await problem_response(status, detail, remedy=remedy)(scope, receive, send_safely)
+            return
+        try:
+            await self._app(scope, _bounded(receive), send_safely)
+        except _BodyTooLargeError:
+            answer = problem_response(413, f"the request body is larger than {BODY_BYTES_MAX} bytes")
+            await answer(scope, receive, send_safely)
+        except Exception:
+            _log.exception("web.fault", method=scope["method"], path=scope["path"])
+            if started:
+                raise  # the server has to break the connection off: half an answer is out
+            answer = problem_response(500, "a fault of this program; its log has the cause")
+            await answer(scope, receive, send_safely)
+
+    def _refuse(self, scope: Scope) -> tuple[int, str, str | None] | None:
+        headers = Headers(scope=scope)
+        if self._host_names is not None and host_name(headers.get("host", "")) not in self._host_names:
+            return (
+                421,
+                "this server is not called by that name",
+                "Call it localhost, or add the name to the collector's configuration.",
+            )
+        if scope["method"] not in _SAFE_METHODS and not _same_origin(headers):
+            return 403, "a request that changes something must come from this server's own page", None
+        length = headers.get("content-length", "0")
+        if length.isascii() and length.isdigit() and int(length) > BODY_BYTES_MAX:
+            return 413, f"the request body is larger than {BODY_BYTES_MAX} bytes", None
+        return None
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without port; empty when there is none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _same_origin(headers: Headers) -> bool:
+    """Programs send neither header and may pass; a browser always says where a request comes from."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    if origin is not None:
+        # The scheme may differ behind a proxy that ends TLS.
+        try:
+            return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+        except ValueError:
+            return False
+    return True
+
+
+def _bounded(receive: Receive) -> Receive:
+    size = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        if message["type"] == "http.request":
+            size += len(message.get("body", b""))
+            if size > BODY_BYTES_MAX:
+                raise _BodyTooLargeError
+        return message
+
+    return receive_bounded

@@ -1,0 +1,155 @@
+"""The page and its live parts, rendered here; htmx fetches a part again when its signal comes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from collector.series.contract import SeriesInfo
+from collector.web import views
+from collector.web.api.alerts import AlertId, acknowledge
+from collector.web.api.gateways import gateway_items
+from collector.web.api.parameters import SeriesFilter
+from collector.web.api.series import find_series
+from collector.web.parts import Parts, WebParts
+from collector.web.wording import Language
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+ROOMS_PER_PAGE: Final = 30
+ROOMS_MAX: Final = 600
+SERIES_SHOWN_MAX: Final = 20_000
+OPEN_ALERTS_SHOWN: Final = 50
+ACKNOWLEDGED_ALERTS_SHOWN: Final = 20
+_COOKIE: Final = "lang"
+_COOKIE_AGE_S: Final = 365 * 86_400
+
+_templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+_Filter = Annotated[str, Query(alias="filter", max_length=100)]
+_Rooms = Annotated[int, Query(ge=1, le=ROOMS_MAX)]
+_Lang = Annotated[str | None, Query(max_length=20)]
+
+
+@router.get("/")
+async def whole_page(
+    request: Request,
+    parts: Parts,
+    lang: _Lang = None,
+    words: _Filter = "",
+    rooms: _Rooms = ROOMS_PER_PAGE,
+) -> Response:
+    language = _language(request, lang)
+    response = _render(
+        "page.html",
+        language,
+        title=parts.title,
+        time_zone=parts.time_zone.key,
+        rooms_max=rooms,
+        **await _alerts(parts, language),
+        **await _rooms(parts, language, words, rooms),
+        **await _gateways(parts, language),
+    )
+    if lang in {"zh", "en"}:
+        response.set_cookie(_COOKIE, lang, max_age=_COOKIE_AGE_S, httponly=True, samesite="lax")
+    return response
+
+
+@router.get("/parts/alerts")
+async def alerts_part(request: Request, parts: Parts, lang: _Lang = None) -> Response:
+    language = _language(request, lang)
+    return _render("alerts.html", language, **await _alerts(parts, language))
+
+
+@router.get("/parts/rooms")
+async def rooms_part(
+    request: Request,
+    parts: Parts,
+    lang: _Lang = None,
+    words: _Filter = "",
+    rooms: _Rooms = ROOMS_PER_PAGE,
+) -> Response:
+    language = _language(request, lang)
+    return _render("rooms.html", language, **await _rooms(parts, language, words, rooms))
+
+
+@router.get("/parts/gateways")
+async def gateways_part(request: Request, parts: Parts, lang: _Lang = None) -> Response:
+    language = _language(request, lang)
+    return _render("gateways.html", language, **await _gateways(parts, language))
+
+
+@router.post("/alerts/{alert_id}/acknowledge")
+async def acknowledge_part(request: Request, parts: Parts, alert_id: AlertId, lang: _Lang = None) -> Response:
+    """The button: the alerts again for htmx, the page again for a browser without scripts."""
+    await acknowledge(parts, alert_id, "console")
+    if "hx-request" not in request.headers:
+        return RedirectResponse("/", 303)
+    language = _language(request, lang)
+    return _render("alerts.html", language, **await _alerts(parts, language))
+
+
+def _language(request: Request, asked: str | None) -> Language:
+    """The language asked for, else the one chosen before, else the browser's; Chinese otherwise."""
+    for choice in (asked, request.cookies.get(_COOKIE)):
+        if choice in {"zh", "en"}:
+            return "zh" if choice == "zh" else "en"
+    for part in request.headers.get("accept-language", "").lower().split(","):
+        if part.strip().startswith("zh"):
+            return "zh"
+        if part.strip().startswith("en"):
+            return "en"
+    return "zh"
+
+
+def _render(template: str, language: Language, **values: object) -> HTMLResponse:
+    def say(zh: str, en: str) -> str:
+        return zh if language == "zh" else en
+
+    html = _templates.get_template(template).render(lang=language, say=say, **values)
+    return HTMLResponse(html, headers={"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"})
+
+
+async def _alerts(parts: WebParts, language: Language) -> dict[str, object]:
+    opened = await parts.records.find_alerts("open", None, OPEN_ALERTS_SHOWN)
+    seen = await parts.records.find_alerts("acknowledged", None, ACKNOWLEDGED_ALERTS_SHOWN)
+    return {
+        "open_alerts": [views.alert(one, parts, language) for one in opened],
+        "open_count": await parts.records.count_open_alerts(),
+        "seen_alerts": [views.alert(one, parts, language) for one in seen],
+    }
+
+
+async def _rooms(parts: WebParts, language: Language, filter_text: str, rooms_max: int) -> dict[str, object]:
+    found, more = await find_series(parts.store, SeriesFilter(), 0, SERIES_SHOWN_MAX)
+    views_of_rooms = views.rooms(found, parts, language, filter_text.lower().split())
+    return {
+        "rooms": views_of_rooms[:rooms_max],
+        "rooms_left": max(0, len(views_of_rooms) - rooms_max),
+        "rooms_more": min(ROOMS_MAX, rooms_max * 2),
+        "filter": filter_text,
+        "series_count": len(found),
+        "series_left_out": more,
+        "place_count": _place_count(found),
+        "now_ms": parts.now_ms(),
+        "has_gateways": bool(found) or any(await parts.records.gateways()),
+    }
+
+
+def _place_count(found: list[SeriesInfo]) -> int:
+    return len({one.place for one in found})
+
+
+async def _gateways(parts: WebParts, language: Language) -> dict[str, object]:
+    items = await gateway_items(parts)
+    return {"gateways": [views.gateway(one, parts, language) for one in items]}

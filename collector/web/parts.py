@@ -1,0 +1,51 @@
+"""What the web application is made of; the program that runs it hands the parts over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
+
+from collector.hub import Hub
+from collector.overview import Overview
+from collector.records import Records
+from collector.series.contract import SeriesStore
+
+
+@dataclass(frozen=True)
+class WebParts:
+    """The parts the page and the API work with.
+
+    `title` is the school's name as the page shows it. `health` tells of each component "ok" or, in a
+    few words, its trouble. `now_ms` is the wall clock. `host_names` are further names by which
+    browsers may call this server; `behind_proxy` leaves that check to the proxy. `time_zone` is the
+    school's. Setting `closing` ends every open event stream, so that a server can stop.
+    """
+
+    title: str
+    store: SeriesStore
+    records: Records
+    hub: Hub
+    overview: Overview
+    registry: CollectorRegistry
+    health: Callable[[], Mapping[str, str]]
+    now_ms: Callable[[], int]
+    behind_proxy: bool = False
+    host_names: frozenset[str] = frozenset()
+    time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def _of_request(request: Request) -> WebParts:
+    parts = request.app.state.parts
+    assert isinstance(parts, WebParts)
+    return parts
+
+
+Parts = Annotated[WebParts, Depends(_of_request)]
+"""A route's parameter of this type receives the parts of the application."""

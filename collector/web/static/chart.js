@@ -1,0 +1,222 @@
+// The chart of one series: uPlot, fed from the API, fetched again when the series have changed.
+
+import { numberText, unitText, words } from "./words.js";
+
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
+const REFRESH_MS = 1_000;
+
+const panel = document.getElementById("chart");
+const plotBox = document.getElementById("plot");
+const lang = panel.dataset.lang;
+const zone = panel.dataset.zone;
+
+let seriesId = null;
+let hours = 1;
+let plot = null;
+let shape = "";
+let request = null;
+let lastFetch = 0;
+let waiting = null;
+let asked = false;
+let cameFrom = null;
+
+export function openChart(id) {
+  if (id === seriesId) return;
+  seriesId = id;
+  panel.hidden = id === null;
+  document.body.classList.toggle("has-chart", id !== null);
+  for (const link of document.querySelectorAll("[data-series][aria-current]")) link.removeAttribute("aria-current");
+  request?.abort();
+  dropPlot();
+  if (id === null) return;
+  cameFrom = document.getElementById(`value-${id}`);
+  document.getElementById("chart-title").textContent = cameFrom?.querySelector(".label").textContent ?? "";
+  for (const name of ["chart-place", "chart-now", "chart-summary"]) document.getElementById(name).textContent = "";
+  document.getElementById("chart-title").focus({ preventScroll: true });
+  fetchPoints();
+}
+
+// At most one fetch a second, and always one after the last signal.
+export function refreshChart() {
+  if (seriesId === null || document.hidden) return;
+  asked = true;
+  if (waiting !== null || request) return;
+  waiting = setTimeout(() => {
+    waiting = null;
+    fetchPoints();
+  }, Math.max(0, lastFetch + REFRESH_MS - performance.now()));
+}
+
+function stepSeconds() {
+  const points = Math.max(120, plotBox.clientWidth / 2);
+  return STEPS_S.find((step) => (hours * 3600) / step <= points) ?? STEPS_S.at(-1);
+}
+
+async function fetchPoints() {
+  const id = seriesId;
+  if (id === null) return;
+  request?.abort();
+  const mine = (request = new AbortController());
+  asked = false;
+  lastFetch = performance.now();
+  const step = stepSeconds();
+  const end = Date.now() + 60_000;
+  const start = end - hours * 3_600_000 - 60_000;
+  try {
+    const isState = document.querySelector(`#value-${id} .unit`) === null;
+    const query = `id=${id}&start=${start}&end=${end}&step=${step}s&aggregate=${isState ? "last" : "mean"}`;
+    const response = await fetch(`/api/v1/series/query?${query}`, { signal: mine.signal });
+    if (!response.ok) throw new Error(String(response.status));
+    const answer = await response.json();
+    if (id === seriesId) draw(answer.series[0], start, end, step);
+  } catch (error) {
+    if (error.name !== "AbortError") document.getElementById("chart-summary").textContent = words.failed;
+  } finally {
+    if (request === mine) request = null;
+    if (asked && !request) refreshChart();
+  }
+}
+
+function draw(series, start, end, step) {
+  const summary = document.getElementById("chart-summary");
+  if (!series) {
+    dropPlot();
+    summary.textContent = words.noPoints;
+    return;
+  }
+  const unit = unitText(series.unit);
+  const text = (value) => (value === null || value === undefined ? "–" : `${numberText(value)}${unit ? ` ${unit}` : ""}`);
+  document.getElementById("chart-title").textContent = series.label[lang];
+  document.getElementById("chart-place").textContent = `${series.place.replace("/", " · ")} · ${series.device}`;
+  const times = series.time_ms.map((ms) => ms / 1000);
+  const doubtful = series.value.map((value, at) => (series.quality[at] === "good" ? null : value));
+  if (!times.length) {
+    dropPlot();
+    summary.textContent = words.noPoints;
+    return;
+  }
+  const number = document.querySelector(`#value-${seriesId} .number`);
+  document.getElementById("chart-now").textContent = number ? number.textContent.trim() : text(series.value.at(-1));
+  let min = Infinity, max = -Infinity, sum = 0, points = 0;
+  series.value.forEach((value, at) => {
+    min = Math.min(min, value);
+    max = Math.max(max, value);
+    sum += value * series.count[at];
+    points += series.count[at];
+  });
+  summary.textContent = series.unit === "bool"
+    ? "" : `${words.min} ${text(min)} · ${words.max} ${text(max)} · ${words.mean} ${text(sum / points)}`;
+  // A gap longer than a few windows is a gap, not a line.
+  const [x, y, z] = withGaps(times, series.value, doubtful, Math.max(step * 4, medianGap(times) * 4));
+  const range = { min: start / 1000, max: end / 1000 };
+  const wanted = `${series.id}|${hours}|${plotBox.clientWidth}`;
+  if (plot && shape === wanted) {
+    plot.batch(() => {
+      plot.setData([x, y, z], false);
+      plot.setScale("x", range);
+    });
+    return;
+  }
+  dropPlot();
+  shape = wanted;
+  plot = new uPlot(options(series, text), [x, y, z], plotBox);
+  plot.setScale("x", range);
+}
+
+function medianGap(times) {
+  const gaps = times.slice(1).map((time, at) => time - times[at]).sort((a, b) => a - b);
+  return gaps[gaps.length >> 1] ?? 0;
+}
+
+function withGaps(times, values, doubtful, longest) {
+  const columns = [[], [], []];
+  times.forEach((time, at) => {
+    if (at && time - times[at - 1] > longest) {
+      columns[0].push(times[at - 1] + 0.001);
+      columns[1].push(null);
+      columns[2].push(null);
+    }
+    columns[0].push(time);
+    columns[1].push(values[at]);
+    columns[2].push(doubtful[at]);
+  });
+  return columns;
+}
+
+function options(series, text) {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const font = "12px system-ui, 'Noto Sans CJK SC', sans-serif";
+  const axis = { stroke: colour("--text-soft"), font, grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
+  const isBool = series.unit === "bool";
+  return {
+    width: plotBox.clientWidth,
+    height: Math.max(180, Math.min(280, plotBox.clientWidth * 0.6)),
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
+    scales: { x: { time: true }, y: isBool ? { range: [-0.1, 1.1] } : { range: { min: { pad: 0.15 }, max: { pad: 0.15 } } } },
+    legend: { live: true, markers: { show: false } },
+    cursor: { points: { size: 8 }, drag: { x: false, y: false } },
+    series: [
+      { label: words.time, value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}" },
+      {
+        label: series.label[lang], stroke: colour("--accent"), width: 2, fill: isBool ? undefined : colour("--accent-wash"),
+        points: { show: series.time_ms.length < 40, size: 5 },
+        paths: isBool ? uPlot.paths.stepped({ align: 1 }) : undefined,
+        value: (_, value) => text(value),
+      },
+      {
+        label: words.doubtful, stroke: colour("--warn"), width: 0, paths: () => null,
+        points: { show: true, size: 6, stroke: colour("--warn"), fill: colour("--card") },
+        value: (_, value) => text(value),
+      },
+    ],
+    axes: [
+      { ...axis, values: [
+        [86400, "{M}-{D}", null, null, null, null, null, null, 1],
+        [3600, "{HH}:{mm}", "\n{M}-{D}", null, "\n{M}-{D}", null, null, null, 1],
+        [60, "{HH}:{mm}", "\n{M}-{D}", null, "\n{M}-{D}", null, null, null, 1],
+        [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1],
+      ] },
+      { ...axis, size: 56 },
+    ],
+  };
+}
+
+function dropPlot() {
+  plot?.destroy();
+  plot = null;
+  shape = "";
+}
+
+function close() {
+  const back = cameFrom?.isConnected ? cameFrom : document.getElementById("rooms");
+  history.replaceState(null, "", location.pathname + location.search);
+  openChart(null);
+  back.focus({ preventScroll: true });
+}
+
+document.getElementById("chart-close").addEventListener("click", close);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && seriesId !== null) close();
+});
+for (const button of panel.querySelectorAll("[data-hours]")) {
+  button.addEventListener("click", () => {
+    hours = Number(button.dataset.hours);
+    for (const other of panel.querySelectorAll("[data-hours]")) {
+      other.setAttribute("aria-pressed", String(other === button));
+    }
+    fetchPoints();
+  });
+}
+
+let resized = null;
+new ResizeObserver(() => {
+  clearTimeout(resized);
+  resized = setTimeout(() => {
+    if (plot && plot.width !== plotBox.clientWidth && plotBox.clientWidth) fetchPoints();
+  }, 150);
+}).observe(plotBox);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  dropPlot();
+  fetchPoints();
+});

@@ -1,0 +1,40 @@
+// The few words that scripts say; everything else comes rendered from the server.
+
+const zh = document.documentElement.lang.startsWith("zh");
+
+export const words = zh
+  ? {
+      live: "实时", offline: "离线", alert: "新告警",
+      away: "与服务器的连接中断，页面每 30 秒重试一次；显示的可能不是最新数据。",
+      noPoints: "这段时间没有数据", latest: "最新", min: "最低", max: "最高", mean: "平均", time: "时间",
+      doubtful: "存疑", failed: "图表数据暂时取不到", now: "当前",
+    }
+  : {
+      live: "live", offline: "offline", alert: "New alert",
+      away: "The line to the server is down. The page tries again every 30 s; what you see may be old.",
+      noPoints: "No data in this range", latest: "latest", min: "min", max: "max", mean: "mean", time: "time",
+      doubtful: "doubtful", failed: "The chart's data cannot be fetched now", now: "now",
+    };
+
+const UNITS = zh
+  ? [[86400, "天前"], [3600, "小时前"], [60, "分钟前"], [1, "秒前"]]
+  : [[86400, "d ago"], [3600, "h ago"], [60, "min ago"], [1, "s ago"]];
+
+export function ageText(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const [size, unit] = UNITS.find(([size]) => seconds >= size) ?? UNITS.at(-1);
+  return `${Math.floor(seconds / size)} ${unit}`;
+}
+
+export function numberText(value) {
+  if (value && Math.abs(value) < 0.001) return value.toPrecision(2);
+  return String(Number(value.toFixed(3)));
+}
+
+// Units whose code people would not write; the server has the same table (wording.py).
+const UNIT_TEXT = {
+  Cel: "°C", "ug/m3": "µg/m³", "mg/m3": "mg/m³", "uS/cm": "µS/cm", "dB[mW]": "dBm",
+  1: "", bool: "", "unit differs by model": "",
+};
+
+export const unitText = (unit) => UNIT_TEXT[unit] ?? unit;
