@@ -16,7 +16,7 @@ from rich.table import Table
 from collector.config import CollectorConfig, load_config
 from collector.intake.line import wall_ms
 from collector.records import Gateway, GatewayExistsError, Records, RecordsFileError
-from collector.series import StoreFileError
+from collector.series.duckdb_file import StoreFileError
 from collector.service import Service
 from foundation import logs
 from foundation.commands import UsageError, errors_in_words

@@ -18,7 +18,7 @@ from collector.intake.mqtt import MqttIntake
 from collector.overview import Overview
 from collector.records import Records
 from collector.scenarios import event_rules
-from collector.series import DuckDbStore
+from collector.series.duckdb_store import DuckDbStore
 from collector.series.contract import SeriesStore
 from collector.web.app import create_app
 from collector.web.parts import WebParts

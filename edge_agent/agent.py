@@ -10,7 +10,7 @@ from importlib.metadata import version
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
-from device_profiles.catalogue import Catalogue
+from device_profiles.registry import Catalogue
 from edge_agent.alarm import LocalAlarm
 from edge_agent.batcher import Batcher
 from edge_agent.buffer import SqliteBuffer
@@ -50,7 +50,7 @@ class Agent:
         self._started_ms = self.clock.now_ms()
         self._drivers: Sequence[Driver] = make_drivers(
             config,
-            catalogue=Catalogue.load(config.profile_dirs),
+            catalogue=Catalogue(config.profile_dirs),
             table=self._table,
             clock=self.clock,
             counters=self.counters,
@@ -68,7 +68,7 @@ class Agent:
         config = self.config
         config.gateway.data_dir.mkdir(parents=True, exist_ok=True)
         async with (
-            SqliteBuffer.opened(
+            await SqliteBuffer.open(
                 config.gateway.data_dir / "buffer.db",
                 bytes_max=config.buffer.bytes_max,
                 disk_free_bytes_min=config.buffer.disk_free_bytes_min,

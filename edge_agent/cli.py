@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from device_profiles.catalogue import Catalogue
+from device_profiles.registry import Catalogue
 from edge_agent.agent import Agent
-from edge_agent.buffer import read_stats
+from edge_agent.buffer.peek import BufferUnreadableError, read_stats
 from edge_agent.clock import Clock
 from edge_agent.config import GatewayConfig, load_config
 from edge_agent.counters import Counters
@@ -21,7 +21,7 @@ from edge_agent.drivers import make_drivers
 from edge_agent.uplink.contract import UplinkError
 from edge_agent.uplink.mqtt import MqttUplink
 from foundation import logs
-from foundation.commands import errors_in_words
+from foundation.commands import UsageError, errors_in_words
 from foundation.keyfiles import create_signing_key, load_signing_key, public_text
 from telemetry.readings import SeriesTable
 
@@ -104,7 +104,7 @@ async def _check(config: GatewayConfig, timeout_s: float) -> bool:
         console.print(f"[red]✗[/] uplink: {error}")
     drivers = make_drivers(
         config,
-        catalogue=Catalogue.load(config.profile_dirs),
+        catalogue=Catalogue(config.profile_dirs),
         table=SeriesTable(),
         clock=Clock(config.gateway.clock),
         counters=Counters(),
@@ -123,7 +123,10 @@ def buffer(config_file: ConfigFile) -> None:
     """Show what waits in the buffer, also while the gateway runs. Reads only."""
     with errors_in_words():
         config = load_config(config_file)
-        stats = read_stats(config.gateway.data_dir / "buffer.db")
+        try:
+            stats = read_stats(config.gateway.data_dir / "buffer.db")
+        except BufferUnreadableError as error:
+            raise UsageError(str(error)) from error
     table = Table("", "value")
     table.add_row("batches waiting", str(stats.batches))
     table.add_row("urgent among them", str(stats.urgent_batches))

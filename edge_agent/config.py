@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edge_agent.drivers.mqtt_config import MqttSource
+from device_profiles.registry import Catalogue, ProfileNotFoundError
+from edge_agent.drivers.mqtt_config import MqttSource, bind_device
 from foundation.broker import BrokerSettings
 from foundation.keyfiles import parse_public
 from foundation.logs import LogFormat, LogLevel
-from foundation.tomlfile import StrictModel, load
+from foundation.tomlfile import FileProblems, Problem, StrictModel, find_line, load
+from telemetry.readings import SeriesTable
 from telemetry.topics import IDENTIFIER
 
 
@@ -152,7 +154,10 @@ class GatewayConfig(StrictModel):
 
 
 def load_config(path: Path) -> GatewayConfig:
-    """The configuration in a file, its paths made absolute. Raises FileProblems."""
+    """The configuration in a file, its paths made absolute and its devices' profiles found.
+
+    Raises FileProblems.
+    """
     config = load(path, GatewayConfig)
     base = path.resolve().parent
 
@@ -171,7 +176,7 @@ def load_config(path: Path) -> GatewayConfig:
             "blinding_key_file": absolute(config.personal.blinding_key_file),
         }
     )
-    return config.model_copy(
+    config = config.model_copy(
         update={
             "gateway": gateway,
             "personal": personal,
@@ -188,3 +193,21 @@ def load_config(path: Path) -> GatewayConfig:
             ),
         }
     )
+    _check_devices(path, config)
+    return config
+
+
+def _check_devices(path: Path, config: GatewayConfig) -> None:
+    """Every device must have a profile, and an address and topics that fit it."""
+    catalogue = Catalogue(config.profile_dirs)
+    text = path.read_text("utf-8-sig")
+    problems: list[Problem] = []
+    for at, source in enumerate(config.mqtt):
+        for number, device in enumerate(source.devices):
+            try:
+                bind_device(device, catalogue, SeriesTable(), config.zone)
+            except (ProfileNotFoundError, ValueError) as error:
+                line = find_line(text, ("mqtt", at, "devices", number, "profile"))
+                problems.append(Problem(f"{path}:{line}", f"device {device.id}: {error}"))
+    if problems:
+        raise FileProblems(problems)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from device_profiles.catalogue import Catalogue
+from device_profiles.registry import Catalogue
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.drivers.contract import DeviceReport, Driver, Sink
@@ -53,7 +53,7 @@ def make_drivers(
     clock: Clock,
     counters: Counters,
 ) -> list[Driver]:
-    """The drivers a configuration asks for. Raises UnknownProfileError for a device's profile."""
+    """The drivers a configuration asks for. Raises ProfileNotFoundError for a device's profile."""
     return [
         driver
         for factory in _FACTORIES.values()

@@ -7,15 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from device_profiles.payload import DecodeError, parse_json
-
-from device_profiles.catalogue import Catalogue
-from device_profiles.decoder import DeviceDecoder, bind
+from device_profiles.decoder import DeviceDecoder
+from device_profiles.parsing import DecodeError, parse_json
+from device_profiles.registry import Catalogue
 from device_profiles.routing import Router
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.drivers.contract import DeviceReport, Sink
-from edge_agent.drivers.mqtt_config import MqttSource
+from edge_agent.drivers.mqtt_config import MqttSource, bind_device
 from foundation.broker import (
     BrokerMessage,
     BrokerUnavailableError,
@@ -51,18 +50,8 @@ class MqttDriver:
         self._counters = counters
         self._client_id = client_id
         self._table = table
-        self._overflowed = 0
         self._decoders: list[DeviceDecoder] = [
-            bind(
-                catalogue.get(device.profile),
-                device=device.id,
-                place=device.place,
-                address=device.address or device.id,
-                table=table,
-                zone=zone,
-                topics=device.topics,
-            )
-            for device in source.devices
+            bind_device(device, catalogue, table, zone) for device in source.devices
         ]
         self._router = Router(self._decoders)
 
@@ -80,7 +69,7 @@ class MqttDriver:
         await keep_connected(self._source.broker, self._client_id, session, what=f"devices of {self.name}")
 
     async def _subscribe(self, link: Link) -> None:
-        filters = sorted({topic for decoder in self._decoders for topic in decoder.topics})
+        filters = self._router.filters
         for at in range(0, len(filters), SUBSCRIBE_MAX):
             await link.subscribe(filters[at : at + SUBSCRIBE_MAX])
 
@@ -105,7 +94,7 @@ class MqttDriver:
         try:
             payload = parse_json(message.payload)
         except DecodeError as error:
-            sink.refused(decoders[0].device, str(error), size_bytes)
+            sink.refused(decoders[0].device, error.reason, size_bytes)
             return heard
         for decoder in decoders:
             if not decoder.accepts(payload):
@@ -113,14 +102,14 @@ class MqttDriver:
             heard.append(decoder)
             outcome = decoder.decode(
                 payload,
-                received_ms=self._clock.now_ms(),
-                retained=message.retained,
-                chunk=chunk,
+                self._clock.now_ms(),
+                message.retained,
+                chunk,
                 trust_device_time=self._clock.known,
             )
             if outcome.check is not None:
                 sink.check(outcome.check)
-            for reason in outcome.reasons:
+            for reason in outcome.refused:
                 sink.refused(decoder.device, reason, size_bytes)
         if not heard:
             sink.refused("unknown", "no_device_for_message", size_bytes)

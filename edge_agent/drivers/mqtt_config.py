@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
+from device_profiles.decoder import DeviceDecoder, bind
+from device_profiles.registry import Catalogue
 from foundation.broker import BrokerSettings
 from foundation.tomlfile import StrictModel
+from telemetry.readings import SeriesTable
 
 _DEVICE = re.compile(r"[\w.:-]{1,64}")
 _PLACE = re.compile(r"[^/\s][^/]{0,63}(/[^/\s][^/]{0,63}){0,3}")
@@ -46,3 +50,20 @@ class MqttSource(StrictModel):
     name: Annotated[str, AfterValidator(_device_id)]
     broker: BrokerSettings
     devices: tuple[MqttDevice, ...] = Field(min_length=1)
+
+
+def bind_device(
+    device: MqttDevice, catalogue: Catalogue, table: SeriesTable, zone: ZoneInfo
+) -> DeviceDecoder:
+    """The decoder of a configured device. Raises ProfileNotFoundError, FileProblems for a profile
+    that cannot be used, and ValueError for an address or topic that cannot be.
+    """
+    return bind(
+        catalogue.get(device.profile),
+        device=device.id,
+        place=device.place,
+        address=device.address or device.id,
+        table=table,
+        zone=zone,
+        topics=device.topics,
+    )
