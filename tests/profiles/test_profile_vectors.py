@@ -89,34 +89,36 @@ def _decode(vector: dict[str, Any]) -> list[Reading]:
     return chunk.readings(table)
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=[vector["id"] for vector in VECTORS])
-def test_a_captured_payload_gives_exactly_what_is_expected(vector: dict[str, Any]) -> None:
-    readings = _decode(vector)
-    found = {reading.series.quantity: reading for reading in readings}
-    assert len(found) == len(readings)
-    for name, want in vector["expected"].items():
-        if name == "timestamp":
-            assert {reading.time_ms for reading in readings} == {round(want["value"] * 1000)}
-            continue
-        got = found[name]
-        assert QUANTITIES[name].unit == want["unit"]
-        if isinstance(want["value"], str):
-            text, _, code = want["value"].partition(" (")
-            assert code == f"2.p.1={got.value:g})"
-            labels = state_text(got.series.model, name, got.value)
-            assert labels is not None
-            assert labels[1] == text
-        else:
-            assert got.value == want["value"]
+# Without vectors these tests do not exist: an empty parametrisation would count as a skip.
+if VECTORS:
 
+    @pytest.mark.parametrize("vector", VECTORS, ids=[vector["id"] for vector in VECTORS])
+    def test_a_captured_payload_gives_exactly_what_is_expected(vector: dict[str, Any]) -> None:
+        readings = _decode(vector)
+        found = {reading.series.quantity: reading for reading in readings}
+        assert len(found) == len(readings)
+        for name, want in vector["expected"].items():
+            if name == "timestamp":
+                assert {reading.time_ms for reading in readings} == {round(want["value"] * 1000)}
+                continue
+            got = found[name]
+            assert QUANTITIES[name].unit == want["unit"]
+            if isinstance(want["value"], str):
+                text, _, code = want["value"].partition(" (")
+                assert code == f"2.p.1={got.value:g})"
+                labels = state_text(got.series.model, name, got.value)
+                assert labels is not None
+                assert labels[1] == text
+            else:
+                assert got.value == want["value"]
 
-@pytest.mark.parametrize(
-    "vector",
-    [vector for vector in VECTORS if vector["id"] == "mqtt-025"],
-    ids=lambda vector: vector["id"],
-)
-def test_a_probe_that_may_be_missing_is_not_trusted(vector: dict[str, Any]) -> None:
-    vector["input"]["payload"].pop("time")
-    quality = {reading.series.quantity: reading.quality for reading in _decode(vector)}
-    assert quality["probe_temperature"] is Quality.UNCERTAIN
-    assert quality["soil_temperature"] is Quality.GOOD
+    @pytest.mark.parametrize(
+        "vector",
+        [vector for vector in VECTORS if vector["id"] == "mqtt-025"],
+        ids=lambda vector: vector["id"],
+    )
+    def test_a_probe_that_may_be_missing_is_not_trusted(vector: dict[str, Any]) -> None:
+        vector["input"]["payload"].pop("time")
+        quality = {reading.series.quantity: reading.quality for reading in _decode(vector)}
+        assert quality["probe_temperature"] is Quality.UNCERTAIN
+        assert quality["soil_temperature"] is Quality.GOOD
