@@ -25,6 +25,7 @@ class Overview:
 
     def __init__(self) -> None:
         self._gateways: dict[tuple[str, str], GatewayOverview] = {}
+        self.alerts_raised = 0
         self.refusals: Counter[str] = Counter()
         """Messages refused at intake, by reason; their senders are not known for certain."""
 

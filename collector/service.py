@@ -18,8 +18,8 @@ from collector.intake.mqtt import MqttIntake
 from collector.overview import Overview
 from collector.records import Records
 from collector.scenarios import event_rules
-from collector.series.duckdb_store import DuckDbStore
 from collector.series.contract import SeriesStore
+from collector.series.duckdb_store import DuckDbStore
 from collector.web.app import create_app
 from collector.web.parts import WebParts
 from collector.web.server import GRACEFUL_STOP_S, WebServer
@@ -42,8 +42,15 @@ class Service:
         """Set once the page answers."""
         self.url = ""
         self.store: SeriesStore | None = None
+        self.records: Records | None = None
+        """Set while running, for those who compose a collector with other things."""
         self._intake = MqttIntake(config.mqtt, "campus-collector")
         self._stop = asyncio.Event()
+
+    @property
+    def alerts_raised(self) -> int:
+        """Since the start."""
+        return self.overview.alerts_raised
 
     def stop(self) -> None:
         self._stop.set()
@@ -64,7 +71,7 @@ class Service:
                 threads=config.store.threads,
             )
             stack.push_async_callback(store.close)
-            self.store = store
+            self.records, self.store = records, store
             await self._work(records, store, listening)
 
     async def _work(self, records: Records, store: SeriesStore, listening: socket.socket) -> None:

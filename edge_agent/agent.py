@@ -56,7 +56,8 @@ class Agent:
             counters=self.counters,
         )
         self._stop = asyncio.Event()
-        self.buffer: Buffer | None = None
+        self.batches_left = 0
+        """What was still in the buffer when `run` returned."""
         self.running = asyncio.Event()
         """Set once drivers and uplink work."""
 
@@ -75,8 +76,8 @@ class Agent:
             ) as buffer,
             self._metrics(buffer),
         ):
-            self.buffer = buffer
             await self._work(buffer)
+            self.batches_left = buffer.stats().batches
 
     async def _work(self, buffer: Buffer) -> None:
         config = self.config

@@ -171,6 +171,7 @@ class BatchLine:
             self._metrics.records.inc(committed.records)
             self._metrics.alerts.inc(committed.alerts)
             if committed.alerts:
+                self._overview.alerts_raised += committed.alerts
                 self._hub.publish("alerts")
         urgent = [batch for batch in batches if batch.header.stream == "urgent"]
         if urgent:

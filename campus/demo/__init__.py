@@ -1,0 +1,1 @@
+"""The demo: a broker, two gateways, a collector and a simulated school in one process."""

@@ -1,0 +1,107 @@
+"""Writes the files of the demo's school: keys, configurations, credential map, registration.
+
+They are the same files that a real site has, so they can be looked at, and used by hand.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from collector.config import load_config as load_collector
+from collector.records import Gateway, Records
+from foundation.commands import UsageError
+from foundation.keyfiles import create_secret, create_signing_key, public_text
+from simulators.layout import GatewayLayout, credential_map, gateways
+from simulators.school import SCHOOL_ID, School
+from telemetry.credential_map import encode_map
+from telemetry.envelope import key_id
+
+MARKER: Final = ".campus-demo"
+TITLE: Final = "示例小学 Example Primary School"
+
+
+class Site(NamedTuple):
+    """Where the demo's files are."""
+
+    folder: Path
+    broker_port: int
+    collector: Path
+    gateways: tuple[Path, ...]
+
+
+def free_port(wanted: int = 0) -> int:
+    """The wanted TCP port of this machine, or any free one if that is taken."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise UsageError("no free TCP port on 127.0.0.1")
+
+
+def make_site(folder: Path, school: School, *, web_port: int, broker_port: int) -> Site:
+    """Makes the folder anew. Raises UsageError for one that is no demo's."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
+        raise UsageError(f"{folder} has other things in it; choose another folder with --dir")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARKER).write_text("Made by campus demo, made anew each time.\n")
+    collector_key = create_signing_key(folder / "collector" / "collector.key").public_key()
+    broker = f'{{ host = "127.0.0.1", port = {broker_port} }}'
+    collector_file = folder / "collector" / "collector.toml"
+    collector_file.write_text(
+        f'mqtt = {broker}\n\n[collector]\nkey_file = "collector.key"\ndata_dir = "data"\n'
+        f'title = "{TITLE}"\n\n[web]\nport = {web_port}\n\n[log]\nlevel = "error"\n',
+        encoding="utf-8",
+    )
+    records = Records.open(load_collector(collector_file).records_file)
+    files = []
+    try:
+        for layout in gateways(school):
+            home = folder / layout.id
+            key = create_signing_key(home / "gateway.key").public_key()
+            records.add_gateway(
+                Gateway(SCHOOL_ID, layout.id, public_text(key), key_id(key).hex(), "active", _now_ms())
+            )
+            if layout.has_station:
+                blinding_key = create_secret(home / "blinding.key")
+                found = credential_map(school, layout.id, blinding_key, _now_ms())
+                (home / "credentials.map").write_bytes(encode_map(found))
+            gateway_file = home / "gateway.toml"
+            gateway_file.write_text(
+                _gateway_toml(layout, broker, public_text(collector_key)), encoding="utf-8"
+            )
+            files.append(gateway_file)
+    finally:
+        records.close_now()
+    return Site(folder, broker_port, collector_file, tuple(files))
+
+
+def _gateway_toml(layout: GatewayLayout, broker: str, collector_key: str) -> str:
+    personal = (
+        '[personal]\ncredential_map = "credentials.map"\nblinding_key_file = "blinding.key"\n\n'
+        if layout.has_station
+        else ""
+    )
+    devices = "\n".join(
+        "[[mqtt.devices]]\n" + "".join(f'{name} = "{value}"\n' for name, value in device.items())
+        for device in layout.devices
+    )
+    return (
+        f'# {layout.zh} {layout.en}\n[gateway]\nid = "{layout.id}"\nschool = "{SCHOOL_ID}"\n'
+        f'key_file = "gateway.key"\ndata_dir = "data"\nclock = "system"\n\n'
+        f'[collector]\npublic_key = "{collector_key}"\nmqtt = {broker}\n\n'
+        f'[uplink]\nstatus_interval_s = 2.0\n\n{personal}[log]\nlevel = "error"\n\n'
+        f'[[mqtt]]\nname = "devices"\nbroker = {broker}\n\n{devices}'
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
