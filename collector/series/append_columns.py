@@ -1,0 +1,133 @@
+"""From batches to the columns of one insert. No object a reading: lists go into arrays whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collector.series.contract import BatchKey, Point, SeriesBatch
+from collector.series.memory_index import AppliedRange, MemoryIndex, Origin, SeriesName, StreamId
+from telemetry.ranges import RangeSet
+
+Columns = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What an append will change: columns for the tables, and the same for the index in memory."""
+
+    points: Columns
+    new_series: list[SeriesName]
+    applied: list[AppliedRange]
+    latest: dict[int, Point]
+
+    def update(self, index: MemoryIndex) -> None:
+        """Repeats in memory what has been committed."""
+        first_new = len(index) + 1
+        ids = range(first_new, first_new + len(self.new_series))
+        index.add_series(self.new_series, [self.latest[id_] for id_ in ids])
+        for id_, point in self.latest.items():
+            if id_ < first_new:
+                index.set_latest(id_, point)
+        index.add_applied(self.applied)
+
+    def series_columns(self, first_id: int) -> Columns:
+        rows = [(*name.origin, *name.key) for name in self.new_series]
+        ids = np.arange(first_id, first_id + len(rows), dtype=np.int32)
+        names = ("school", "gateway", "quantity", "device", "place", "model")
+        return {"id": ids} | dict(zip(names, map(_texts, zip(*rows, strict=True)), strict=True))
+
+
+def applied_columns(ranges: Sequence[AppliedRange]) -> Columns:
+    streams, first, last = zip(*ranges, strict=True)
+    school, gateway, stream, generation = zip(*streams, strict=True)
+    return {
+        "school": _texts(school),
+        "gateway": _texts(gateway),
+        "stream": _texts(stream),
+        "generation": _texts(generation),
+        "first": np.array(first, np.uint64),
+        "last": np.array(last, np.uint64),
+    }
+
+
+def _texts(values: Sequence[str]) -> NDArray[np.generic]:
+    return np.array(values, dtype=np.object_)
+
+
+def gather(index: MemoryIndex, batches: Sequence[SeriesBatch]) -> Append | None:
+    """Everything in `batches` that the store does not have; None where it has all of it."""
+    fresh: dict[BatchKey, SeriesBatch] = {}
+    for batch in batches:
+        if batch.key not in fresh and not index.has(batch.key):
+            fresh[batch.key] = batch
+    if not fresh:
+        return None
+    segments, new_series = _number(index, fresh.values())
+    counts = list(chain.from_iterable(batch.body.counts for batch in fresh.values()))
+    points = _points(list(fresh.values()), segments, counts)
+    return Append(points, new_series, _applied(fresh), _latest(index, points, segments, counts))
+
+
+def _number(index: MemoryIndex, batches: Iterable[SeriesBatch]) -> tuple[list[int], list[SeriesName]]:
+    """The id of each series of each batch, one after another, and the series that get a new id."""
+    ids: list[int] = []
+    new: dict[SeriesName, int] = {}
+    next_id = len(index) + 1
+    for batch in batches:
+        origin = Origin(batch.key.school, batch.key.gateway)
+        known = index.ids_of(origin)
+        for key in batch.body.series:
+            id_ = known.get(key)
+            if id_ is None:
+                id_ = new.setdefault(SeriesName(origin, key), next_id + len(new))
+            ids.append(id_)
+    return ids, list(new)
+
+
+def _points(batches: Sequence[SeriesBatch], segments: Sequence[int], counts: Sequence[int]) -> Columns:
+    sizes = [len(batch.body.time_ms) for batch in batches]
+    total = sum(sizes)
+    # As telemetry.quality.pack_quality, for a whole column.
+    clocks = np.repeat(np.array([batch.clock << 4 for batch in batches], np.uint8), sizes)
+    qualities = b"".join(bytes(batch.body.quality) for batch in batches)
+    return {
+        "series": np.repeat(np.array(segments, np.int32), counts),
+        "ts": np.fromiter(chain.from_iterable(batch.body.time_ms for batch in batches), np.int64, total),
+        "value": np.fromiter(chain.from_iterable(batch.body.value for batch in batches), np.float64, total),
+        "quality": np.frombuffer(qualities, np.uint8) | clocks,
+    }
+
+
+def _applied(keys: Iterable[BatchKey]) -> list[AppliedRange]:
+    streams: dict[StreamId, RangeSet] = {}
+    for key in keys:
+        streams.setdefault(StreamId(*key[:4]), RangeSet()).add(key.sequence)
+    return [(id_, *range_) for id_, ranges in streams.items() for range_ in ranges]
+
+
+def _latest(
+    index: MemoryIndex, points: Columns, segments: Sequence[int], counts: Sequence[int]
+) -> dict[int, Point]:
+    """Points later than those the index has; of points of one time, the one that came last."""
+    if not segments:
+        return {}
+    time_ms = points["ts"]
+    ends = np.cumsum(np.array(counts, np.int64))
+    starts = ends - counts
+    newest = np.maximum.reduceat(time_ms, starts)
+    at = ends - 1
+    for segment in np.flatnonzero(time_ms[at] != newest):
+        backwards = time_ms[starts[segment] : ends[segment]][::-1]
+        at[segment] -= int(np.argmax(backwards))
+    found: dict[int, Point] = {}
+    columns = (newest.tolist(), points["value"][at].tolist(), points["quality"][at].tolist())
+    for id_, point in zip(segments, map(Point, *columns), strict=True):
+        before = found.get(id_)
+        if point.time_ms >= (index.latest_ms(id_) if before is None else before.time_ms):
+            found[id_] = point
+    return found

@@ -1,0 +1,183 @@
+"""The DuckDB file behind the embedded store: creating, opening, locking, closing it.
+
+DuckDB lets one process own a file. After some faults (a checkpoint that met a full disk) it
+refuses everything until the file is opened anew, which works only once every cursor of the process
+is closed: so all cursors are lent out here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from collector.series.contract import StoreUnavailableError
+
+SCHEMA_VERSION: Final = 1
+_SCHEMA: Final = (
+    "CREATE TABLE campus_series_store(version INTEGER)",
+    """CREATE TABLE series(id INTEGER, school VARCHAR, gateway VARCHAR, quantity VARCHAR,
+           device VARCHAR, place VARCHAR, model VARCHAR)""",
+    # No primary key: it would cost ten times the disk. `applied` keeps the points unique.
+    "CREATE TABLE points(series INTEGER, ts BIGINT, value DOUBLE, quality UTINYINT)",
+    """CREATE TABLE applied(school VARCHAR, gateway VARCHAR, stream VARCHAR, generation VARCHAR,
+           first UBIGINT, last UBIGINT)""",
+)
+_MAGIC: Final = b"DUCK"
+_MAGIC_OFFSET: Final = 8
+"""https://duckdb.org/docs/stable/internals/storage: 8 bytes of checksum, then the magic bytes."""
+_SPILL_BYTES_MAX: Final = "1GB"
+
+
+class StoreFileError(Exception):
+    """The file cannot be used as a store; the message names the file and the remedy."""
+
+
+class DuckDbFile:
+    """An open store file: one cursor to write with, and cursors lent out to read with.
+
+    `open`, `reopen` and `close` block, and belong to one thread; `reading` may be used from any.
+    """
+
+    def __init__(self, path: Path, *, memory_limit: str, threads: int) -> None:
+        self.path = path
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "max_temp_directory_size": _SPILL_BYTES_MAX,
+            # Never fetch an extension from the network, whatever the file looks like.
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        self._root: duckdb.DuckDBPyConnection | None = None
+        self._writer: duckdb.DuckDBPyConnection | None = None
+        self._lent = 0
+        self._changed = threading.Condition()
+
+    def open(self) -> None:
+        """Opens the file, or creates it. Raises StoreFileError."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists() or self.path.stat().st_size == 0:
+                self._create()
+            with self.path.open("rb") as file:
+                if file.read(_MAGIC_OFFSET + len(_MAGIC))[_MAGIC_OFFSET:] != _MAGIC:
+                    raise StoreFileError(
+                        f"{self.path} is not a DuckDB file; move it away or name another file for the store"
+                    )
+            self._connect()
+            self._check_schema()
+        except OSError as error:
+            raise StoreFileError(f"{self.path} cannot be opened: {error.strerror}") from error
+        except duckdb.Error as error:
+            raise StoreFileError(_explain(self.path, error)) from error
+
+    def _create(self) -> None:
+        """A whole empty store appears under its name at once, so that a crash leaves no half of one."""
+        new = self.path.with_name(self.path.name + ".new")
+        for leftover in (new, new.with_name(new.name + ".wal")):
+            leftover.unlink(missing_ok=True)
+        with contextlib.closing(duckdb.connect(str(new), config=self._config)) as connection:
+            connection.begin()
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            connection.execute("INSERT INTO campus_series_store VALUES (?)", [SCHEMA_VERSION])
+            connection.commit()
+            connection.execute("CHECKPOINT")
+        new.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _connect(self) -> None:
+        root = duckdb.connect(str(self.path), config=self._config)
+        try:
+            self._writer = root.cursor()
+        except duckdb.Error:
+            root.close()
+            raise
+        self._root = root
+
+    def _check_schema(self) -> None:
+        try:
+            found = self.writer.execute("SELECT version FROM campus_series_store").fetchall()
+        except duckdb.CatalogException:
+            found = []
+        if found == [(SCHEMA_VERSION,)]:
+            return
+        self._disconnect()
+        if not found:
+            raise StoreFileError(
+                f"{self.path} is a DuckDB file but not a series store; name another file for the store"
+            )
+        raise StoreFileError(
+            f"{self.path} has schema version {found[0][0]}, this program knows {SCHEMA_VERSION}; "
+            "run the program that wrote it, or name a new file for the store"
+        )
+
+    @property
+    def writer(self) -> duckdb.DuckDBPyConnection:
+        """The cursor of the thread that writes. Raises StoreUnavailableError while not open."""
+        if self._writer is None:
+            raise StoreUnavailableError(f"{self.path} is not open")
+        return self._writer
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that sees what was committed. Raises StoreUnavailableError while not open."""
+        with self._changed:
+            if self._root is None:
+                raise StoreUnavailableError(f"{self.path} is not open")
+            cursor = self._root.cursor()
+            self._lent += 1
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+            with self._changed:
+                self._lent -= 1
+                self._changed.notify_all()
+
+    def reopen(self) -> None:
+        """Waits for the cursors lent out and opens the file anew. Raises StoreFileError."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._lent)
+            self._disconnect()
+            try:
+                self._connect()
+            except duckdb.Error as error:
+                raise StoreFileError(_explain(self.path, error)) from error
+
+    def close(self) -> None:
+        """Waits for the cursors lent out; a second call does nothing."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._lent)
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        for connection in (self._writer, self._root):
+            if connection is not None:
+                # Closing writes a checkpoint; where that fails the log still has everything.
+                with contextlib.suppress(duckdb.Error):
+                    connection.close()
+        self._writer = self._root = None
+
+
+def _explain(path: Path, error: duckdb.Error) -> str:
+    text = str(error).partition("\n")[0]
+    if "Could not set lock" in text:
+        holder = re.search(r"\(PID (\d+)\)", text)
+        who = f"process {holder[1]}" if holder else "another process"
+        return f"{path} is in use by {who}; stop that one first, or name another file for the store"
+    return (
+        f"{path} cannot be opened: {text}; restore the file (and {path.name}.wal) from a backup, "
+        "or move both away to begin a new store"
+    )
