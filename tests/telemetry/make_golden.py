@@ -1,0 +1,180 @@
+"""The golden files of the wire format: what they are made of and how they are read.
+
+Run by hand to write them anew, which is right only together with a new format version:
+``python tests/telemetry/make_golden.py`` from the top of the repository.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import zstandard
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from telemetry import ack as ack_format
+from telemetry import batch as batch_format
+from telemetry import status as status_format
+from telemetry.ack import Ack, Rejection, decode_ack, encode_ack
+from telemetry.batch import BatchBuilder, Gap, Header, decode_body, decode_payload, encode_payload
+from telemetry.credential_map import CredentialMap, Entry, blind, decode_map, encode_map
+from telemetry.envelope import Kind, Signer, open_envelope, verify
+from telemetry.quality import ClockQuality, Quality
+from telemetry.readings import Chunk, SeriesKey, SeriesTable
+from telemetry.records import MorningCheck
+from telemetry.status import Status, decode_status, encode_status
+
+FOLDER: Final = Path(__file__).parent / "golden"
+SIGNER: Final = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+"""A key for tests that everybody knows."""
+BASE_MS: Final = 1_767_225_600_000
+"""2026-01-01T00:00:00Z."""
+SCHOOL: Final = "example-primary"
+
+
+def bulk() -> bytes:
+    """Decimals, integers, a bool, a series that only doubles can hold, late times, all qualities."""
+    table, chunk = SeriesTable(), Chunk()
+    rows: dict[SeriesKey, list[tuple[int, float, Quality]]] = {
+        SeriesKey("temperature", "sensor-1", "1/101", "example-thermometer"): [
+            (0, 21.5, Quality.GOOD),
+            (10_000, 21.43, Quality.GOOD),
+            (20_000, -40.01, Quality.OUT_OF_RANGE),
+        ],
+        SeriesKey("co2", "sensor-1", "1/101"): [(5, 612.0, Quality.UNCERTAIN), (10_005, 615.0, Quality.GOOD)],
+        SeriesKey("open", "窗-1", "1/101"): [(-3_600_000, 1.0, Quality.STALE)],
+        SeriesKey("energy", "meter", "1/hall"): [
+            (0, 1 / 3, Quality.GOOD),
+            (1, -0.0, Quality.GOOD),
+            (2, 1.7976931348623157e308, Quality.GOOD),
+        ],
+    }
+    for key, points in rows.items():
+        for offset_ms, value, quality in points:
+            chunk.append(table.index(key), BASE_MS + offset_ms, value, quality)
+    builder = BatchBuilder(table)
+    builder.add(chunk)
+    header = Header(
+        batch_format.FORMAT, SCHOOL, "gw-1", "bulk", "5f3a", 42, BASE_MS,
+        ClockQuality.SYNCED, "b00c1e", "policy-7", len(chunk), 0,
+    )  # fmt: skip
+    return SIGNER.wrap(Kind.BATCH, encode_payload(header, builder.close(BASE_MS)))
+
+
+def urgent() -> bytes:
+    """Two checks, one of an unknown card; late, from a corrected clock, with gaps."""
+    builder = BatchBuilder(SeriesTable())
+    builder.add_record(
+        MorningCheck(
+            BASE_MS + 1,
+            "station-1",
+            "1/hall",
+            "forehead",
+            38.2,
+            21.0,
+            ("cough", "rash"),
+            "p-0a1b",
+            "2026-1-3",
+        )
+    )
+    builder.add_record(MorningCheck(BASE_MS + 2, "station-1", "1/hall", "axillary", 36.6))
+    header = Header(
+        batch_format.FORMAT, SCHOOL, "gw-1", "urgent", "5f3a", 1, BASE_MS, ClockQuality.CORRECTED,
+        "b00c1e", "policy-7", 0, 2, late=True,
+        gaps=(Gap("bulk", "5f3a", 3, 5, "dropped", 1_200), Gap("bulk", "41cc", 9, 9, "damaged", -1)),
+    )  # fmt: skip
+    return SIGNER.wrap(Kind.BATCH, encode_payload(header, builder.close(BASE_MS)))
+
+
+def ack() -> bytes:
+    found = Ack(
+        ack_format.FORMAT, SCHOOL, "gw-1", "bulk", "5f3a",
+        received=((1, 41), (44, 44)), stored=((1, 40),), rejected=(Rejection(43, "unknown_quantity"),),
+    )  # fmt: skip
+    return SIGNER.wrap(Kind.ACK, encode_ack(found))
+
+
+def status() -> bytes:
+    found = Status(
+        status_format.FORMAT, SCHOOL, "gw-1", BASE_MS, ClockQuality.HOLDOVER, "0.1.0", BASE_MS - 60_000,
+        3, 4_096, None, 1_000, 990, {"not_a_number": 2},
+    )  # fmt: skip
+    return SIGNER.wrap(Kind.STATUS, encode_status(found))
+
+
+def credential_map() -> bytes:
+    entries = {
+        blind(b"k" * 32, "04A1B2C3"): Entry({"health": "p-0a1b", "access": "p-77fe"}, "2026-1-3"),
+        blind(b"k" * 32, "04A1B2C4"): Entry({}, "2026-1-4"),
+    }
+    return encode_map(CredentialMap(1, SCHOOL, "gw-1", BASE_MS, entries))
+
+
+FILES: Final = {
+    "bulk": bulk,
+    "urgent": urgent,
+    "ack": ack,
+    "status": status,
+    "credential_map": credential_map,
+}
+
+
+def describe(name: str, data: bytes) -> Any:
+    """What a file decodes to, by the project's decoders, as JSON can say it."""
+    if name == "credential_map":
+        return as_json(decode_map(data))
+    envelope = open_envelope(data)
+    payload = verify(envelope, SIGNER.public_key)
+    found: dict[str, Any] = {"kind": envelope.kind.name, "key_id": envelope.key_id.hex()}
+    if envelope.kind is Kind.ACK:
+        return found | as_json(decode_ack(payload))
+    if envelope.kind is Kind.STATUS:
+        return found | as_json(decode_status(payload))
+    header, packed = decode_payload(payload)
+    body = decode_body(header, packed)
+    readings = [
+        {**reading.series._asdict(), "time_ms": reading.time_ms, "value": reading.value.hex(),
+         "shown": repr(reading.value), "quality": reading.quality.name}
+        for reading in body.readings()
+    ]  # fmt: skip
+    return found | {"header": as_json(header), "readings": readings, "records": as_json(body.records)}
+
+
+def as_json(value: Any) -> Any:
+    """Structs with the names of their fields, bytes as hex."""
+    if isinstance(value, msgspec.Struct):
+        return {name: as_json(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {key.hex() if isinstance(key, bytes) else key: as_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(one) for one in value]
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def unpacked(data: bytes) -> bytes:
+    """The bytes without what a version of zstd decides: a batch's body laid open, and its signature
+    (which covers the packed body) left out. Everything else unchanged.
+    """
+    if data[:4] != b"CP\x01\x01":
+        return data
+    envelope = open_envelope(data)
+    header, body = msgspec.msgpack.decode(envelope.payload)
+    opened = [header, zstandard.ZstdDecompressor().decompress(body)]
+    return envelope.signed[: -len(envelope.payload)] + msgspec.msgpack.encode(opened)
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for name, make in FILES.items():
+        data = make()
+        (FOLDER / f"{name}.bin").write_bytes(data)
+        text = json.dumps(describe(name, data), ensure_ascii=False, indent=1)
+        (FOLDER / f"{name}.json").write_text(text + "\n", "utf-8")
+    sys.stdout.write(f"wrote {len(FILES)} golden files to {FOLDER.name}/; review the difference\n")
+
+
+if __name__ == "__main__":
+    main()
