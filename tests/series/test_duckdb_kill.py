@@ -65,8 +65,7 @@ for line in sys.stdin:
     if not child:
         asyncio.run(write(first, checkpoints))
     os.write(1, b"pid %d\\n" % child)
-    os.waitpid(child, 0)
-    os.write(1, b"dead\\n")
+    os.write(1, b"dead %d\\n" % os.WTERMSIG(os.waitpid(child, 0)[1]))
 """
 
 
@@ -80,13 +79,14 @@ def fork_server(path: Path) -> Iterator[tuple[IO[str], IO[str]]]:
         server.stdin.close()
 
 
-def one_life(orders: IO[str], answers: IO[str], first: int, checkpoints: bool, appends: int) -> int:
+def one_life(orders: IO[str], answers: IO[str], first: int, checkpoints: int, appends: int) -> int:
     """Lets a writer live for so many appends and a moment; returns the last batch answered for."""
-    orders.write(f"{first} {checkpoints:d}\n")
+    orders.write(f"{first} {checkpoints}\n")
     orders.flush()
     pid = answered = 0
     for line in answers:
-        if line == "dead\n":
+        if line.startswith("dead"):
+            assert int(line.split()[1]) == signal.SIGKILL
             break
         if line.startswith("pid"):
             pid = int(line.split()[1])
@@ -107,7 +107,7 @@ async def test_nothing_answered_for_is_lost_or_doubled_by_kill_9(tmp_path: Path)
     with fork_server(path) as (orders, answers):
         for number in range(ROUNDS):
             first = max(1, answered + 1 - REPEATED)
-            life = one_life(orders, answers, first, number % 2 == 1, random.randrange(12))
+            life = one_life(orders, answers, first, number % 2, random.randrange(12))
             answered = max(answered, life)
     assert answered >= ROUNDS
 

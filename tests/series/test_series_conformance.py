@@ -48,7 +48,7 @@ async def put(store: SeriesStore, *batches: SeriesBatch) -> None:
 
 batch_bodies = st.tuples(
     st.integers(0, 3),
-    st.sampled_from(["gw-1", "gw-2"]),
+    st.sampled_from(["gw-1", "gw-1", "gw-2"]),
     st.dictionaries(
         st.sampled_from(KEYS),
         st.lists(
@@ -57,12 +57,13 @@ batch_bodies = st.tuples(
                 st.floats(-1e6, 1e6, allow_subnormal=False) | st.sampled_from([0.1, 21.5]),
                 st.integers(0, 3),
             ),
+            min_size=1,
             max_size=12,
         ),
         max_size=2,
     ),
 )
-batch_lists = st.lists(batch_bodies, max_size=6).map(
+batch_lists = st.lists(batch_bodies, min_size=1, max_size=8).map(
     lambda bodies: [
         make_batch(number, columns, clock=clock, gateway=gateway)
         for number, (clock, gateway, columns) in enumerate(bodies, 1)
@@ -137,7 +138,7 @@ def check_answer(question: Question, points: list[Point], answer: Any) -> None:
 
 
 @given(batches=batch_lists, asked=st.lists(questions, min_size=6, max_size=6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 async def test_answers_are_those_of_a_naive_reference(
     harness: Any, batches: list[SeriesBatch], asked: list[Question]
 ) -> None:
