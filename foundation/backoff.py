@@ -6,7 +6,7 @@ import random
 
 
 class Backoff:
-    """Doubling delays with full jitter between `first_s` and `max_s`; `reset` after a success."""
+    """Doubling delays from `first_s` to `max_s`, each shortened by up to half; `reset` after a success."""
 
     def __init__(self, first_s: float = 0.5, max_s: float = 30.0) -> None:
         self._first_s = first_s

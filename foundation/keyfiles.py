@@ -25,17 +25,16 @@ class KeyFileError(Exception):
 
 def write_secret(path: Path, data: bytes) -> None:
     """Creates a file only its owner can read. Raises KeyFileError when it exists already."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        raise KeyFileError(f"{path} exists already; move it away if you really want a new key")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise KeyFileError(f"{path} exists already; move it away if you really want a new key") from None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         raise KeyFileError(f"{path} cannot be written: {error.strerror}") from error
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def read_secret(path: Path) -> bytes:

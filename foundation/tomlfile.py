@@ -11,10 +11,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-Model = TypeVar("Model", bound=BaseModel)
-Location = Sequence[str | int]
+from foundation.tomllines import LineIndex, Location, find_line
 
+__all__ = ["FileProblems", "Problem", "StrictModel", "find_line", "load", "parse"]
+
+Model = TypeVar("Model", bound=BaseModel)
 FILE_BYTES_MAX = 4 * 1024 * 1024
+FOUND_CHARS_MAX = 80
 
 
 class StrictModel(BaseModel):
@@ -62,7 +65,9 @@ def parse(data: bytes, model: type[Model], name: str) -> Model:
         raise FileProblems([Problem(f"{name}:{line}", "is not UTF-8; save the file as UTF-8")]) from error
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise FileProblems([Problem(name, "is nested too deeply")]) from None
+    except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
         message = re.sub(r" \(at line \d+, column \d+\)$", "", str(error))
         found = re.search(r"at line (\d+)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1
@@ -70,13 +75,14 @@ def parse(data: bytes, model: type[Model], name: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise FileProblems([_problem(name, text, content, item) for item in error.errors()]) from error
+        lines = LineIndex(text)
+        raise FileProblems([_problem(name, lines, content, item) for item in error.errors()]) from error
 
 
-def _problem(name: str, text: str, content: dict[str, Any], item: Any) -> Problem:
+def _problem(name: str, lines: LineIndex, content: dict[str, Any], item: Any) -> Problem:
     """One pydantic error in the words of the file."""
     location = _in_file(content, item["loc"])
-    line = find_line(text, location)
+    line = lines.line(location)
     field = _dotted(location)
     if item["type"] == "extra_forbidden":
         message = "is not a setting; check its spelling"
@@ -86,8 +92,12 @@ def _problem(name: str, text: str, content: dict[str, Any], item: Any) -> Proble
         message = str(item["msg"]).removeprefix("Value error, ")
         given = item["input"]
         if isinstance(given, str | int | float | bool):
-            message += f" (found {given!r})"
+            message += f" (found {_short(repr(given))})"
     return Problem(f"{name}:{line}", f"{field} {message}" if field else message)
+
+
+def _short(shown: str) -> str:
+    return shown if len(shown) <= FOUND_CHARS_MAX else f"{shown[:FOUND_CHARS_MAX]}…"
 
 
 def _in_file(root: dict[str, Any], loc: Location) -> list[str | int]:
@@ -100,6 +110,8 @@ def _in_file(root: dict[str, Any], loc: Location) -> list[str | int]:
         child = _child(content, part)
         if child is not None:
             content = child
+        elif part == "[key]":
+            continue  # pydantic's way to say that the key is wrong, and not its value
         elif at < len(loc) - 1 or not isinstance(content, dict):
             continue
         path.append(part)
@@ -118,38 +130,3 @@ def _dotted(location: Location) -> str:
     for part in location:
         text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part
     return text
-
-
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(r"^\s*((?:[\w-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[\w-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
-
-
-def find_line(text: str, location: Location) -> int:
-    """The line, from 1, on which a location stands, or the nearest thing above it that is there."""
-    best, best_depth = 1, 0
-    table: list[str | int] = []
-    counts: dict[tuple[str | int, ...], int] = {}
-    for number, row in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(row):
-            names = _split(header[2])
-            table = []
-            for at, part in enumerate(names):
-                table.append(part)
-                last = at == len(names) - 1
-                if last and header[1] == "[[":
-                    counts[tuple(table)] = counts.get(tuple(table), -1) + 1
-                if tuple(table) in counts:
-                    table.append(counts[tuple(table)])
-            found = table
-        elif key := _KEY.match(row):
-            found = [*table, *_split(key[1])]
-        else:
-            continue
-        depth = len(found)
-        if depth > best_depth and list(location[:depth]) == found:
-            best, best_depth = number, depth
-    return best
-
-
-def _split(dotted: str) -> list[str]:
-    return [part.strip("\"' ") for part in re.findall(r"\"[^\"]*\"|'[^']*'|[^.]+", dotted)]
