@@ -44,7 +44,7 @@ class Shape(NamedTuple):
     batches: int
 
 
-SHAPES: Final = (Shape(500, 1), Shape(500, 10), Shape(5_000, 1))
+SHAPES: Final = (Shape(500, 1), Shape(500, 10), Shape(5_000, 1), Shape(5_000, 10))
 
 
 class Rates(NamedTuple):
@@ -98,7 +98,7 @@ def insert(connection: duckdb.DuckDBPyConnection, columns: Columns) -> None:  # 
     connection.execute("INSERT INTO points FROM columns")
 
 
-async def compare(folder: Path, shape: Shape, readings: int, rounds: int = 3) -> Rates:
+async def compare(folder: Path, shape: Shape, readings: int, rounds: int = 5) -> Rates:
     """The median of some rounds, store and bare in turns."""
     batches = make_batches(shape, readings)
     calls = [batches[at : at + shape.batches] for at in range(0, len(batches), shape.batches)]
@@ -132,7 +132,7 @@ async def run(readings: int) -> None:
         folder = Path(name)
         table = Table("readings a batch", "batches an append", "store, k/CPU-s", "bare, k/CPU-s", "ratio")
         for shape in SHAPES:
-            rates = await compare(folder, shape, min(readings, shape.readings * shape.batches * 400))
+            rates = await compare(folder, shape, min(readings, shape.readings * shape.batches * 200))
             figures = (
                 f"{rates.store / 1e3:.0f}",
                 f"{rates.bare / 1e3:.0f}",

@@ -124,10 +124,10 @@ def _latest(
     for segment in np.flatnonzero(time_ms[at] != newest):
         backwards = time_ms[starts[segment] : ends[segment]][::-1]
         at[segment] -= int(np.argmax(backwards))
-    found: dict[int, Point] = {}
-    columns = (newest.tolist(), points["value"][at].tolist(), points["quality"][at].tolist())
-    for id_, point in zip(segments, map(Point, *columns), strict=True):
+    rows = zip(newest.tolist(), points["value"][at].tolist(), points["quality"][at].tolist(), strict=True)
+    found: dict[int, tuple[int, float, int]] = {}
+    for id_, row in zip(segments, rows, strict=True):
         before = found.get(id_)
-        if point.time_ms >= (index.latest_ms(id_) if before is None else before.time_ms):
-            found[id_] = point
-    return found
+        if row[0] >= (index.latest_ms(id_) if before is None else before[0]):
+            found[id_] = row
+    return {id_: Point(*row) for id_, row in found.items()}

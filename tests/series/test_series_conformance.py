@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -309,6 +310,22 @@ async def test_an_answer_has_at_most_points_max_rows(store: SeriesStore) -> None
             await store.query(ids, 0, POINTS_MAX, step_ms=step_ms)
     answers = await store.query(ids, 0, POINTS_MAX, step_ms=1_000, aggregate="count")
     assert [sum(answer.counts) for answer in answers] == [half + 1, half]
+
+
+async def test_appends_questions_and_cancellations_may_overlap(store: SeriesStore) -> None:
+    batches = [make_batch(n, {KEYS[n % 2]: [(n, float(n), 0)] * 50}) for n in range(1, 61)]
+    async with asyncio.TaskGroup() as tasks:
+        for number, batch in enumerate(batches):
+            appending = tasks.create_task(put(store, batch), name=f"append-{number}")
+            if number % 5 == 0:
+                await asyncio.sleep(0)
+                appending.cancel()
+            tasks.create_task(store.query([1, 2], 0, 100, step_ms=10), name=f"query-{number}")
+            tasks.create_task(store.series(), name=f"series-{number}")
+    await put(store, *batches)
+    assert await store.point_count() == 50 * len(batches)
+    answers = await store.query([1, 2], 0, 100)
+    assert sorted(set(answers[0].value + answers[1].value)) == [float(n) for n in range(1, 61)]
 
 
 async def test_a_closed_store_says_so(store: SeriesStore) -> None:
