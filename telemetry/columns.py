@@ -62,6 +62,8 @@ def undelta(differences: Sequence[int], base: int = 0) -> list[int]:
 
 def to_runs(numbers: Sequence[int]) -> list[int]:
     """Run-length code: value, count, value, count, …"""
+    if numbers and list(numbers).count(numbers[0]) == len(numbers):
+        return [numbers[0], len(numbers)]  # as a rule all readings are good
     runs: list[int] = []
     for number in numbers:
         if runs and runs[-2] == number:
