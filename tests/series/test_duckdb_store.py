@@ -88,7 +88,8 @@ def small_disk(request: pytest.FixtureRequest) -> Iterator[SmallDisk]:
             request.param == "mount"
             and subprocess.run(command, capture_output=True, check=False).returncode == 0
         ):
-            stack.callback(subprocess.run, ["umount", str(folder)], check=True)
+            # Lazily: a failed test may leave its store open.
+            stack.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=True)
             disk = SmallMount(folder)
         stack.callback(disk.free)
         yield disk
