@@ -1,0 +1,106 @@
+"""Invented pupils with invented cards, and the morning checks they come to."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from simulators.signals import chance, digest
+from telemetry.records import Site, Symptom
+
+CLASS_PUPILS: Final = 36
+FEVER_EVERY_CHECKS: Final = 10
+UNKNOWN_CARD_EVERY_CHECKS: Final = 25
+STATION_SITE: Final[Site] = "forehead"
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_PSEUDONYM_CHARACTERS: Final = 26
+_WITH_FEVER: Final[tuple[tuple[Symptom, ...], ...]] = (
+    ("fever",),
+    ("fever", "cough"),
+    ("fever", "headache", "fatigue"),
+    ("fever", "sore_throat"),
+    ("fever", "vomiting", "abdominal_pain"),
+)
+_WITHOUT_FEVER: Final[tuple[tuple[Symptom, ...], ...]] = (("cough",), ("red_eyes",), ("abdominal_pain",))
+
+
+class Pupil(NamedTuple):
+    """Somebody who does not exist. `card` is a normalised UID of seven bytes, as MIFARE has it."""
+
+    number: int
+    class_id: str
+    card: str
+    pseudonym: str
+
+
+class Check(NamedTuple):
+    """What a morning check is in truth. `pupil` is None for a card that nobody in the map holds."""
+
+    number: int
+    pupil: Pupil | None
+    card: str
+    site: Site
+    temperature_c: float
+    has_fever: bool
+    symptoms: tuple[Symptom, ...]
+
+
+def class_label(class_id: str) -> str:
+    """A class as people write it: ``"3-2"`` is 三（2）班."""
+    grade, _, number = class_id.partition("-")
+    return f"{'零一二三四五六七八九'[int(grade)]}（{number}）班"
+
+
+def enrol(seed: int, class_ids: tuple[str, ...]) -> tuple[Pupil, ...]:
+    """Every pupil of the school, class by class, numbered from 0."""
+    found: list[Pupil] = []
+    for class_id in class_ids:
+        for _ in range(CLASS_PUPILS):
+            number = len(found)
+            found.append(Pupil(number, class_id, card_uid(seed, f"pupil-{number}"), _pseudonym(seed, number)))
+    return tuple(found)
+
+
+def card_uid(seed: int, holder: str) -> str:
+    """A card's UID: 04 is the maker's byte (NXP), the other six are invented."""
+    return "04" + digest(seed, "card", holder)[:6].hex().upper()
+
+
+def _pseudonym(seed: int, number: int) -> str:
+    """Stands in for the vault's: 26 characters that can be read aloud without mistakes."""
+    random = digest(seed, "pseudonym", number)[:_PSEUDONYM_CHARACTERS]
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in random)
+
+
+def check_at(seed: int, pupils: tuple[Pupil, ...], number: int) -> Check:
+    """The check with a number: pupil after pupil, with fevers and unknown cards now and then.
+
+    One check of every ten is a fever and one of every twenty-five shows an unknown card, so that
+    even a short run has both; a real school sees far fewer.
+    """
+    is_fever = _is_chosen(seed, "fever", number, FEVER_EVERY_CHECKS)
+    is_unknown = _is_chosen(seed, "unknown", number, UNKNOWN_CARD_EVERY_CHECKS)
+    pupil = None if is_unknown else pupils[(number * _stride(len(pupils))) % len(pupils)]
+    card = pupil.card if pupil else card_uid(seed, f"stranger-{number}")
+    first, second = (chance(seed, "body", number, part) for part in ("first", "second"))
+    if is_fever:
+        temperature_c = 37.6 + 1.8 * first * second
+        symptoms = _WITH_FEVER[int(chance(seed, "symptom", number) * len(_WITH_FEVER))]
+    else:
+        temperature_c = 36.1 + 0.4 * (first + second)
+        place = int(chance(seed, "symptom", number) * 20)
+        symptoms = _WITHOUT_FEVER[place] if place < len(_WITHOUT_FEVER) else ()
+    return Check(number, pupil, card, STATION_SITE, temperature_c, is_fever, symptoms)
+
+
+def _is_chosen(seed: int, what: str, number: int, every: int) -> bool:
+    """Whether a number is the one chosen of its block of `every` numbers."""
+    block, place = divmod(number, every)
+    return place == int(chance(seed, what, block) * every)
+
+
+def _stride(count: int) -> int:
+    """A step that visits everybody before anybody twice, and mixes the classes."""
+    step = max(1, int(count * 0.618))
+    while any(count % factor == 0 and step % factor == 0 for factor in range(2, step + 1)):
+        step += 1
+    return step
