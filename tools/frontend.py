@@ -1,18 +1,18 @@
-"""Brings the front-end files that package-lock.json names into the collector's static folder.
+# noqa: INP001  # a script to run, not a package to import
+"""Copies the front-end files that package.json names from node_modules into the page's static folder.
 
-Run it once at set-up: ``python tools/frontend.py``. It does nothing when they are there already.
+Run it after ``npm ci --ignore-scripts``: ``python tools/frontend.py``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
+MODULES: Final = ROOT / "node_modules"
 VENDOR: Final = ROOT / "collector" / "web" / "static" / "vendor"
 FILES: Final = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
@@ -25,34 +25,14 @@ FILES: Final = {
 
 
 def main() -> int:
-    stamp, wanted = VENDOR / ".stamp", _wanted()
-    if (
-        stamp.is_file()
-        and stamp.read_text("utf-8") == wanted
-        and all((VENDOR / name).is_file() for name in FILES)
-    ):
-        return 0
-    npm = shutil.which("npm")
-    if npm is None:
-        print("npm is missing; install Node's npm (Debian: apt-get install npm)", file=sys.stderr)
+    missing = [source for source in FILES.values() if not (MODULES / source).is_file()]
+    if missing:
+        sys.stderr.write(f"node_modules lacks {', '.join(missing)}; run: npm ci --ignore-scripts\n")
         return 2
-    done = subprocess.run(
-        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=ROOT, check=False
-    )
-    if done.returncode:
-        print("npm ci failed; its message is above", file=sys.stderr)
-        return 1
     VENDOR.mkdir(parents=True, exist_ok=True)
     for name, source in FILES.items():
-        shutil.copyfile(ROOT / "node_modules" / source, VENDOR / name)
-    stamp.write_text(wanted, "utf-8")
+        shutil.copyfile(MODULES / source, VENDOR / name)
     return 0
-
-
-def _wanted() -> str:
-    """What the copies were made from: another lock file or list of files means copying again."""
-    sources = (ROOT / "package-lock.json").read_bytes() + repr(sorted(FILES.items())).encode()
-    return hashlib.sha256(sources).hexdigest()
 
 
 if __name__ == "__main__":

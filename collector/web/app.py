@@ -47,7 +47,11 @@ def create_app(parts: WebParts) -> FastAPI:
     """The application. There are no accounts yet: whoever serves it binds to loopback."""
     missing = [name for name in VENDOR_FILES if not (STATIC_FOLDER / "vendor" / name).is_file()]
     if missing:
-        _log.error("web.files_missing", files=missing, remedy="run: python tools/frontend.py")
+        _log.error(
+            "web.files_missing",
+            files=missing,
+            remedy="run: npm ci --ignore-scripts && python tools/frontend.py",
+        )
     app = FastAPI(
         title="Campus Pulse",
         version="1",

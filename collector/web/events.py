@@ -65,13 +65,16 @@ class _EventResponse(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _stream(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        # Whatever changed before the page listened (or while its line was down) is fetched now.
-        hello = f"retry: {_RETRY_MS}\n\n" + "".join(map(_event, ("alerts", "gateways", "series")))
-        await send({"type": "http.response.body", "body": hello.encode(), "more_body": True})
         signals = self._streams.hub.listen()
         following = asyncio.ensure_future(anext(signals))
+        # The hub knows the listener once its generator has run: before the first word is out, or a
+        # signal between the two would be lost.
+        await asyncio.sleep(0)
         try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            # Whatever changed before the page listened (or while its line was down) is fetched now.
+            hello = f"retry: {_RETRY_MS}\n\n" + "".join(map(_event, ("alerts", "gateways", "series")))
+            await send({"type": "http.response.body", "body": hello.encode(), "more_body": True})
             while True:
                 await asyncio.wait([following], timeout=KEEP_ALIVE_S)
                 text = ": still here\n\n"

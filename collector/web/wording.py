@@ -90,6 +90,7 @@ def state_text(quantity: str, value: float) -> Text:
 
 def number_text(value: float) -> str:
     """A number as a person writes it: at most three decimals, none of binary arithmetic's noise."""
+    value = value or 0.0  # no minus sign before nothing
     if value and abs(value) < 0.001:
         return f"{value:.2g}"
     return f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) < 1e15 else f"{value:.6g}"

@@ -10,6 +10,8 @@ const plotBox = document.getElementById("plot");
 const lang = panel.dataset.lang;
 const zone = panel.dataset.zone;
 
+const moment = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
+
 let seriesId = null;
 let hours = 1;
 let plot = null;
@@ -62,13 +64,16 @@ async function fetchPoints() {
   const step = stepSeconds();
   const end = Date.now() + 60_000;
   const start = end - hours * 3_600_000 - 60_000;
-  try {
-    const isState = document.querySelector(`#value-${id} .unit`) === null;
-    const query = `id=${id}&start=${start}&end=${end}&step=${step}s&aggregate=${isState ? "last" : "mean"}`;
+  const ask = async (aggregate) => {
+    const query = `id=${id}&start=${start}&end=${end}&step=${step}s&aggregate=${aggregate}`;
     const response = await fetch(`/api/v1/series/query?${query}`, { signal: mine.signal });
     if (!response.ok) throw new Error(String(response.status));
-    const answer = await response.json();
-    if (id === seriesId) draw(answer.series[0], start, end, step);
+    return (await response.json()).series[0];
+  };
+  try {
+    const isState = document.querySelector(`#value-${id} .unit`) === null;
+    const answers = await Promise.all((isState ? ["last"] : ["mean", "min", "max"]).map(ask));
+    if (id === seriesId) draw(answers, start, end, step);
   } catch (error) {
     if (error.name !== "AbortError") document.getElementById("chart-summary").textContent = words.failed;
   } finally {
@@ -77,49 +82,39 @@ async function fetchPoints() {
   }
 }
 
-function draw(series, start, end, step) {
+function draw([series, lowest = series, highest = series], start, end, step) {
   const summary = document.getElementById("chart-summary");
-  if (!series) {
+  if (!series?.time_ms.length) {
     dropPlot();
     summary.textContent = words.noPoints;
     return;
   }
   const unit = unitText(series.unit);
-  const text = (value) => (value === null || value === undefined ? "–" : `${numberText(value)}${unit ? ` ${unit}` : ""}`);
+  const text = (value) => (value === null || value === undefined ? "" : `${numberText(value)}${unit ? ` ${unit}` : ""}`);
   document.getElementById("chart-title").textContent = series.label[lang];
   document.getElementById("chart-place").textContent = `${series.place.replace("/", " · ")} · ${series.device}`;
-  const times = series.time_ms.map((ms) => ms / 1000);
-  const doubtful = series.value.map((value, at) => (series.quality[at] === "good" ? null : value));
-  if (!times.length) {
-    dropPlot();
-    summary.textContent = words.noPoints;
-    return;
-  }
   const number = document.querySelector(`#value-${seriesId} .number`);
   document.getElementById("chart-now").textContent = number ? number.textContent.trim() : text(series.value.at(-1));
-  let min = Infinity, max = -Infinity, sum = 0, points = 0;
-  series.value.forEach((value, at) => {
-    min = Math.min(min, value);
-    max = Math.max(max, value);
-    sum += value * series.count[at];
-    points += series.count[at];
-  });
-  summary.textContent = series.unit === "bool"
-    ? "" : `${words.min} ${text(min)} · ${words.max} ${text(max)} · ${words.mean} ${text(sum / points)}`;
-  // A gap longer than a few windows is a gap, not a line.
-  const [x, y, z] = withGaps(times, series.value, doubtful, Math.max(step * 4, medianGap(times) * 4));
+  const points = series.count.reduce((sum, count) => sum + count, 0);
+  const total = series.value.reduce((sum, value, at) => sum + value * series.count[at], 0);
+  summary.textContent = lowest === series
+    ? ""
+    : [[words.min, Math.min(...lowest.value)], [words.max, Math.max(...highest.value)],
+        [words.mean, Number((total / points).toPrecision(4))]]
+        .map(([word, value]) => `${word} ${text(value)}`).join(" · ");
+  const columns = columnsOf(series, lowest, highest, step);
   const range = { min: start / 1000, max: end / 1000 };
   const wanted = `${series.id}|${hours}|${plotBox.clientWidth}`;
   if (plot && shape === wanted) {
     plot.batch(() => {
-      plot.setData([x, y, z], false);
+      plot.setData(columns, false);
       plot.setScale("x", range);
     });
     return;
   }
   dropPlot();
   shape = wanted;
-  plot = new uPlot(options(series, text), [x, y, z], plotBox);
+  plot = new uPlot(options(series, text), columns, plotBox);
   plot.setScale("x", range);
 }
 
@@ -128,25 +123,26 @@ function medianGap(times) {
   return gaps[gaps.length >> 1] ?? 0;
 }
 
-function withGaps(times, values, doubtful, longest) {
-  const columns = [[], [], []];
+// Time, value, doubtful value, lowest, highest. A gap longer than a few windows is a gap, not a line.
+function columnsOf(series, lowest, highest, step) {
+  const times = series.time_ms.map((ms) => ms / 1000);
+  const longest = Math.max(step * 4, medianGap(times) * 4);
+  const low = new Map(lowest.time_ms.map((ms, at) => [ms, lowest.value[at]]));
+  const high = new Map(highest.time_ms.map((ms, at) => [ms, highest.value[at]]));
+  const rows = [];
   times.forEach((time, at) => {
-    if (at && time - times[at - 1] > longest) {
-      columns[0].push(times[at - 1] + 0.001);
-      columns[1].push(null);
-      columns[2].push(null);
-    }
-    columns[0].push(time);
-    columns[1].push(values[at]);
-    columns[2].push(doubtful[at]);
+    if (at && time - times[at - 1] > longest) rows.push([times[at - 1] + 0.001, null, null, null, null]);
+    const value = series.value[at];
+    const ms = series.time_ms[at];
+    rows.push([time, value, series.quality[at] === "good" ? null : value, low.get(ms) ?? value, high.get(ms) ?? value]);
   });
-  return columns;
+  return [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]));
 }
 
 function options(series, text) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
-  const font = "12px system-ui, 'Noto Sans CJK SC', sans-serif";
+  const font = `12px ${getComputedStyle(document.body).fontFamily}`;
   const axis = { stroke: colour("--text-soft"), font, grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
   const isBool = series.unit === "bool";
   return {
@@ -157,9 +153,9 @@ function options(series, text) {
     legend: { live: true, markers: { show: false } },
     cursor: { points: { size: 8 }, drag: { x: false, y: false } },
     series: [
-      { label: words.time, value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}" },
+      { label: words.time, value: (_, seconds) => (seconds == null ? "" : moment.format(seconds * 1000)) },
       {
-        label: series.label[lang], stroke: colour("--accent"), width: 2, fill: isBool ? undefined : colour("--accent-wash"),
+        label: series.label[lang], stroke: colour("--accent"), width: 2,
         points: { show: series.time_ms.length < 40, size: 5 },
         paths: isBool ? uPlot.paths.stepped({ align: 1 }) : undefined,
         value: (_, value) => text(value),
@@ -169,7 +165,10 @@ function options(series, text) {
         points: { show: true, size: 6, stroke: colour("--warn"), fill: colour("--card") },
         value: (_, value) => text(value),
       },
+      { label: words.min, width: 0, points: { show: false } },
+      { label: words.max, width: 0, points: { show: false } },
     ],
+    bands: [{ series: [4, 3], fill: colour("--accent-band") }],
     axes: [
       { ...axis, values: [
         [86400, "{M}-{D}", null, null, null, null, null, null, 1],

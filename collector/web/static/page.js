@@ -12,7 +12,8 @@ const announcer = document.getElementById("announcer");
 const title = document.title;
 
 let serverAheadMs = 0;
-let streaming = false;
+// htmx may have connected before this module ran.
+let streaming = live._htmx?.sse?.status === 200;
 let fetching = true;
 let alertsSeen = alertIds();
 
@@ -93,7 +94,9 @@ document.addEventListener("htmx:after:swap", () => {
 
 // The extension retries a line that was up once; a first connection that failed is left to us.
 setInterval(() => {
-  if (!streaming && !live._htmx?.sse) live.dispatchEvent(new CustomEvent("reconnect"));
+  if (streaming) return;
+  showState();
+  if (!live._htmx?.sse) live.dispatchEvent(new CustomEvent("reconnect"));
 }, RECONNECT_MS);
 live.addEventListener("series", refreshChart);
 setInterval(refreshChart, 30_000);
@@ -109,3 +112,4 @@ readClock();
 showAges();
 showAlerts();
 openFromAddress();
+if (streaming) showState();

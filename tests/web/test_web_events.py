@@ -1,0 +1,91 @@
+"""Server-sent events through a real uvicorn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+
+from collector.web import events
+from tests.web.conftest import Running, wait_until
+
+
+@contextmanager
+def listen(running: Running) -> Iterator[Iterator[str]]:
+    """The lines of an open stream."""
+    with (
+        httpx.Client(base_url=running.url, timeout=20) as client,
+        client.stream("GET", "/api/v1/events") as answer,
+    ):
+        assert answer.status_code == 200, answer.read()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["cache-control"] == "no-store"
+        yield answer.iter_lines()
+
+
+def next_events(lines: Iterator[str], count: int) -> list[str]:
+    found: list[str] = []
+    silence = 0
+    while len(found) < count:
+        line = next(lines)
+        silence += line.startswith(":")
+        assert silence < 3, "the signal does not come"
+        if line.startswith("event: "):
+            found.append(line.removeprefix("event: "))
+            assert next(lines) == "data: changed"
+    return found
+
+
+def test_signals_arrive_and_say_nothing_more(running: Running) -> None:
+    with listen(running) as lines:
+        assert next_events(lines, 3) == ["alerts", "gateways", "series"]
+        running.publish("alerts")
+        assert next_events(lines, 1) == ["alerts"]
+        running.publish("series")
+        assert next_events(lines, 1) == ["series"]
+
+
+def test_silence_is_kept_alive(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "KEEP_ALIVE_S", 0.05)
+    with listen(running) as lines:
+        next_events(lines, 3)
+        comments = (line for line in lines if line.startswith(":"))
+        assert [next(comments), next(comments)] == [": still here", ": still here"]
+
+
+def test_a_listener_that_leaves_is_forgotten(running: Running) -> None:
+    with listen(running) as lines:
+        next_events(lines, 3)
+        wait_until(lambda: running.school.hub.listeners == 1)
+    wait_until(lambda: running.school.hub.listeners == 0)
+    assert running.school.app.state.streams.open == 0
+
+
+def test_listeners_are_bounded(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "LISTENERS_MAX", 3)
+    with ExitStack() as stack:
+        streams = [stack.enter_context(listen(running)) for _ in range(3)]
+        for lines in streams:
+            next_events(lines, 3)
+        answer = httpx.get(f"{running.url}/api/v1/events")
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+    wait_until(lambda: running.school.app.state.streams.open == 0)
+    with listen(running) as lines:
+        next_events(lines, 3)
+
+
+def test_an_open_stream_does_not_keep_the_server_from_stopping(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Uvicorn has no time-out of its own here: without the closing signal it would wait for ever."""
+    monkeypatch.setattr(events, "KEEP_ALIVE_S", 600.0)
+    with listen(running) as lines:
+        next_events(lines, 3)
+        running.end_serving()
+        assert "event: alerts" not in list(lines)
+    running.serve()
+    with listen(running) as lines:
+        next_events(lines, 3)

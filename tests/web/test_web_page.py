@@ -1,0 +1,287 @@
+"""The page in a real browser against a real server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, ViewportSize, expect
+
+from telemetry.quality import ClockQuality
+from telemetry.status import Status
+from tests.web.conftest import GATEWAY, SCHOOL, Running, now_ms, reading
+
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+_MINUTE_MS = 60_000
+
+
+class Watched:
+    """A page in which nothing may go wrong unseen."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.url = page, url
+        self.troubles: list[str] = []
+        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("pageerror", lambda error: self.troubles.append(f"script: {error}"))
+        page.on("request", self._check_host)
+
+    def _note(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.troubles.append(f"{kind}: {text}")
+
+    def _check_host(self, request: Request) -> None:
+        if urlsplit(request.url).netloc != urlsplit(self.url).netloc:
+            self.troubles.append(f"request to {request.url}")
+
+    def open(self, path: str = "/") -> Page:
+        self.page.goto(self.url + path)
+        expect(self.page.locator("#state")).to_have_text(re.compile("实时|live"))
+        return self.page
+
+
+@pytest.fixture
+def watched(browser: Browser, running: Running) -> Iterator[Watched]:
+    context = browser.new_context(viewport=DESKTOP, locale="zh-CN")
+    context.set_default_timeout(15_000)
+    watched = Watched(context.new_page(), running.url)
+    yield watched
+    context.close()
+    assert watched.troubles == []
+
+
+def fill(running: Running) -> None:
+    """Two rooms with an hour of air, a door and a leak; one gateway."""
+    now = now_ms()
+    readings = [
+        reading(quantity, value + minute % 7, device=f"air-{room}", place=f"teaching-1/{room}",
+                time_ms=now - minute * _MINUTE_MS)
+        for room in ("301", "302")
+        for quantity, value in (("co2", 800), ("temperature", 20.5))
+        for minute in range(60)
+    ]  # fmt: skip
+    readings += [
+        reading("open", 1, device="door-301", time_ms=now),
+        reading("water_leak", 1, device="leak-1", place="canteen/kitchen", time_ms=now),
+        reading("pm2_5", 35.5, time_ms=now),
+    ]
+    running.call(running.school.add(readings))
+    running.school.add_gateway()
+    seen = running.school.overview.of(SCHOOL, GATEWAY)
+    seen.last_data_ms = now
+    seen.status = Status(
+        1, SCHOOL, GATEWAY, now, ClockQuality.SYNCED, "0.1.0", now - 60_000, 3, 4_096, None, 9, 9,
+        {"null_value": 2},
+    )  # fmt: skip
+
+
+def test_rooms_values_and_gateways(running: Running, watched: Watched) -> None:
+    fill(running)
+    page = watched.open()
+    expect(page.get_by_role("heading", level=1)).to_have_text("示例小学")
+    room = page.locator("article", has=page.get_by_role("heading", name="301", exact=True))
+    air = room.get_by_role("region", name="air-301")
+    expect(air).to_contain_text(re.compile(r"二氧化碳\s*800\sppm"))
+    expect(air).to_contain_text(re.compile(r"温度\s*20\.5\s°C"))
+    expect(air).to_contain_text(re.compile(r"PM2\.5\s*35\.5\sµg/m³"))
+    expect(air).to_contain_text(re.compile(r"\d 秒前"))
+    expect(room.get_by_role("region", name="door-301")).to_contain_text("开")
+    expect(page.get_by_role("region", name="leak-1")).to_contain_text("漏水")
+    expect(page.get_by_role("region", name="网关")).to_contain_text(
+        re.compile(r"gw-north.*4\.0 kB.*2 ", re.DOTALL)
+    )
+    expect(page.locator(".calm")).to_have_text("没有需要处理的告警")
+
+
+def test_values_change_without_a_reload(running: Running, watched: Watched) -> None:
+    fill(running)
+    page = watched.open()
+    running.call(running.school.add([reading("co2", 1234, time_ms=now_ms())]))
+    running.publish("series")
+    expect(page.get_by_role("region", name="air-301")).to_contain_text("1234")
+
+
+def test_an_alert_comes_is_said_aloud_and_acknowledged(running: Running, watched: Watched) -> None:
+    fill(running)
+    page = watched.open()
+    alerts = page.get_by_role("region", name="告警")
+    running.call(running.school.add_alert(at_ms=now_ms(), doubtful=True, value=38.6))
+    running.publish("alerts")
+    card = alerts.locator("li.alert")
+    expect(card).to_contain_text(re.compile(r"发热\s*38\.6 °C\s*需复测"))
+    for text in ("3-2", "p-7f3a91c2", "额温", "37.3 °C", "gate/east"):
+        expect(card).to_contain_text(text)
+    expect(page.locator("#announcer")).to_contain_text("38.6 °C")
+    expect(page).to_have_title(re.compile(r"^\(1\) 示例小学"))
+    card.get_by_role("button", name="确认收到").click()
+    expect(page.locator(".calm")).to_be_visible()
+    expect(page).to_have_title(re.compile(r"^示例小学"))
+    (alert,) = running.call(running.school.records.find_alerts())
+    assert (alert.state, alert.acknowledged_by) == ("acknowledged", "console")
+    seen = alerts.locator("details")
+    seen.locator("summary").click()
+    expect(seen).to_contain_text("p-7f3a91c2")
+    # what a person has opened stays open when the part is fetched again
+    running.call(running.school.add_alert(pseudonym=None, class_id=None))
+    running.publish("alerts")
+    expect(alerts.locator("li.alert")).to_contain_text("匿名")
+    expect(seen.locator("ul")).to_be_visible()
+
+
+def test_acknowledging_reaches_other_pages(running: Running, browser: Browser, watched: Watched) -> None:
+    running.call(running.school.add_alert())
+    page = watched.open()
+    context = browser.new_context(locale="en-GB")
+    other = Watched(context.new_page(), running.url)
+    other.open().get_by_role("button", name="Acknowledge").click()
+    expect(page.locator(".calm")).to_be_visible()
+    context.close()
+    assert other.troubles == []
+
+
+def drawn_columns(page: Page) -> int:
+    """Columns of the chart's canvas in which something in the line's colour is drawn."""
+    count: int = page.evaluate(
+        """() => {
+          const canvas = document.querySelector("#plot canvas");
+          if (!canvas) return 0;
+          const { width, height } = canvas;
+          const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+          let columns = 0;
+          for (let x = 0; x < width; x++)
+            for (let y = 0; y < height; y++) {
+              const at = 4 * (y * width + x);
+              if (data[at] < 60 && data[at + 1] > 90 && data[at + 2] > 80 && data[at + 3] > 200) { columns++; break; }
+            }
+          return columns;
+        }"""
+    )
+    return count
+
+
+def test_a_chart_draws_changes_range_and_is_live(running: Running, watched: Watched) -> None:
+    fill(running)
+    page = watched.open()
+    page.get_by_role("region", name="air-301").get_by_role("link", name="二氧化碳").click()
+    chart = page.locator("#chart")
+    expect(chart).to_be_visible()
+    expect(chart.get_by_role("heading")).to_have_text("二氧化碳")
+    expect(chart.get_by_role("heading")).to_be_focused()
+    expect(page.locator("#chart-summary")).to_contain_text(re.compile(r"最低 800 ppm · 最高 806 ppm"))
+    expect(page.locator("#plot canvas")).to_be_visible()
+    hour = drawn_columns(page)
+    assert hour > 200
+
+    running.call(running.school.add([reading("co2", 1111, time_ms=now_ms())]))
+    running.publish("series")
+    expect(page.locator("#chart-summary")).to_contain_text("最高 1111 ppm")
+
+    chart.get_by_role("button", name="24 小时").click()
+    expect(chart.get_by_role("button", name="24 小时")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#plot canvas")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(chart).to_be_hidden()
+    expect(page.get_by_role("link", name=re.compile("二氧化碳.*1111"))).to_be_focused()
+
+
+def test_a_chart_can_be_linked_to_and_draws_states(running: Running, watched: Watched) -> None:
+    fill(running)
+    series = next(one.id for one in running.call(running.school.store.series()) if one.quantity == "open")
+    page = watched.open(f"/#series-{series}")
+    expect(page.locator("#chart-now")).to_have_text("开")
+    expect(page.locator("#plot canvas")).to_be_visible()
+    assert drawn_columns(page) > 0
+
+
+def test_the_language_is_switched_and_kept(running: Running, watched: Watched) -> None:
+    fill(running)
+    page = watched.open()
+    page.get_by_role("link", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.get_by_role("region", name="door-301")).to_contain_text("open")
+    watched.open("/")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.get_by_role("link", name="中文").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_never_scrolls_sideways(running: Running, watched: Watched, scheme: str) -> None:
+    fill(running)
+    running.call(
+        running.school.add(
+            [reading("co2", 1, device="d" * 80, place=f"{'b' * 80}/{'r' * 80}", time_ms=now_ms())]
+        )
+    )
+    running.call(running.school.add_alert(pseudonym="p" * 64, class_id="c" * 64))
+    watched.page.set_viewport_size(PHONE)
+    watched.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page = watched.open()
+    width = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    assert page.evaluate(width) == [360, 360]
+    page.get_by_role("region", name="air-302").get_by_role("link", name="二氧化碳").click()
+    expect(page.locator("#plot canvas")).to_be_visible()
+    assert page.evaluate(width) == [360, 360]
+
+
+def test_markup_in_names_is_text(running: Running, watched: Watched) -> None:
+    markup = '<img src=x onerror="document.title=1">'
+    running.call(
+        running.school.add([reading("co2", 1, device=markup, place=f"<b>x<b>/{markup}", time_ms=now_ms())])
+    )
+    running.call(running.school.add_alert(class_id=markup, place=markup))
+    page = watched.open()
+    expect(page.get_by_role("region", name=markup)).to_be_visible()
+    expect(page.locator("h2.building")).to_have_text("<b>x<b>")
+    page.get_by_role("link", name="二氧化碳").click()
+    expect(page.locator("#chart-place")).to_contain_text(markup)
+    page.locator("#filter").evaluate("(box) => { box.form.hidden = false }")
+    page.locator("#filter").fill(f"{markup} none")
+    expect(page.locator("#rooms .empty")).to_contain_text(markup)
+    assert page.locator("main img, main b:not(.number b)").count() == 0
+    expect(page).to_have_title(re.compile("示例小学"))
+
+
+def test_the_filter_narrows_and_survives_a_signal(running: Running, watched: Watched) -> None:
+    running.call(
+        running.school.add(
+            [reading("co2", 500, device=f"air-{n}", place=f"b/{n}", time_ms=now_ms()) for n in range(10)]
+        )
+    )
+    page = watched.open()
+    page.get_by_role("searchbox", name="查找").press_sequentially("air-7", delay=20)
+    expect(page.locator("article")).to_have_count(1)
+    running.call(running.school.add([reading("co2", 777, device="air-7", place="b/7", time_ms=now_ms())]))
+    running.publish("series")
+    expect(page.locator("article")).to_contain_text("777")
+    expect(page.locator("article")).to_have_count(1)
+    expect(page.get_by_role("searchbox")).to_have_value("air-7")
+
+
+def test_a_lost_line_is_said_and_found_again(running: Running, watched: Watched) -> None:
+    fill(running)
+    page = watched.open()
+    running.end_serving()
+    expect(page.locator("#offline")).to_be_visible()
+    expect(page.locator("#state")).to_have_text("离线")
+    watched.troubles.clear()
+    running.call(running.school.add([reading("co2", 4321, time_ms=now_ms())]))
+    running.serve(running.port)
+    expect(page.get_by_role("region", name="air-301")).to_contain_text("4321", timeout=20_000)
+    expect(page.locator("#offline")).to_be_hidden()
+    watched.troubles[:] = [trouble for trouble in watched.troubles if "ERR_CONNECTION" not in trouble]
+
+
+def test_keyboard_alone_reaches_alert_and_value(running: Running, watched: Watched) -> None:
+    fill(running)
+    running.call(running.school.add_alert())
+    page = watched.open()
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.innerText.trim().split('\\n')[0]"))
+    assert reached[0] == "跳到教室数据"
+    assert "确认收到" in reached
+    assert "漏水" in reached
