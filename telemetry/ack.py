@@ -3,7 +3,8 @@
 `received` means verified, decoded, findings of event rules committed: the gateway may silence its
 local alarm. `stored` means durable in every store: only now may the gateway delete. `rejected`
 batches lie in the collector's dead letters: the gateway deletes them and counts the reason.
-Acknowledgements may be lost, repeated and reordered: each is true by itself, for ever.
+An acknowledgement that names no batch is a greeting: the collector has (again) begun to listen, and
+what was sent before is to be sent once more. Acknowledgements may be lost, repeated and reordered: each is true by itself, for ever.
 """
 
 from __future__ import annotations
@@ -39,6 +40,15 @@ class Ack(msgspec.Struct, frozen=True, array_like=True):
     received: tuple[Range, ...] = ()
     stored: tuple[Range, ...] = ()
     rejected: tuple[Rejection, ...] = ()
+
+    @property
+    def is_greeting(self) -> bool:
+        return not (self.received or self.stored or self.rejected)
+
+
+def greeting(school: str, gateway: str) -> Ack:
+    """What a collector sends to every gateway when it begins to listen."""
+    return Ack(FORMAT, school, gateway, "bulk", "")
 
 
 class AckError(ValueError):
