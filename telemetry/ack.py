@@ -4,7 +4,8 @@
 local alarm. `stored` means durable in every store: only now may the gateway delete. `rejected`
 batches lie in the collector's dead letters: the gateway deletes them and counts the reason.
 An acknowledgement that names no batch is a greeting: the collector has (again) begun to listen, and
-what was sent before is to be sent once more. Acknowledgements may be lost, repeated and reordered: each is true by itself, for ever.
+what was sent before is to be sent once more. Acknowledgements may be lost, repeated and reordered:
+each is true by itself, for ever.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telemetry.ack import FORMAT, RANGES_MAX, Ack, AckError, Rejection, decode_ack, encode_ack
+from telemetry.ack import FORMAT, RANGES_MAX, Ack, AckError, Rejection, decode_ack, encode_ack, greeting
 from telemetry.batch import (
     BatchError,
     decode_body,
@@ -198,6 +198,11 @@ def test_errors_do_not_quote(decode: Decoder, error: type[Exception], good: byte
                 said.append(f"{found} {found.__cause__}")
     assert said
     assert not any("Example" in text for text in said)
+
+
+def test_a_greeting_names_no_batch() -> None:
+    assert decode_ack(encode_ack(greeting("s", "g"))).is_greeting
+    assert not decode_ack(DECODERS["ack"][2]).is_greeting
 
 
 def test_ranges_of_an_ack_are_bounded() -> None:
