@@ -17,7 +17,8 @@ from edge_agent.drivers.mqtt_config import MqttSource, bind_device
 from foundation.broker import BrokerSettings
 from foundation.keyfiles import parse_public
 from foundation.logs import LogFormat, LogLevel
-from foundation.tomlfile import FileProblems, Problem, StrictModel, find_line, load
+from foundation.tomlfile import FileProblems, Problem, StrictModel, load
+from foundation.tomllines import find_line
 from telemetry.readings import SeriesTable
 from telemetry.topics import IDENTIFIER
 

@@ -21,6 +21,11 @@ class Incoming(NamedTuple):
 class Line(Protocol):
     """Verify → decode → authorise → dedupe → commit → acknowledge, for chunks of envelopes."""
 
+    async def greet(self, answer: Answer) -> None:
+        """To be called when an intake has begun to listen: tells every gateway to send again what
+        it sent while nobody did, rather than wait for its time-out.
+        """
+
     async def submit(self, messages: Sequence[Incoming], answer: Answer) -> None:
         """Takes a chunk over; waits while the line is full, so that the transport slows down.
         Bad messages are counted, logged once and, where the sender is known, answered as rejected.

@@ -29,7 +29,7 @@ from collector.records.database import RecordsUnavailableError
 from collector.scenarios import EventRule
 from collector.series.contract import BatchKey, SeriesBatch, SeriesStore, StoreUnavailableError
 from foundation.logs import FirstOnly
-from telemetry.ack import FORMAT, Ack, Rejection, encode_ack
+from telemetry.ack import FORMAT, Ack, Rejection, encode_ack, greeting
 from telemetry.envelope import Kind, Signer
 from telemetry.ranges import RangeSet
 from telemetry.topics import Address
@@ -89,6 +89,12 @@ class BatchLine:
         }
         self._reported = FirstOnly()
         self._trouble = FirstOnly()
+
+    async def greet(self, answer: Answer) -> None:
+        for gateway in await self._records.gateways():
+            if gateway.state == "active":
+                address = Address(gateway.school, gateway.id, "ack")
+                await self._send(address, greeting(gateway.school, gateway.id), answer)
 
     async def submit(self, messages: Sequence[Incoming], answer: Answer) -> None:
         for message in messages:
@@ -216,7 +222,7 @@ class BatchLine:
             self._metrics.refused.labels(one.reason).inc()
             address = one.address
             self._overview.refused(one.reason)
-            if self._reported.first((address, one.reason)):
+            if self._reported.first((address.school, address.gateway, one.reason)):
                 log.warning(
                     "message refused",
                     reason=one.reason,

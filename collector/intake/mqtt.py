@@ -38,6 +38,7 @@ class MqttIntake:
                     # The gateway sends the batch again and is then answered from the marks.
                     log.debug("acknowledgement lost", gateway=address.gateway, error=str(error))
 
+            await line.greet(answer)
             try:
                 async for messages in link.chunks():
                     await line.submit(self._addressed(messages), answer)

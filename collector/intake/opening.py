@@ -47,7 +47,9 @@ class Opening:
 
 
 class _WrongSenderError(Exception):
-    pass
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 def open_all(messages: list[Incoming], registry: Registry, now_ms: int) -> Opening:
@@ -58,7 +60,7 @@ def open_all(messages: list[Incoming], registry: Registry, now_ms: int) -> Openi
             envelope = open_envelope(message.data)
             payload = _authenticate(message.address, envelope, registry)
         except (EnvelopeError, _WrongSenderError) as error:
-            reason = error.args[0] if isinstance(error, _WrongSenderError) else "bad_envelope"
+            reason = error.reason if isinstance(error, _WrongSenderError) else "bad_envelope"
             opening.refused.append(Refused(message.address, reason, str(error), b""))
             continue
         if envelope.kind is Kind.BATCH:
@@ -78,16 +80,16 @@ def open_all(messages: list[Incoming], registry: Registry, now_ms: int) -> Openi
 def _authenticate(address: Address, envelope: Envelope, registry: Registry) -> bytes:
     found = registry.find(envelope.key_id)
     if found is None:
-        raise _WrongSenderError("unknown_key")
+        raise _WrongSenderError("unknown_key", "no gateway is registered with this key")
     gateway, public_key = found
     if gateway.state != "active":
-        raise _WrongSenderError("revoked")
+        raise _WrongSenderError("revoked", "this gateway has been revoked")
     try:
         payload = verify(envelope, public_key)
-    except EnvelopeError:
-        raise _WrongSenderError("wrong_signature") from None
+    except EnvelopeError as error:
+        raise _WrongSenderError("wrong_signature", str(error)) from None
     if (gateway.school, gateway.id) != (address.school, address.gateway):
-        raise _WrongSenderError("wrong_sender")
+        raise _WrongSenderError("wrong_sender", "topic and key belong to different gateways")
     return payload
 
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from device_profiles.decoder import DeviceDecoder
 from device_profiles.parsing import DecodeError, parse_json
 from device_profiles.registry import Catalogue
@@ -23,6 +25,8 @@ from foundation.broker import (
     keep_connected,
 )
 from telemetry.readings import Chunk, SeriesTable
+
+log = structlog.get_logger()
 
 CHUNK_MESSAGES: Final = 500
 """Messages decoded before other tasks get a turn."""
@@ -58,6 +62,7 @@ class MqttDriver:
     async def run(self, sink: Sink) -> None:
         async def session(link: Link) -> None:
             await self._subscribe(link)
+            log.info("listening to devices", driver=self.name, devices=len(self._decoders))
             overflowed_before = 0
             async for messages in link.chunks():
                 await self._read(messages, sink)

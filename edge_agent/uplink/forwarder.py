@@ -79,8 +79,12 @@ class Forwarder:
         self._wake.set()
 
     async def connected(self) -> None:
-        self._flights.clear()
         self._next_status_s = 0.0
+        await self._resend_all()
+
+    async def _resend_all(self) -> None:
+        """Nothing under way is believed to arrive any more."""
+        self._flights.clear()
         await self._buffer.keep()
         self._wake.set()
 
@@ -193,6 +197,9 @@ class Forwarder:
         return ack
 
     async def _apply(self, ack: Ack) -> None:
+        if ack.is_greeting:
+            await self._resend_all()
+            return
         stream, generation = ack.stream, ack.generation
         received = RangeSet((*ack.received, *ack.stored))
         received.update((one.sequence, one.sequence) for one in ack.rejected)

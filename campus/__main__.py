@@ -1,0 +1,5 @@
+"""`python -m campus`."""
+
+from campus.cli import main
+
+main()
