@@ -1,4 +1,3 @@
-# noqa: INP001  # a script to run, not a package to import
 """Copies the front-end files that package.json names from node_modules into the page's static folder.
 
 Run it after ``npm ci --ignore-scripts``: ``python tools/frontend.py``.
