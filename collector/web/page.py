@@ -132,10 +132,10 @@ async def _alerts(parts: WebParts, language: Language) -> dict[str, object]:
 
 async def _rooms(parts: WebParts, language: Language, filter_text: str, rooms_max: int) -> dict[str, object]:
     found, more = await find_series(parts.store, SeriesFilter(), 0, SERIES_SHOWN_MAX)
-    views_of_rooms = views.rooms(found, parts, language, filter_text.lower().split())
+    shown, room_count = views.rooms(found, parts, language, filter_text.lower().split(), rooms_max)
     return {
-        "rooms": views_of_rooms[:rooms_max],
-        "rooms_left": max(0, len(views_of_rooms) - rooms_max),
+        "rooms": shown,
+        "rooms_left": max(0, room_count - rooms_max),
         "rooms_more": min(ROOMS_MAX, rooms_max * 2),
         "filter": filter_text,
         "series_count": len(found),
@@ -152,4 +152,7 @@ def _place_count(found: list[SeriesInfo]) -> int:
 
 async def _gateways(parts: WebParts, language: Language) -> dict[str, object]:
     items = await gateway_items(parts)
-    return {"gateways": [views.gateway(one, parts, language) for one in items]}
+    return {
+        "gateways": [views.gateway(one, parts, language) for one in items],
+        "refused": views.counts_text(dict(parts.overview.refusals), language),
+    }

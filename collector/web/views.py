@@ -108,28 +108,31 @@ class GatewayView:
 
 
 def rooms(
-    found: Iterable[SeriesInfo], parts: WebParts, language: Language, words: Sequence[str]
-) -> list[RoomView]:
-    """By building and room; only where every one of `words` occurs in place, device or label."""
+    found: Iterable[SeriesInfo], parts: WebParts, language: Language, words: Sequence[str], rooms_max: int
+) -> tuple[list[RoomView], int]:
+    """The first `rooms_max` rooms by building and room, and how many there are in all; only what has
+    every one of `words` in its place, device or label.
+    """
+    places: dict[str, list[SeriesInfo]] = {}
+    for info in found:
+        if not words or _fits(info, words):
+            places.setdefault(info.place, []).append(info)
     now_ms = parts.now_ms()
-    places: dict[str, dict[str, list[ValueView]]] = {}
-    for info in sorted(found, key=lambda one: (_ORDER.get(one.quantity, len(_ORDER)), one.id)):
-        if words and not _fits(info, words):
-            continue
-        devices = places.setdefault(info.place, {})
+    shown = [_room_view(place, places[place], now_ms, language) for place in sorted(places)[:rooms_max]]
+    return shown, len(places)
+
+
+def _room_view(place: str, found: list[SeriesInfo], now_ms: int, language: Language) -> RoomView:
+    building, _, room = place.partition("/")
+    devices: dict[str, list[ValueView]] = {}
+    for info in sorted(found, key=lambda one: (one.device, _ORDER.get(one.quantity, len(_ORDER)), one.id)):
         devices.setdefault(info.device, []).append(_value_view(info, now_ms, language))
-    views = []
-    for place, devices in sorted(places.items()):
-        building, _, room = place.partition("/")
-        views.append(
-            RoomView(
-                building,
-                room or building,
-                [DeviceView(name, values) for name, values in sorted(devices.items())],
-                any(value.alarming for values in devices.values() for value in values),
-            )
-        )
-    return views
+    return RoomView(
+        building,
+        room or building,
+        [DeviceView(name, values) for name, values in devices.items()],
+        any(value.alarming for values in devices.values() for value in values),
+    )
 
 
 def _fits(info: SeriesInfo, words: Sequence[str]) -> bool:
@@ -203,13 +206,13 @@ def gateway(one: GatewayItem, parts: WebParts, language: Language) -> GatewayVie
         last_data_age=never if one.last_data_ms is None else age_text(now_ms - one.last_data_ms, language),
         quiet=one.last_data_ms is None or now_ms - one.last_data_ms > 60_000,
         buffered=f"{status.buffer.batches} · {size_text(status.buffer.bytes)}" if status else None,
-        given_up=_counts_text(one.given_up, language),
-        dropped=_counts_text(status.dropped if status else {}, language),
+        given_up=counts_text(one.given_up, language),
+        dropped=counts_text(status.dropped if status else {}, language),
         software=status.software if status else None,
     )
 
 
-def _counts_text(by_reason: dict[str, int], language: Language) -> str:
+def counts_text(by_reason: dict[str, int], language: Language) -> str:
     """Counts by reason, the largest first."""
     counts = sorted(((count, reason) for reason, count in by_reason.items() if count), reverse=True)
     words = [

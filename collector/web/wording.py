@@ -66,6 +66,11 @@ DROP_REASONS: Final = {
     "damaged": Text("损坏", "damaged"),
     "disk_full": Text("磁盘已满", "disk full"),
     "rejected": Text("被拒收", "rejected"),
+    "quantity_not_registered": Text("量未登记", "quantity not registered"),
+    "unknown_card": Text("未知卡", "unknown card"),
+    "map_unusable": Text("卡表不可用", "card map unusable"),
+    "no_consent": Text("未获同意", "no consent"),
+    "driver_overflow": Text("来不及处理", "driver overflow"),
 }
 
 

@@ -274,6 +274,25 @@ def test_a_lost_line_is_said_and_found_again(running: Running, watched: Watched)
     watched.troubles[:] = [trouble for trouble in watched.troubles if "ERR_CONNECTION" not in trouble]
 
 
+def test_a_part_that_fails_does_not_replace_what_is_shown(running: Running, watched: Watched) -> None:
+    running.call(running.school.add_alert())
+    page = watched.open()
+    rename = "ALTER TABLE {} RENAME TO {}"
+    records = running.school.records
+    running.call(records.run(lambda connection: connection.exec_driver_sql(rename.format("alerts", "away"))))
+    running.publish("alerts")
+    expect(page.locator("#offline")).to_be_visible()
+    expect(page.locator("li.alert")).to_contain_text("38.2 °C")
+    # another part that is well does not hide the trouble
+    with page.expect_response("**/parts/rooms*"):
+        running.publish("series")
+    expect(page.locator("#offline")).to_be_visible()
+    running.call(records.run(lambda connection: connection.exec_driver_sql(rename.format("away", "alerts"))))
+    running.publish("alerts")
+    expect(page.locator("#offline")).to_be_hidden()
+    watched.troubles[:] = [trouble for trouble in watched.troubles if "503" not in trouble]
+
+
 def test_keyboard_alone_reaches_alert_and_value(running: Running, watched: Watched) -> None:
     fill(running)
     running.call(running.school.add_alert())

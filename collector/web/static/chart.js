@@ -49,6 +49,16 @@ export function refreshChart() {
   }, Math.max(0, lastFetch + REFRESH_MS - performance.now()));
 }
 
+// The latest value stands in the room's tile as well: the two say the same.
+export function showNow() {
+  const latest = latestText();
+  if (plot && latest) document.getElementById("chart-now").textContent = latest;
+}
+
+function latestText() {
+  return document.querySelector(`#value-${seriesId} .number`)?.textContent.trim();
+}
+
 function stepSeconds() {
   const points = Math.max(120, plotBox.clientWidth / 2);
   return STEPS_S.find((step) => (hours * 3600) / step <= points) ?? STEPS_S.at(-1);
@@ -93,8 +103,7 @@ function draw([series, lowest = series, highest = series], start, end, step) {
   const text = (value) => (value === null || value === undefined ? "" : `${numberText(value)}${unit ? ` ${unit}` : ""}`);
   document.getElementById("chart-title").textContent = series.label[lang];
   document.getElementById("chart-place").textContent = `${series.place.replace("/", " · ")} · ${series.device}`;
-  const number = document.querySelector(`#value-${seriesId} .number`);
-  document.getElementById("chart-now").textContent = number ? number.textContent.trim() : text(series.value.at(-1));
+  document.getElementById("chart-now").textContent = latestText() ?? text(series.value.at(-1));
   const points = series.count.reduce((sum, count) => sum + count, 0);
   const total = series.value.reduce((sum, value, at) => sum + value * series.count[at], 0);
   summary.textContent = lowest === series
@@ -207,6 +216,8 @@ for (const button of panel.querySelectorAll("[data-hours]")) {
     fetchPoints();
   });
 }
+
+document.addEventListener("visibilitychange", refreshChart);
 
 let resized = null;
 new ResizeObserver(() => {

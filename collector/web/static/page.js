@@ -1,7 +1,7 @@
 // Keeps the page honest: ages that tick, the state of the line, new alerts said aloud.
 // The parts themselves are fetched by htmx; see page.html.
 
-import { openChart, refreshChart } from "./chart.js";
+import { openChart, refreshChart, showNow } from "./chart.js";
 import { ageText, words } from "./words.js";
 
 const RECONNECT_MS = 5_000;
@@ -14,7 +14,7 @@ const title = document.title;
 let serverAheadMs = 0;
 // htmx may have connected before this module ran.
 let streaming = live._htmx?.sse?.status === 200;
-let fetching = true;
+const failing = new Set();
 let alertsSeen = alertIds();
 
 function alertIds() {
@@ -34,7 +34,7 @@ function showAges() {
 }
 
 function showState() {
-  const well = streaming && fetching;
+  const well = streaming && !failing.size;
   state.textContent = well ? words.live : words.offline;
   state.classList.toggle("away", !well);
   offline.hidden = well;
@@ -55,7 +55,7 @@ function showAlerts() {
 }
 
 document.addEventListener("htmx:sse:after:connection", () => {
-  streaming = fetching = true;
+  streaming = true;
   showState();
 });
 for (const name of ["htmx:sse:close", "htmx:sse:error"]) {
@@ -71,22 +71,21 @@ document.addEventListener("htmx:before:response", (event) => {
   if (ctx.response.status < 400) return;
   event.preventDefault();
   if (ctx.sourceElement === live) streaming = false;
-  else fetching = ctx.response.status < 500;
+  else if (ctx.response.status >= 500) failing.add(ctx.target?.id);
   showState();
 });
 document.addEventListener("htmx:error", (event) => {
-  if (event.detail.ctx?.sourceElement === live) streaming = false;
-  else fetching = false;
+  const { ctx } = event.detail;
+  if (ctx?.sourceElement === live) streaming = false;
+  else if (ctx) failing.add(ctx.target?.id);
   showState();
 });
-document.addEventListener("htmx:after:swap", () => {
-  if (!fetching) {
-    fetching = true;
-    showState();
-  }
+document.addEventListener("htmx:after:swap", (event) => {
+  if (failing.delete(event.detail.ctx?.target?.id)) showState();
   readClock();
   showAges();
   showAlerts();
+  showNow();
   const about = document.getElementById("rooms-about");
   const filter = document.getElementById("filter");
   document.getElementById("filters").hidden = Number(about?.dataset.places) <= 6 && !filter.value;
