@@ -75,8 +75,18 @@ def parse(data: bytes, model: type[Model], name: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        lines = LineIndex(text)
-        raise FileProblems([_problem(name, lines, content, item) for item in error.errors()]) from error
+        lines, items = LineIndex(text), error.errors()
+        raise FileProblems(
+            [_problem(name, lines, content, item) for item in items if not _follows(item, items)]
+        ) from error
+
+
+def _follows(item: Any, items: Sequence[Any]) -> bool:
+    """A list is too short only because what stands in it is wrong, which is said by itself."""
+    loc = item["loc"]
+    return item["type"] == "too_short" and any(
+        len(other["loc"]) > len(loc) and other["loc"][: len(loc)] == loc for other in items
+    )
 
 
 def _problem(name: str, lines: LineIndex, content: dict[str, Any], item: Any) -> Problem:
@@ -88,6 +98,8 @@ def _problem(name: str, lines: LineIndex, content: dict[str, Any], item: Any) ->
         message = "is not a setting; check its spelling"
     elif item["type"] == "missing":
         message = "is missing"
+    elif item["type"] == "too_short":
+        message = f"needs at least {item['ctx']['min_length']} of its kind"
     else:
         message = str(item["msg"]).removeprefix("Value error, ")
         given = item["input"]

@@ -179,3 +179,20 @@ def flat(content: object, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[
         children = list(enumerate(content))
     rows: list[tuple[tuple[str | int, ...], object]] = [(path, content)] if path else []
     return rows + [row for key, child in children for row in flat(child, (*path, key))]
+
+
+class Rack(StrictModel):
+    slots: tuple[Server, ...] = Field(min_length=1)
+
+
+def test_a_list_is_not_called_too_short_for_what_is_wrong_in_it() -> None:
+    for text, expected in (
+        ("slots = []", ["r.toml:1: slots needs at least 1 of its kind"]),
+        (
+            "[[slots]]\nhots = 'x'",
+            ["r.toml:1: slots[1].host is missing", "r.toml:2: slots[1].hots is not a setting"],
+        ),
+    ):
+        with pytest.raises(FileProblems) as caught:
+            parse(text.encode(), Rack, "r.toml")
+        assert [str(one).split(";")[0] for one in caught.value.problems] == expected
