@@ -7,6 +7,9 @@ import re
 import subprocess
 from pathlib import Path
 
+from collector.web.wording import unit_text
+from telemetry.quantities import QUANTITIES
+
 ROOT = Path(__file__).parents[2]
 VENDOR = ROOT / "collector" / "web" / "static" / "vendor"
 
@@ -34,6 +37,14 @@ def test_the_copies_are_those_versions_and_not_committed() -> None:
         ["git", "ls-files", "--", str(VENDOR)], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert tracked.stdout == ""
+
+
+def test_scripts_and_server_write_units_alike() -> None:
+    script = (ROOT / "collector" / "web" / "static" / "words.js").read_text("utf-8")
+    table = script.partition("UNIT_TEXT = {")[2].partition("}")[0]
+    written = {key.strip('"'): text for key, text in re.findall(r'("[^"]+"|\w+): "([^"]*)"', table)}
+    assert written == {code: unit_text(code) for code in written}
+    assert set(written) == {row.unit for row in QUANTITIES.values() if unit_text(row.unit) != row.unit}
 
 
 def test_no_script_or_style_is_inline_and_none_is_foreign() -> None:

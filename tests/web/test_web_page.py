@@ -141,6 +141,21 @@ def test_acknowledging_reaches_other_pages(running: Running, browser: Browser, w
     assert other.troubles == []
 
 
+def test_without_scripts_alerts_can_be_acknowledged_and_rooms_found(
+    running: Running, browser: Browser
+) -> None:
+    fill(running)
+    running.call(running.school.add_alert())
+    context = browser.new_context(java_script_enabled=False, locale="zh-CN")
+    page = context.new_page()
+    page.goto(running.url)
+    page.get_by_role("button", name="确认收到").click()
+    expect(page.locator(".calm")).to_be_visible()
+    page.goto(f"{running.url}/?filter=302")
+    expect(page.locator("article")).to_have_count(1)
+    context.close()
+
+
 def drawn_columns(page: Page) -> int:
     """Columns of the chart's canvas in which something in the line's colour is drawn."""
     count: int = page.evaluate(

@@ -27,7 +27,6 @@ export function openChart(id) {
   seriesId = id;
   panel.hidden = id === null;
   document.body.classList.toggle("has-chart", id !== null);
-  for (const link of document.querySelectorAll("[data-series][aria-current]")) link.removeAttribute("aria-current");
   request?.abort();
   dropPlot();
   if (id === null) return;
