@@ -28,7 +28,7 @@ WAIT_S_MAX = 60.0
 Found = TypeVar("Found")
 
 
-def eventually(look: Callable[[], Found], what: str, wait_s: float = WAIT_S_MAX) -> Found:
+def eventually(look: Callable[[], Found | None], what: str, wait_s: float = WAIT_S_MAX) -> Found:
     """What `look` finds as soon as it finds something true. Fails the test after `wait_s`."""
     until = time.monotonic() + wait_s
     while time.monotonic() < until:
