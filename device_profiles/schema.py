@@ -13,7 +13,6 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_v
 
 from device_profiles.paths import Path, RootPath
 from device_profiles.units import accepted_units, conversion
-from device_profiles.values import Raw
 from foundation.tomlfile import StrictModel
 from telemetry.quantities import BOOL, QUANTITIES, Quantity
 from telemetry.records import Site, Symptom
@@ -24,6 +23,9 @@ Tuple = Field(strict=False)
 """TOML has arrays; models keep them as tuples."""
 Words = Annotated[str, Field(min_length=1, max_length=500)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+
+Raw = str | int | float
+"""A raw JSON value as a profile may name it."""
 
 
 def _raw(value: Any) -> Raw:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from device_profiles.schema import FieldRow
     from telemetry.quantities import Quantity
 
-Raw = str | int | float
-
 VALUE_MAX: Final = 1e15
 """No instrument shows more; it also keeps integers exact in a double."""
 DECIMALS: Final = 6
@@ -126,7 +124,7 @@ def _lookup(table: dict[str, float]) -> dict[str | float, float]:
     return found
 
 
-def _is_in(raw: object, sentinels: frozenset[Raw]) -> bool:
+def _is_in(raw: object, sentinels: frozenset[str | int | float]) -> bool:
     """Whether a raw value is one of the listed ones; true is not 1."""
     return isinstance(raw, str | int | float) and not isinstance(raw, bool) and raw in sentinels
 
