@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,13 @@ from rich.table import Table
 
 from collector.config import CollectorConfig, load_config
 from collector.intake.line import wall_ms
-from collector.records import Gateway, GatewayExistsError, Records, RecordsFileError
+from collector.records import (
+    Gateway,
+    GatewayExistsError,
+    Records,
+    RecordsFileError,
+    RecordsUnavailableError,
+)
 from collector.series.duckdb_file import StoreFileError
 from collector.service import Service
 from foundation import logs
@@ -65,8 +72,14 @@ def run(config_file: ConfigFile) -> None:
 async def _run(config: CollectorConfig) -> None:
     service = Service(config)
     loop = asyncio.get_running_loop()
+
+    def stop(*_: object) -> None:
+        # Not the loop's own handlers: those end with it, and a second signal would kill the program.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(service.stop)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, service.stop)
+        signal.signal(number, stop)
     await service.run()
 
 
@@ -130,3 +143,5 @@ def _files_in_words() -> Iterator[None]:
             yield
         except (RecordsFileError, StoreFileError, GatewayExistsError) as error:
             raise UsageError(str(error)) from error
+        except RecordsUnavailableError as error:
+            raise UsageError(f"the records database cannot be used now: {error}; try again") from error

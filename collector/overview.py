@@ -19,6 +19,16 @@ class GatewayOverview:
     status_ms: int | None = None
     readings_stored: int = 0
 
+    def see(self, status: Status, now_ms: int) -> bool:
+        """Takes a status unless it is older than the last one of the same start: whoever can publish
+        can repeat one, and a gateway that is switched off must not look alive. True when taken.
+        """
+        known = self.status
+        if known and known.started_ms == status.started_ms and known.time_ms >= status.time_ms:
+            return False
+        self.status, self.status_ms = status, now_ms
+        return True
+
 
 class Overview:
     """The figures of all gateways, by (school, gateway); since the collector's start."""

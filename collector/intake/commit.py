@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import structlog
 from sqlalchemy import Connection, insert, select
 
+from collector.intake.marks import Marks
+from collector.intake.metrics import LineMetrics
 from collector.intake.opening import Opened
-from collector.records import Records, StreamKey, StreamMarks, alerts, streams
+from collector.records import Records, alerts, streams
 from collector.records.tables import morning_checks
 from collector.scenarios import EventRule
-from telemetry.ranges import RangeSet
+from foundation.logs import FirstOnly
 from telemetry.records import MorningCheck
 
-
-class Marks:
-    """The marks of every stream in memory; changed only after their transaction has committed."""
-
-    def __init__(self) -> None:
-        self._marks: dict[StreamKey, StreamMarks] = {}
-
-    def load(self, marks: dict[StreamKey, StreamMarks]) -> None:
-        self._marks = marks
-
-    def of(self, key: StreamKey) -> StreamMarks:
-        return self._marks.setdefault(key, StreamMarks())
+log = structlog.get_logger()
 
 
 class Committed(NamedTuple):
@@ -36,89 +27,90 @@ class Committed(NamedTuple):
     alerts: int
 
 
-def _key(batch: Opened) -> StreamKey:
-    header = batch.header
-    return StreamKey(header.school, header.gateway, header.stream, header.generation)
-
-
-async def commit_received(
-    records: Records,
-    marks: Marks,
-    batches: Sequence[Opened],
-    rules: Sequence[EventRule],
-    now_ms: int,
-) -> Committed:
-    """One transaction: records, findings of the event rules, and the marks `received`.
-
-    Raises RecordsUnavailableError; then nothing has changed.
+class Commits:
+    """Writes batches to the records database. Both methods raise RecordsUnavailableError, and
+    RowsRefusedError for a row that cannot be written; then nothing has changed.
     """
-    check_rows = [row for batch in batches for row in _check_rows(batch)]
-    alert_rows = [row for batch in batches for row in _alert_rows(batch, rules, now_ms)]
-    after = _after(marks, batches, "received", now_ms)
 
-    def work(connection: Connection) -> Committed:
-        fresh = _fresh_checks(connection, check_rows)
-        if fresh:
-            connection.execute(insert(morning_checks), fresh)
-        added = alerts.add(connection, alert_rows) if alert_rows else 0
-        for key, changed in after.items():
-            streams.save(connection, key, changed)
-        return Committed(len(fresh), added)
+    def __init__(
+        self, records: Records, marks: Marks, rules: Sequence[EventRule], metrics: LineMetrics
+    ) -> None:
+        self._records = records
+        self._marks = marks
+        self._rules = rules
+        self._metrics = metrics
+        self._reported = FirstOnly()
 
-    committed = await records.run(work)
-    _keep(marks, after)
-    return committed
+    async def received(self, batches: Sequence[Opened], now_ms: int) -> Committed:
+        """One transaction: records, findings of the event rules, and the marks."""
+        checks = [(batch, rows) for batch in batches if (rows := _check_rows(batch))]
+        found = [row for batch in batches for row in self._alert_rows(batch, now_ms)]
+        marks = self._marks.after("received", batches)
+
+        def work(connection: Connection) -> Committed:
+            fresh = [row for batch, rows in checks for row in _without_known(connection, batch, rows)]
+            if fresh:
+                connection.execute(insert(morning_checks), fresh)
+            added = alerts.add(connection, found) if found else 0
+            for key, ranges in marks.items():
+                streams.save(connection, key, "received", ranges, now_ms)
+            return Committed(len(fresh), added)
+
+        committed = await self._records.run(work)
+        self._marks.keep("received", marks)
+        return committed
+
+    async def stored(self, batches: Sequence[Opened], now_ms: int) -> None:
+        """One transaction: the marks, and the gaps that the headers declare."""
+        marks = self._marks.after("stored", batches)
+        gaps = [
+            (batch.key.school, batch.key.gateway, batch.header.gaps) for batch in batches if batch.header.gaps
+        ]
+
+        def work(connection: Connection) -> None:
+            for key, ranges in marks.items():
+                streams.save(connection, key, "stored", ranges, now_ms)
+            for school, gateway, declared in gaps:
+                streams.add_gaps(connection, school, gateway, declared)
+
+        await self._records.run(work)
+        self._marks.keep("stored", marks)
+
+    def _alert_rows(self, batch: Opened, now_ms: int) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        for rule in self._rules:
+            try:
+                rows += _findings(batch, rule, now_ms)
+            except Exception as error:  # noqa: BLE001  # a faulty rule must not cost the record, or other rules
+                name = type(rule).__name__
+                self._metrics.rule_failures.labels(name).inc()
+                if self._reported.first(name):
+                    log.error(
+                        "event rule failed, its alerts are missing", rule=name, error=type(error).__name__
+                    )
+        return rows
 
 
-async def commit_stored(records: Records, marks: Marks, batches: Sequence[Opened], now_ms: int) -> None:
-    """One transaction: the marks `stored`, and the gaps that the headers declare."""
-    after = _after(marks, batches, "stored", now_ms)
-    gaps = [
-        (batch.header.school, batch.header.gateway, batch.header.gaps)
-        for batch in batches
-        if batch.header.gaps
+def _findings(batch: Opened, rule: EventRule, now_ms: int) -> list[dict[str, Any]]:
+    batch_cause = "/".join(map(str, (*batch.key, batch.header.sequence)))
+    return [
+        {
+            **finding._asdict(),
+            "cause": f"{batch_cause}/{finding.kind}/{finding.cause}",
+            "state": "open",
+            "school": batch.key.school,
+            "gateway": batch.key.gateway,
+            "opened_ms": now_ms,
+        }
+        for finding in rule.findings(batch.body)
     ]
-
-    def work(connection: Connection) -> None:
-        for key, changed in after.items():
-            streams.save(connection, key, changed)
-        for school, gateway, declared in gaps:
-            streams.add_gaps(connection, school, gateway, declared)
-
-    await records.run(work)
-    _keep(marks, after)
-
-
-def _after(marks: Marks, batches: Sequence[Opened], what: str, now_ms: int) -> dict[StreamKey, StreamMarks]:
-    """The marks as they will be; the ones in memory stay as they are until the commit."""
-    by_key: dict[StreamKey, list[int]] = defaultdict(list)
-    for batch in batches:
-        by_key[_key(batch)].append(batch.header.sequence)
-    after: dict[StreamKey, StreamMarks] = {}
-    for key, sequences in by_key.items():
-        now = marks.of(key)
-        changed = StreamMarks(RangeSet(now.received), RangeSet(now.stored), now_ms)
-        target: RangeSet = getattr(changed, what)
-        for sequence in sequences:
-            target.add(sequence)
-        after[key] = changed
-    return after
-
-
-def _keep(marks: Marks, after: dict[StreamKey, StreamMarks]) -> None:
-    for key, changed in after.items():
-        now = marks.of(key)
-        now.received, now.stored, now.last_ms = changed.received, changed.stored, changed.last_ms
 
 
 def _check_rows(batch: Opened) -> list[dict[str, Any]]:
     header = batch.header
     return [
         {
-            "school": header.school,
-            "gateway": header.gateway,
-            "stream": header.stream,
-            "generation": header.generation,
+            **batch.key._asdict(),
             "sequence": header.sequence,
             "position": position,
             "time_ms": check.time_ms,
@@ -137,36 +129,9 @@ def _check_rows(batch: Opened) -> list[dict[str, Any]]:
     ]
 
 
-def _fresh_checks(connection: Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leaves out what a commit before a crash has inserted already."""
+def _without_known(connection: Connection, batch: Opened, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leaves out what is there, should marks have been lost: a batch's rows come all or none."""
     table = morning_checks.c
-    fresh = []
-    for row in rows:
-        same = select(table.id).where(
-            table.school == row["school"],
-            table.gateway == row["gateway"],
-            table.stream == row["stream"],
-            table.generation == row["generation"],
-            table.sequence == row["sequence"],
-            table.position == row["position"],
-        )
-        if connection.scalar(same) is None:
-            fresh.append(row)
-    return fresh
-
-
-def _alert_rows(batch: Opened, rules: Sequence[EventRule], now_ms: int) -> list[dict[str, Any]]:
-    header = batch.header
-    batch_cause = f"{header.school}/{header.gateway}/{header.stream}/{header.generation}/{header.sequence}"
-    return [
-        {
-            **finding._asdict(),
-            "cause": f"{batch_cause}/{finding.kind}/{finding.cause}",
-            "state": "open",
-            "school": header.school,
-            "gateway": header.gateway,
-            "opened_ms": now_ms,
-        }
-        for rule in rules
-        for finding in rule.findings(batch.body)
-    ]
+    same = [table[name] == value for name, value in batch.key._asdict().items()]
+    query = select(table.id).where(*same, table.sequence == batch.header.sequence).limit(1)
+    return [] if connection.scalar(query) is not None else rows

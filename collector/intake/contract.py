@@ -12,7 +12,9 @@ Answer = Callable[[Address, bytes], Awaitable[None]]
 
 
 class Incoming(NamedTuple):
-    """One envelope and where it claims to come from; nothing about it is trusted yet."""
+    """One envelope and where it claims to come from; nothing about it is trusted yet. An address without
+    a school stands for a place that is no gateway's.
+    """
 
     address: Address
     data: bytes

@@ -1,62 +1,78 @@
 """The batch line: verify → decode → authorise → dedupe → commit → acknowledge.
 
-Two lanes run side by side, urgent and everything else, so that a fever never waits behind a
-backlog. Within a lane a group of batches shares each step: one transaction, one insert, one
-acknowledgement a stream. A crash between any two steps is healed by the gateway sending again:
-records are unique by batch and position, alerts by cause, readings by the store's own marks.
+Two lanes run side by side, urgent and bulk, each in two halves with a short queue between. The
+first half ends with alerts and records committed and `received`; the second with `stored`. So a
+fever waits neither for a backlog nor for the series store, even when that is away.
+
+Within a lane a group of batches shares each step: one transaction, one insert, one acknowledgement
+a stream. A crash between any two steps is healed by the gateway sending again: records are unique
+by batch and position, alerts by cause, readings by the store's own marks.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Final, Literal
+import traceback
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
-import msgspec
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from collector.conditions import Conditions
 from collector.hub import Hub
-from collector.intake.commit import Marks, commit_received, commit_stored
+from collector.intake.commit import Commits
 from collector.intake.contract import Answer, Incoming
-from collector.intake.opening import Opened, Refused, open_all
-from collector.intake.registry import Registry
+from collector.intake.lane_queue import LaneQueue
+from collector.intake.marks import Marks
+from collector.intake.metrics import LineMetrics
+from collector.intake.opening import Opened, Refused, identity_of, open_some, refuse_for_good
+from collector.intake.quotas import Quotas
+from collector.intake.refusals import Refusals
+from collector.intake.registry import REFRESH_S, Registry
+from collector.intake.replies import Replies
+from collector.intake.storing import Storing
 from collector.overview import Overview
-from collector.records import Records, StreamKey
-from collector.records.database import RecordsUnavailableError
+from collector.records import Records, RecordsUnavailableError, RowsRefusedError
 from collector.scenarios import EventRule
-from collector.series.contract import BatchKey, SeriesBatch, SeriesStore, StoreUnavailableError
-from foundation.logs import FirstOnly
-from telemetry.ack import FORMAT, Ack, Rejection, encode_ack, greeting
-from telemetry.envelope import Kind, Signer
-from telemetry.ranges import RangeSet
+from collector.series.contract import SeriesStore, StoreUnavailableError
+from telemetry.envelope import Signer
+from telemetry.status import Status
 from telemetry.topics import Address
 
-QUEUE_MESSAGES_MAX: Final = 2_000
-GROUP_MESSAGES_MAX: Final = 64
 UNAVAILABLE_PAUSE_S: Final = 1.0
+STUCK_S: Final = 60.0
+"""A half of a lane that works at one group for so long is said to be stuck."""
+
+LaneName = Literal["urgent", "bulk"]
+_BEHIND_MAX: Final[dict[LaneName, int]] = {"urgent": 32, "bulk": 1}
+"""Opened groups that wait for the store. Bulk waits when they are too many; urgent groups are given
+back, for their gateways send them again.
+"""
 
 log = structlog.get_logger()
 
 
-class LineMetrics:
-    """What the line counts."""
+@dataclass
+class _Lane:
+    name: LaneName
+    storing: Storing
+    arrived: LaneQueue = field(default_factory=LaneQueue)
+    opened: asyncio.Queue[tuple[list[Opened], Answer]] = field(init=False)
+    busy_since_s: dict[str, float] = field(default_factory=dict)
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.batches = Counter("campus_intake_batches", "Batches by outcome", ["outcome"], registry=registry)
-        self.readings = Counter("campus_intake_readings", "Readings stored", registry=registry)
-        self.records = Counter("campus_intake_records", "Records committed", registry=registry)
-        self.alerts = Counter("campus_alerts", "Alerts raised", registry=registry)
-        self.refused = Counter(
-            "campus_intake_refused", "Messages refused by reason", ["reason"], registry=registry
-        )
-        self.group_s = Histogram(
-            "campus_intake_group_seconds",
-            "Time from taking a group to its acknowledgement",
-            registry=registry,
-        )
+    def __post_init__(self) -> None:
+        self.opened = asyncio.Queue(_BEHIND_MAX[self.name])
+
+    @contextlib.contextmanager
+    def busy(self, half: str) -> Iterator[None]:
+        self.busy_since_s[half] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self.busy_since_s[half]
 
 
 class BatchLine:
@@ -76,199 +92,195 @@ class BatchLine:
     ) -> None:
         self._records = records
         self._store = store
-        self._rules = rules
-        self._signer = signer
         self._hub = hub
         self._overview = overview
         self._metrics = metrics
         self._now_ms = now_ms
         self._registry = Registry(records)
         self._marks = Marks()
-        self._queues = {
-            lane: asyncio.Queue[tuple[Incoming, Answer]](QUEUE_MESSAGES_MAX) for lane in ("urgent", "bulk")
-        }
-        self._reported = FirstOnly()
-        self._trouble = FirstOnly()
+        self._quotas = Quotas(self._marks)
+        self._replies = Replies(signer)
+        self._refusals = Refusals(records, self._replies, overview, metrics)
+        self._commits = Commits(records, self._marks, rules, metrics)
+        self.conditions = Conditions("records", "registry", "series", "line")
+        names: tuple[LaneName, ...] = ("urgent", "bulk")
+        self._lanes = {name: _Lane(name, self._storing()) for name in names}
+
+    def _storing(self) -> Storing:
+        return Storing(
+            store=self._store,
+            commits=self._commits,
+            marks=self._marks,
+            refusals=self._refusals,
+            replies=self._replies,
+            conditions=self.conditions,
+            hub=self._hub,
+            overview=self._overview,
+            metrics=self._metrics,
+            now_ms=self._now_ms,
+        )
 
     async def greet(self, answer: Answer) -> None:
-        for gateway in await self._records.gateways():
-            if gateway.state == "active":
-                address = Address(gateway.school, gateway.id, "ack")
-                await self._send(address, greeting(gateway.school, gateway.id), answer)
+        try:
+            gateways = await self._records.gateways()
+        except RecordsUnavailableError as error:
+            # Nobody is greeted: the gateways send again by themselves, only later.
+            self.conditions.trouble("records", str(error))
+            return
+        active = [(gateway.school, gateway.id) for gateway in gateways if gateway.state == "active"]
+        await self._replies.greet(active, answer)
 
     async def submit(self, messages: Sequence[Incoming], answer: Answer) -> None:
         for message in messages:
-            lane = "urgent" if message.address.leaf == "urgent" else "bulk"
-            await self._queues[lane].put((message, answer))
+            name: LaneName = "urgent" if message.address.leaf == "urgent" else "bulk"
+            await self._lanes[name].arrived.put(message, answer)
+
+    async def load(self) -> None:
+        """What the stores know, before `run`. Raises RecordsFileError, and what the stores raise when
+        they are not available.
+        """
+        self._marks.load(await self._records.load_streams())
+        await self._quotas.load(self._store)
 
     async def run(self) -> None:
         """Works until cancelled; raises only for a fault of the program."""
-        self._marks.load(await self._records.load_streams())
         async with asyncio.TaskGroup() as group:
-            for lane, queue in self._queues.items():
-                group.create_task(self._run_lane(queue), name=f"line-{lane}")
+            group.create_task(self._watch(), name="line-watch")
+            for lane in self._lanes.values():
+                group.create_task(self._open_lane(lane), name=f"line-{lane.name}-opening")
+                group.create_task(self._store_lane(lane), name=f"line-{lane.name}-storing")
 
-    async def _run_lane(self, queue: asyncio.Queue[tuple[Incoming, Answer]]) -> None:
-        while True:
-            taken = [await queue.get()]
-            while len(taken) < GROUP_MESSAGES_MAX and not queue.empty():
-                taken.append(queue.get_nowait())
-            by_answer: dict[Answer, list[Incoming]] = defaultdict(list)
-            for message, answer in taken:
-                by_answer[answer].append(message)
-            for answer, messages in by_answer.items():
-                try:
-                    with self._metrics.group_s.time():
-                        await self._work(messages, answer)
-                except (RecordsUnavailableError, StoreUnavailableError) as error:
-                    # Nothing was acknowledged: the gateways keep these batches and send them again.
-                    if self._trouble.first(type(error)):
-                        log.error("store unavailable, batches stay at the gateways", error=str(error))
-                    await asyncio.sleep(UNAVAILABLE_PAUSE_S)
-                else:
-                    if self._trouble:
-                        self._recovered()
-
-    def _recovered(self) -> None:
-        for kind in (RecordsUnavailableError, StoreUnavailableError):
-            if self._trouble.forget(kind):
-                log.info("store available again")
-
-    async def _work(self, messages: list[Incoming], answer: Answer) -> None:
-        await self._registry.refresh()
-        now_ms = self._now_ms()
-        opening = await asyncio.to_thread(open_all, messages, self._registry, now_ms)
-        for address, status in opening.statuses:
-            seen = self._overview.of(address.school, address.gateway)
-            seen.status, seen.status_ms = status, now_ms
-        if opening.statuses:
-            self._hub.publish("gateways")
-        if opening.refused:
-            await self._refuse(opening.refused, answer)
-        fresh, repeated = self._dedupe(opening.batches)
-        if repeated:
-            self._metrics.batches.labels("repeated").inc(len(repeated))
-            await self._acknowledge(repeated, answer, "stored")
-        if fresh:
-            await self._commit(fresh, answer)
-
-    def _dedupe(self, batches: list[Opened]) -> tuple[list[Opened], list[Opened]]:
-        """Batches to commit, each once, and those that are stored already."""
-        fresh: dict[tuple[StreamKey, int], Opened] = {}
-        repeated: list[Opened] = []
-        for batch in batches:
-            key, sequence = stream_key(batch), batch.header.sequence
-            if sequence in self._marks.of(key).stored:
-                repeated.append(batch)
-            else:
-                fresh[key, sequence] = batch
-        return list(fresh.values()), repeated
-
-    async def _commit(self, batches: list[Opened], answer: Answer) -> None:
-        now_ms = self._now_ms()
-        personal = [
-            batch
-            for batch in batches
-            if batch.header.stream == "urgent"
-            and batch.header.sequence not in self._marks.of(stream_key(batch)).received
+    def health(self) -> dict[str, str]:
+        """The last outcome of the stores, and whether the lanes move."""
+        now_s = time.monotonic()
+        stuck = [
+            f"{lane.name} {half} for {now_s - since_s:.0f} s"
+            for lane in self._lanes.values()
+            for half, since_s in lane.busy_since_s.items()
+            if now_s - since_s > STUCK_S
         ]
-        if personal:
-            committed = await commit_received(self._records, self._marks, personal, self._rules, now_ms)
-            self._metrics.records.inc(committed.records)
-            self._metrics.alerts.inc(committed.alerts)
-            if committed.alerts:
-                self._overview.alerts_raised += committed.alerts
-                self._hub.publish("alerts")
-        urgent = [batch for batch in batches if batch.header.stream == "urgent"]
-        if urgent:
-            await self._acknowledge(urgent, answer, "received")
-        with_readings = [series_batch(batch) for batch in batches if batch.header.readings]
-        if with_readings:
-            durable = await self._store.append(with_readings)
-            await durable
-        await commit_stored(self._records, self._marks, batches, now_ms)
-        await self._acknowledge(batches, answer, "stored")
-        for batch in batches:
-            seen = self._overview.of(batch.address.school, batch.address.gateway)
-            seen.last_data_ms = now_ms
-            seen.readings_stored += batch.header.readings
-            self._metrics.readings.inc(batch.header.readings)
-        self._metrics.batches.labels("stored").inc(len(batches))
-        self._hub.publish("series")
+        found = self.conditions.as_dict()
+        return found | {"line": ", ".join(stuck)} if stuck else found
 
-    async def _acknowledge(
-        self, batches: list[Opened], answer: Answer, what: Literal["received", "stored"]
-    ) -> None:
-        ranges: dict[StreamKey, RangeSet] = defaultdict(RangeSet)
-        addresses: dict[StreamKey, Address] = {}
+    async def _watch(self) -> None:
+        """Reads the registry although nothing arrives, which also shows how the records are."""
+        while True:
+            try:
+                await self._registry.refresh()
+                self.conditions.well("registry")
+            except RecordsUnavailableError as error:
+                self.conditions.trouble("registry", str(error))
+            await asyncio.sleep(REFRESH_S)
+
+    async def _open_lane(self, lane: _Lane) -> None:
+        while True:
+            for answer, messages in (await lane.arrived.take()).items():
+                with lane.busy("opening"):
+                    await self._supervised(self._open(lane, messages, answer), len(messages))
+
+    async def _store_lane(self, lane: _Lane) -> None:
+        while True:
+            batches, answer = await lane.opened.get()
+            with lane.busy("storing"), self._metrics.stored_s.labels(lane.name).time():
+                await self._supervised(lane.storing.store(batches, answer), len(batches))
+
+    async def _supervised(self, work: Coroutine[Any, Any, None], messages: int) -> None:
+        """Whatever goes wrong with one group, the next one has its turn: nothing was acknowledged, so
+        the gateways keep these batches and send them again.
+        """
+        try:
+            await work
+        except RecordsUnavailableError as error:
+            part, what = "records", str(error)
+        except StoreUnavailableError as error:
+            part, what = "series", str(error)
+        except Exception as error:  # noqa: BLE001  # the supervising boundary of the line
+            part, what = "line", _where(error)
+        else:
+            self.conditions.well("line")
+            return
+        self.conditions.trouble(part, what)
+        self._metrics.given_back.labels(part).inc(messages)
+        await asyncio.sleep(UNAVAILABLE_PAUSE_S)
+
+    async def _open(self, lane: _Lane, messages: Sequence[Incoming], answer: Answer) -> None:
+        await self._registry.refresh()
+        while messages:
+            with self._metrics.received_s.labels(lane.name).time():
+                opening = await asyncio.to_thread(open_some, messages, self._registry, self._now_ms())
+                messages = messages[opening.taken :]
+                self._see(opening.statuses)
+                admitted, refused = self._admit(opening.batches)
+                refused += opening.refused
+                if refused:
+                    await self._refusals.settle(refused, answer, self._now_ms())
+                if lane.name == "urgent":
+                    admitted = await self._receive(admitted, answer)
+            await self._hand_over(lane, admitted, answer)
+
+    def _see(self, statuses: Sequence[tuple[Address, Status]]) -> None:
+        now_ms, changed = self._now_ms(), False
+        for address, status in statuses:
+            changed |= self._overview.of(address.school, address.gateway).see(status, now_ms)
+        if changed:
+            self._hub.publish("gateways")
+
+    def _admit(self, batches: Sequence[Opened]) -> tuple[list[Opened], list[Refused]]:
+        admitted, refused = [], []
         for batch in batches:
-            key = stream_key(batch)
-            ranges[key].add(batch.header.sequence)
-            addresses[key] = batch.address
-        for key, found in ranges.items():
-            ack = Ack(FORMAT, *key)
-            if what == "received":
-                ack = msgspec.structs.replace(ack, received=tuple(found))
+            against = self._quotas.objection(batch)
+            if against is None:
+                admitted.append(batch)
             else:
-                ack = msgspec.structs.replace(ack, stored=tuple(found))
-            await self._send(addresses[key], ack, answer)
+                refused.append(_refusal(batch, *against))
+        return admitted, refused
 
-    async def _send(self, address: Address, ack: Ack, answer: Answer) -> None:
-        await answer(address, self._signer.wrap(Kind.ACK, encode_ack(ack)))
+    async def _receive(self, batches: list[Opened], answer: Answer) -> list[Opened]:
+        """Commits alerts and records and answers `received`; gives back what may go on."""
+        fresh = [batch for batch in batches if not self._marks.has("received", batch)]
+        refused: list[Refused] = []
+        try:
+            await self._commit_received(fresh)
+        except RowsRefusedError:
+            for batch in fresh:
+                try:
+                    await self._commit_received([batch])
+                except RowsRefusedError:
+                    refused.append(_refusal(batch, "not_storable", "the records database refuses it"))
+            await self._refusals.settle(refused, answer, self._now_ms())
+        received = [batch for batch in batches if self._marks.has("received", batch)]
+        await self._replies.received(received, answer)
+        return received
 
-    async def _refuse(self, refused: list[Refused], answer: Answer) -> None:
-        letters = []
-        for one in refused:
-            self._metrics.refused.labels(one.reason).inc()
-            address = one.address
-            self._overview.refused(one.reason)
-            if self._reported.first((address.school, address.gateway, one.reason)):
-                log.warning(
-                    "message refused",
-                    reason=one.reason,
-                    detail=one.detail,
-                    school=address.school,
-                    gateway=address.gateway,
-                    size_bytes=len(one.data),
-                )
-            if one.data:
-                letters.append(
-                    {
-                        "at_ms": self._now_ms(),
-                        "school": address.school,
-                        "gateway": address.gateway,
-                        "reason": one.reason,
-                        "detail": one.detail[:256],
-                        "size_bytes": len(one.data),
-                        "envelope": one.data,
-                    }
-                )
-        if letters:
-            await self._records.add_dead_letters(letters)
-        for one in refused:
-            if one.sequence:
-                address = one.address
-                rejected = (Rejection(one.sequence, one.reason),)
-                ack = Ack(
-                    FORMAT,
-                    address.school,
-                    address.gateway,
-                    one.stream,  # type: ignore[arg-type]  # checked by peek_identity
-                    one.generation,
-                    rejected=rejected,
-                )
-                await self._send(address, ack, answer)
+    async def _commit_received(self, batches: list[Opened]) -> None:
+        if not batches:
+            return
+        committed = await self._commits.received(batches, self._now_ms())
+        self.conditions.well("records")
+        self._metrics.records.inc(committed.records)
+        if committed.alerts:
+            self._metrics.alerts.inc(committed.alerts)
+            self._overview.alerts_raised += committed.alerts
+            self._hub.publish("alerts")
+
+    async def _hand_over(self, lane: _Lane, batches: list[Opened], answer: Answer) -> None:
+        if not batches:
+            return
+        if lane.name == "urgent" and lane.opened.full():
+            self._metrics.given_back.labels("behind").inc(len(batches))
+        else:
+            await lane.opened.put((batches, answer))
 
 
-def stream_key(batch: Opened) -> StreamKey:
-    header = batch.header
-    return StreamKey(header.school, header.gateway, header.stream, header.generation)
+def _refusal(batch: Opened, reason: str, detail: str) -> Refused:
+    return refuse_for_good(batch.address, identity_of(batch), reason, detail, batch.data)
 
 
-def series_batch(batch: Opened) -> SeriesBatch:
-    header = batch.header
-    key = BatchKey(header.school, header.gateway, header.stream, header.generation, header.sequence)
-    return SeriesBatch(key, header.clock, batch.body)
+def _where(error: Exception) -> str:
+    """The fault without its words, which may quote a batch."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
 
 
 def wall_ms() -> int:

@@ -2,101 +2,138 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from collector.intake.contract import Incoming
+from collector.intake.objections import at_arrival, objection, status_objection, time_objection
 from collector.intake.registry import Registry
-from telemetry.batch import BatchError, Body, Header, decode_body, decode_payload, peek_identity
+from collector.records import StreamKey
+from telemetry.batch import BatchError, Body, Header, Identity, decode_body, decode_payload, peek_identity
+from telemetry.decoding import INT_MAX
 from telemetry.envelope import Envelope, EnvelopeError, Kind, open_envelope, verify
-from telemetry.quantities import QUANTITIES
 from telemetry.status import Status, StatusError, decode_status
 from telemetry.topics import Address
 
-FUTURE_MS_MAX: Final = 24 * 3_600 * 1_000
-"""A reading further in the future is a broken clock; it would hide every later value."""
+OPENED_READINGS_MAX: Final = 100_000
+"""Beyond so many readings the rest of a chunk waits: small batches may hold a lot."""
 
 
 class Opened(NamedTuple):
-    """A batch that may be committed."""
+    """A batch that may be committed, and the envelope it came in."""
 
     address: Address
     header: Header
     body: Body
+    data: bytes
+
+    @property
+    def key(self) -> StreamKey:
+        header = self.header
+        return StreamKey(header.school, header.gateway, header.stream, header.generation)
 
 
 class Refused(NamedTuple):
-    """Something that is not committed. With a `sequence` the sender is known and gets an answer."""
+    """Something that is not committed.
+
+    `known`: the signature fits the gateway that the topic names. `identity`: which batch it is, to
+    be answered as rejected; only where what speaks against it was signed too, or whoever can publish
+    could make a gateway delete a good batch. `letter`: the envelope, where it is worth keeping.
+    """
 
     address: Address
     reason: str
     detail: str
-    data: bytes
-    stream: str = ""
-    generation: str = ""
-    sequence: int = 0
+    size_bytes: int
+    known: bool = False
+    identity: Identity | None = None
+    letter: bytes = b""
 
 
 @dataclass
 class Opening:
-    """What a chunk of envelopes turned out to be."""
+    """What the first `taken` messages of a chunk turned out to be."""
 
     batches: list[Opened] = field(default_factory=list)
     statuses: list[tuple[Address, Status]] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    readings: int = 0
+    taken: int = 0
 
 
-class _WrongSenderError(Exception):
-    def __init__(self, reason: str, detail: str) -> None:
+class _RefusedError(Exception):
+    def __init__(self, reason: str, detail: str, *, known: bool = False) -> None:
         super().__init__(detail)
         self.reason = reason
+        self.known = known
 
 
-def open_all(messages: list[Incoming], registry: Registry, now_ms: int) -> Opening:
-    """Opens every message; one bad message never touches another."""
+def open_some(messages: Sequence[Incoming], registry: Registry, now_ms: int) -> Opening:
+    """Opens messages until there are none left or their readings are many; at least one. A bad
+    message never touches another.
+    """
     opening = Opening()
     for message in messages:
         try:
-            envelope = open_envelope(message.data)
-            payload = _authenticate(message.address, envelope, registry)
-        except (EnvelopeError, _WrongSenderError) as error:
-            reason = error.reason if isinstance(error, _WrongSenderError) else "bad_envelope"
-            opening.refused.append(Refused(message.address, reason, str(error), b""))
-            continue
-        if envelope.kind is Kind.BATCH:
-            _open_batch(opening, message, payload, now_ms)
-        elif envelope.kind is Kind.STATUS:
-            try:
-                opening.statuses.append((message.address, _read_status(message.address, payload)))
-            except StatusError as error:
-                refused = Refused(message.address, "bad_status", str(error), message.data)
-                opening.refused.append(refused)
-        else:
-            kind = envelope.kind.name.lower()
-            opening.refused.append(Refused(message.address, "unexpected_kind", kind, b""))
+            _open(opening, message, registry, now_ms)
+        except _RefusedError as error:
+            opening.refused.append(
+                Refused(message.address, error.reason, str(error), len(message.data), error.known)
+            )
+        except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the other messages
+            detail = f"the collector failed with {type(error).__name__}"
+            opening.refused.append(Refused(message.address, "fault", detail, len(message.data)))
+        opening.taken += 1
+        if opening.readings >= OPENED_READINGS_MAX:
+            break
     return opening
+
+
+def _open(opening: Opening, message: Incoming, registry: Registry, now_ms: int) -> None:
+    address = message.address
+    if not address.school:
+        raise _RefusedError("bad_topic", "a topic that is no gateway's")
+    try:
+        envelope = open_envelope(message.data)
+    except EnvelopeError as error:
+        raise _RefusedError("bad_envelope", str(error)) from None
+    payload = _authenticate(address, envelope, registry)
+    if envelope.kind is Kind.STATUS and address.leaf == "status":
+        opening.statuses.append((address, _read_status(address, payload)))
+    elif envelope.kind is Kind.BATCH and address.leaf != "status":
+        _open_batch(opening, message, payload, now_ms)
+    else:
+        what = f"{envelope.kind.name.lower()} on {address.leaf}"
+        raise _RefusedError("wrong_topic", what, known=True)
 
 
 def _authenticate(address: Address, envelope: Envelope, registry: Registry) -> bytes:
     found = registry.find(envelope.key_id)
     if found is None:
-        raise _WrongSenderError("unknown_key", "no gateway is registered with this key")
+        raise _RefusedError("unknown_key", "no gateway is registered with this key")
     gateway, public_key = found
-    if gateway.state != "active":
-        raise _WrongSenderError("revoked", "this gateway has been revoked")
     try:
         payload = verify(envelope, public_key)
     except EnvelopeError as error:
-        raise _WrongSenderError("wrong_signature", str(error)) from None
+        raise _RefusedError("wrong_signature", str(error)) from None
     if (gateway.school, gateway.id) != (address.school, address.gateway):
-        raise _WrongSenderError("wrong_sender", "topic and key belong to different gateways")
+        raise _RefusedError("wrong_sender", "topic and key belong to different gateways")
+    if gateway.state != "active":
+        raise _RefusedError("revoked", "this gateway has been revoked", known=True)
     return payload
 
 
 def _read_status(address: Address, payload: bytes) -> Status:
-    status = decode_status(payload)
+    try:
+        status = decode_status(payload)
+    except StatusError as error:
+        raise _RefusedError("bad_status", str(error), known=True) from None
     if (status.school, status.gateway) != (address.school, address.gateway):
-        raise StatusError("another gateway's status")
+        raise _RefusedError("wrong_sender", "another gateway's status", known=True)
+    trouble = status_objection(status)
+    if trouble:
+        raise _RefusedError("bad_status", trouble, known=True)
     return status
 
 
@@ -104,44 +141,37 @@ def _open_batch(opening: Opening, message: Incoming, payload: bytes, now_ms: int
     address = message.address
     identity = peek_identity(payload)
     if identity and (identity.school, identity.gateway) != (address.school, address.gateway):
-        opening.refused.append(Refused(address, "wrong_sender", "header and key disagree", b""))
-        return
+        raise _RefusedError("wrong_sender", "header and key disagree", known=True)
+    if identity and (address.leaf == "urgent") != (identity.stream == "urgent"):
+        what = f"a batch of the {identity.stream} stream on {address.leaf}"
+        raise _RefusedError("wrong_topic", what, known=True)
     try:
         header, packed = decode_payload(payload)
         body = decode_body(header, packed)
-        reason, detail = _objection(address.leaf, header, body, now_ms)
+        against = objection(header, body)
+        untimely = against or time_objection(body, now_ms)
+        if untimely and not against and header.stream == "urgent":
+            header, body = at_arrival(header, body, now_ms)
+        else:
+            against = untimely
     except BatchError as error:
-        reason, detail = "undecodable", str(error)
-    if not reason:
-        opening.batches.append(Opened(address, header, body))
-    elif identity:
-        opening.refused.append(
-            Refused(
-                address,
-                reason,
-                detail,
-                message.data,
-                identity.stream,
-                identity.generation,
-                identity.sequence,
-            )
-        )
+        against = ("undecodable", str(error))
+    if against is None:
+        opening.batches.append(Opened(address, header, body, message.data))
+        opening.readings += header.readings
     else:
-        opening.refused.append(Refused(address, reason, detail, message.data))
+        opening.refused.append(refuse_for_good(address, identity, *against, message.data))
 
 
-def _objection(leaf: str, header: Header, body: Body, now_ms: int) -> tuple[str, str]:
-    """Why a decoded batch cannot be stored, as (reason, detail); empty when it can."""
-    if (leaf == "urgent") != (header.stream == "urgent"):
-        return "wrong_topic", f"a batch of the {header.stream} stream on {leaf}"
-    if header.stream == "bulk" and body.records:
-        return "record_on_bulk", "records travel on the urgent stream"
-    for key in body.series:
-        if key.quantity not in QUANTITIES:
-            return "quantity_not_registered", "a quantity this collector does not know"
-        if max(map(len, key)) > 256:
-            return "name_too_long", "a series name of more than 256 characters"
-    latest_ms = max(max(body.time_ms, default=0), *(one.time_ms for one in body.records), 0)
-    if latest_ms > now_ms + FUTURE_MS_MAX:
-        return "time_in_future", "a time more than a day ahead of the collector's clock"
-    return "", ""
+def refuse_for_good(
+    address: Address, identity: Identity | None, reason: str, detail: str, data: bytes
+) -> Refused:
+    """For a batch of a known sender: kept, and answered if it says which one it is."""
+    if identity and identity.sequence > INT_MAX:
+        identity = None
+    return Refused(address, reason, detail, len(data), True, identity, data)
+
+
+def identity_of(batch: Opened) -> Identity:
+    header = batch.header
+    return Identity(header.format, *batch.key, header.sequence)

@@ -1,18 +1,28 @@
 """The records database: gateways, stream marks, personal records, alerts, dead letters."""
 
 from collector.records.alerts import Alert, AlertState
-from collector.records.database import Records, RecordsFileError
+from collector.records.database import (
+    Records,
+    RecordsFileError,
+    RecordsUnavailableError,
+    RowsRefusedError,
+)
+from collector.records.dead_letters import DeadLetter
 from collector.records.gateways import Gateway, GatewayExistsError, GatewayState
-from collector.records.streams import StreamKey, StreamMarks
+from collector.records.streams import Mark, StreamKey, StreamMarks
 
 __all__ = [
     "Alert",
     "AlertState",
+    "DeadLetter",
     "Gateway",
     "GatewayExistsError",
     "GatewayState",
+    "Mark",
     "Records",
     "RecordsFileError",
+    "RecordsUnavailableError",
+    "RowsRefusedError",
     "StreamKey",
     "StreamMarks",
 ]

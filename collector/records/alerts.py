@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from collector.records.tables import alerts
 
 AlertState = Literal["open", "acknowledged"]
+_CAUSES_AT_ONCE: Final = 500
+"""Databases bound the parameters of a statement."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,13 @@ class Alert:
 
 def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
     """Inserts alerts whose cause is new; returns how many were."""
-    causes = [row["cause"] for row in rows]
-    known = set(connection.scalars(select(alerts.c.cause).where(alerts.c.cause.in_(causes))))
-    fresh = [row for row in rows if row["cause"] not in known]
+    by_cause = {row["cause"]: row for row in rows}
+    known: set[str] = set()
+    causes = list(by_cause)
+    for at in range(0, len(causes), _CAUSES_AT_ONCE):
+        some = causes[at : at + _CAUSES_AT_ONCE]
+        known.update(connection.scalars(select(alerts.c.cause).where(alerts.c.cause.in_(some))))
+    fresh = [row for cause, row in by_cause.items() if cause not in known]
     if fresh:
         connection.execute(insert(alerts), fresh)
     return len(fresh)

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    create_engine,
-    delete,
-    event,
-    func,
-    insert,
-    inspect,
-    select,
-)
-from sqlalchemy.exc import DatabaseError, OperationalError
+import msgspec
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 
-from collector.records import alerts, gateways, streams, tables
+from collector.records import alerts, dead_letters, gateways, streams, tables
 from collector.records.alerts import Alert, AlertState
+from collector.records.dead_letters import DeadLetter
 from collector.records.gateways import Gateway
 from collector.records.streams import StreamKey, StreamMarks
 
@@ -35,14 +28,22 @@ class RecordsFileError(Exception):
 
 
 class RecordsUnavailableError(Exception):
-    """A transaction failed and changed nothing (disk full, locked); try again later."""
+    """A transaction failed and changed nothing (disk full, locked, damaged); try again later."""
+
+
+class RowsRefusedError(Exception):
+    """A transaction failed for a row that the database will never take; it changed nothing."""
+
+
+_ROW_ERRORS: Final = (DataError, IntegrityError, InterfaceError, ProgrammingError)
 
 
 class Records:
     """The records database of one collector.
 
     `run` executes a function in one transaction; the named methods are what the web and the
-    commands need. Every method raises RecordsUnavailableError when the transaction failed.
+    commands need. Every method raises RecordsUnavailableError when the transaction failed, and
+    RowsRefusedError when it failed for what was to be written.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -52,16 +53,23 @@ class Records:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Opens or creates the SQLite file. Raises RecordsFileError."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecordsFileError(f"{path.parent} cannot be made a folder: {error.strerror}") from error
         engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 10})
         event.listen(engine, "connect", _prepare_sqlite)
         try:
             with engine.begin() as connection:
+                # Now, and not with the first row: a program killed here leaves all tables or none.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
                 _check_schema(connection, path)
-        except DatabaseError as error:
-            raise RecordsFileError(
-                f"{path} cannot be used as a records database: {error.orig}; move it away or repair it"
-            ) from error
+        except (DBAPIError, sqlite3.Error) as error:
+            engine.dispose()
+            raise RecordsFileError(_explain(path, error)) from error
+        except RecordsFileError:
+            engine.dispose()
+            raise
         return cls(engine)
 
     async def run(self, work: Callable[[Connection], Result]) -> Result:
@@ -73,7 +81,11 @@ class Records:
         try:
             with self._engine.begin() as connection:
                 return work(connection)
-        except OperationalError as error:
+        except _ROW_ERRORS as error:
+            raise RowsRefusedError(str(error.orig)) from error
+        except OverflowError as error:  # an integer beyond 64 bits, which the driver lets through
+            raise RowsRefusedError(str(error)) from error
+        except DBAPIError as error:
             raise RecordsUnavailableError(str(error.orig)) from error
 
     async def close(self) -> None:
@@ -101,7 +113,13 @@ class Records:
         return await self.run(gateways.find_all)
 
     async def load_streams(self) -> dict[StreamKey, StreamMarks]:
-        return await self.run(streams.load)
+        """Raises RecordsFileError when they are damaged: without them nothing may be acknowledged."""
+        try:
+            return await self.run(streams.load)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise RecordsFileError(
+                f"the stream marks in {self._engine.url.database} are damaged; restore the file from a backup"
+            ) from error
 
     async def given_up(self) -> dict[tuple[str, str], dict[str, int]]:
         """Readings given up by (school, gateway) and reason, as the gateways declared them."""
@@ -119,19 +137,13 @@ class Records:
         """False when there is no such active gateway."""
         return self.run_now(lambda connection: gateways.revoke(connection, school, id_, at_ms))
 
-    async def add_dead_letters(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Keeps what was refused for good; beyond DEAD_LETTERS_MAX the oldest go."""
+    async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Keeps what was refused for good; the oldest go beyond a number and a size."""
+        await self.run(lambda connection: dead_letters.add(connection, letters))
 
-        def work(connection: Connection) -> None:
-            connection.execute(insert(tables.dead_letters), list(rows))
-            newest = connection.scalar(select(func.max(tables.dead_letters.c.id))) or 0
-            connection.execute(
-                delete(tables.dead_letters).where(
-                    tables.dead_letters.c.id <= newest - tables.DEAD_LETTERS_MAX
-                )
-            )
-
-        await self.run(work)
+    async def dead_letters(self, limit: int = 50) -> list[DeadLetter]:
+        """Newest first."""
+        return await self.run(lambda connection: dead_letters.find(connection, limit))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -140,6 +152,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _explain(path: Path, error: DBAPIError | sqlite3.Error) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if "locked" in str(cause):
+        return f"{path} is in use by another program that does not let go of it; stop that one first"
+    return f"{path} cannot be used as a records database: {cause}; move it away or restore it from a backup"
 
 
 def _check_schema(connection: Connection, path: Path) -> None:

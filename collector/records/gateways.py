@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from collector.records.tables import gateways
 
@@ -40,7 +41,10 @@ def add(connection: Connection, gateway: Gateway) -> None:
             f"{clash.school}/{clash.id} is registered already with this id or this key; revoke it and "
             "register a replacement under a new id"
         )
-    connection.execute(insert(gateways), [gateway.__dict__])
+    try:
+        connection.execute(insert(gateways), [gateway.__dict__])
+    except IntegrityError:
+        raise GatewayExistsError("somebody else has just registered this id or this key") from None
 
 
 def revoke(connection: Connection, school: str, id_: str, at_ms: int) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, case, func, insert, select, update
 
-from collector.records.tables import gaps, streams
+from collector.records.tables import GAPS_KEPT_MAX, gaps, streams
 from telemetry.batch import Gap, Stream
 from telemetry.ranges import Range, RangeSet
 
@@ -23,13 +23,19 @@ class StreamKey(NamedTuple):
     generation: str
 
 
+Mark = Literal["received", "stored"]
+"""What was answered about a batch."""
+
+
 @dataclass
 class StreamMarks:
     """The sequence numbers of a stream that were answered as received and as stored."""
 
     received: RangeSet = field(default_factory=RangeSet)
     stored: RangeSet = field(default_factory=RangeSet)
-    last_ms: int = 0
+
+    def of(self, mark: Mark) -> RangeSet:
+        return self.received if mark == "received" else self.stored
 
 
 def _pack(ranges: RangeSet) -> bytes:
@@ -48,30 +54,37 @@ def load(connection: Connection) -> dict[StreamKey, StreamMarks]:
     """The marks of every stream there is."""
     return {
         StreamKey(row.school, row.gateway, row.stream, row.generation): StreamMarks(
-            _unpack(row.received), _unpack(row.stored), row.last_ms
+            _unpack(row.received), _unpack(row.stored)
         )
         for row in connection.execute(select(streams))
     }
 
 
-def save(connection: Connection, key: StreamKey, marks: StreamMarks) -> None:
-    values = {
-        "received": _pack(marks.received),
-        "stored": _pack(marks.stored),
-        "last_ms": marks.last_ms,
-    }
+def save(connection: Connection, key: StreamKey, mark: Mark, ranges: RangeSet, now_ms: int) -> None:
+    """Writes one kind of mark and leaves the other alone: two tasks may be at the same stream."""
+    values = {mark: _pack(ranges), "last_ms": now_ms}
     changed = connection.execute(update(streams).where(*_where(key)).values(values))  # type: ignore[arg-type]  # plain equality clauses
     if not changed.rowcount:
-        connection.execute(insert(streams), [{**key._asdict(), **values}])
+        nothing = _pack(RangeSet())
+        connection.execute(
+            insert(streams), [{"received": nothing, "stored": nothing, **key._asdict(), **values}]
+        )
 
 
 def add_gaps(connection: Connection, school: str, gateway: str, declared: Iterable[Gap]) -> None:
-    """Writes down what a gateway gave up; the same declaration twice changes nothing."""
+    """Writes down what a gateway gave up; the same declaration twice changes nothing. Of
+    one gateway GAPS_KEPT_MAX are kept, and further ones are not: a gateway merges neighbours.
+    """
+    mine = (gaps.c.school == school) & (gaps.c.gateway == gateway)
+    kept = connection.scalar(select(func.count()).select_from(gaps).where(mine)) or 0
     for gap in declared:
         row = {"school": school, "gateway": gateway, **msgspec.structs.asdict(gap)}
         same = [gaps.c[name] == value for name, value in row.items() if name != "readings"]
-        if not connection.execute(update(gaps).where(*same).values(readings=gap.readings)).rowcount:
+        if connection.execute(update(gaps).where(*same).values(readings=gap.readings)).rowcount:
+            continue
+        if kept < GAPS_KEPT_MAX:
             connection.execute(insert(gaps), [row])
+            kept += 1
 
 
 def given_up(connection: Connection) -> dict[tuple[str, str], dict[str, int]]:

@@ -61,6 +61,8 @@ gaps = Table(
     Column("readings", BigInteger, nullable=False),
     UniqueConstraint("school", "gateway", "stream", "generation", "first", "last", "reason"),
 )
+GAPS_KEPT_MAX: Final = 10_000
+"""Of one gateway."""
 
 _batch_columns = ("school", "gateway", "stream", "generation", "sequence", "position")
 
@@ -122,7 +124,8 @@ dead_letters = Table(
     Column("reason", String(32), nullable=False),
     Column("detail", String(256), nullable=False),
     Column("size_bytes", Integer, nullable=False),
-    # The signed envelope, kept for repair; the newest DEAD_LETTERS_MAX are.
+    # The signed envelope, kept for repair while it is among the newest: both bounds below hold.
     Column("envelope", LargeBinary, nullable=False),
 )
 DEAD_LETTERS_MAX: Final = 1_000
+DEAD_LETTERS_BYTES_MAX: Final = 64 * 1024 * 1024

@@ -1,0 +1,39 @@
+"""What the batch line counts."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+
+class LineMetrics:
+    """One set a collector; a batch counts once, when it is stored for the first time."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.batches = Counter("campus_intake_batches", "Batches by outcome", ["outcome"], registry=registry)
+        self.readings = Counter("campus_intake_readings", "Readings stored", registry=registry)
+        self.records = Counter("campus_intake_records", "Records committed", registry=registry)
+        self.alerts = Counter("campus_alerts", "Alerts raised", registry=registry)
+        self.refused = Counter(
+            "campus_intake_refused", "Messages refused by reason", ["reason"], registry=registry
+        )
+        self.given_back = Counter(
+            "campus_intake_given_back",
+            "Messages not taken for now, which their gateways send again, by reason",
+            ["reason"],
+            registry=registry,
+        )
+        self.rule_failures = Counter(
+            "campus_rule_failures", "Event rules that failed on a batch", ["rule"], registry=registry
+        )
+        self.received_s = Histogram(
+            "campus_intake_received_seconds",
+            "Time from taking a group to its alerts and records being committed",
+            ["lane"],
+            registry=registry,
+        )
+        self.stored_s = Histogram(
+            "campus_intake_stored_seconds",
+            "Time from opened batches to their acknowledgement as stored",
+            ["lane"],
+            registry=registry,
+        )

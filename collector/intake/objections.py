@@ -1,0 +1,139 @@
+"""Why a decoded batch or status is not taken, although its sender is known."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from msgspec.structs import replace
+
+from telemetry.batch import READINGS_MAX, Body, Gap, Header
+from telemetry.decoding import INT_MAX
+from telemetry.quality import ClockQuality
+from telemetry.quantities import QUANTITIES, Lane
+from telemetry.readings import SeriesKey
+from telemetry.records import SYMPTOMS, MorningCheck
+from telemetry.status import Status
+
+TIME_MS_MIN: Final = 946_684_800_000
+"""2000-01-01T00:00:00Z: an earlier time comes from a clock that was never set."""
+FUTURE_MS_MAX: Final = 24 * 3_600 * 1_000
+"""A reading further in the future is a broken clock; it would hide every later value."""
+PLAUSIBLE_FROM_MS: Final = 1_767_225_600_000
+"""2026-01-01T00:00:00Z: while the collector's own clock is behind this, it judges no other clock."""
+NAME_CHARS_MAX: Final = 256
+ID_CHARS_MAX: Final = 64
+"""Of a boot id, a policy version, a pseudonym, a class: the columns they are kept in."""
+RECORDS_MAX: Final = 10_000
+GAP_READINGS_MAX: Final = 10**12
+"""Keeps the sum of all gaps of a gateway within 64 bits."""
+_DROPPED_REASONS_MAX: Final = 100
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+Objection = tuple[str, str]
+"""A reason, a word for counters, and the detail for a log, which never quotes the batch."""
+_LONG_AGO: Final = ("time_too_old", "a time before the year 2000")
+_BAD_NAME: Final = (
+    "name_not_allowed",
+    f"a series name of more than {NAME_CHARS_MAX} characters or with control characters",
+)
+_AHEAD: Final = ("time_in_future", "a time more than a day ahead of the collector's clock")
+
+
+def objection(header: Header, body: Body) -> Objection | None:
+    """What speaks against a batch for ever, whatever the time; None when nothing does."""
+    if header.stream == "bulk" and body.records:
+        return "record_on_bulk", "records travel on the urgent stream"
+    if len(body.records) > RECORDS_MAX:
+        return "too_many_records", f"more than {RECORDS_MAX} records"
+    if not _is_name(header.boot, ID_CHARS_MAX) or not _is_name(header.policy, ID_CHARS_MAX):
+        return "name_not_allowed", f"a boot id or policy of more than {ID_CHARS_MAX} characters"
+    for found in (*map(_series_objection, body.series), *map(_record_objection, body.records)):
+        if found:
+            return found
+    if any(not _is_sound(gap) for gap in header.gaps):
+        return "absurd_gap", "a gap with more readings than its batches can hold"
+    return None
+
+
+def time_objection(body: Body, now_ms: int) -> Objection | None:
+    """What speaks against the times of a batch, by the collector's clock; None when nothing does."""
+    records_ms = [record.time_ms for record in body.records]
+    if min(min(body.time_ms, default=TIME_MS_MIN), *records_ms, TIME_MS_MIN) < TIME_MS_MIN:
+        return _LONG_AGO
+    if max(max(body.time_ms, default=0), *records_ms, 0) > now_ms + FUTURE_MS_MAX:
+        return _AHEAD if now_ms >= PLAUSIBLE_FROM_MS else None
+    return None
+
+
+def status_objection(status: Status) -> str:
+    """Why a status cannot be shown; empty when it can."""
+    if not _is_name(status.software, NAME_CHARS_MAX):
+        return "software version too long"
+    if len(status.dropped) > _DROPPED_REASONS_MAX or not all(
+        _is_name(reason, ID_CHARS_MAX) for reason in status.dropped
+    ):
+        return "too many or too long reasons"
+    counts = (
+        status.buffer_batches, status.buffer_bytes, status.readings_in, status.readings_stored,
+        *status.dropped.values(),
+    )  # fmt: skip
+    if not all(0 <= count <= INT_MAX for count in counts):
+        return "a count out of bounds"
+    times_ms = (status.time_ms, status.started_ms, status.buffer_oldest_ms or 0)
+    # Year 3000: what a calendar can show.
+    return "" if all(0 <= time_ms < 32_503_680_000_000 for time_ms in times_ms) else "a time out of bounds"
+
+
+def _series_objection(key: SeriesKey) -> Objection | None:
+    if max(map(len, key)) > NAME_CHARS_MAX:
+        return _BAD_NAME  # and not kept in the cache
+    return _judged(key)
+
+
+@lru_cache(8_192)
+def _judged(key: SeriesKey) -> Objection | None:
+    """Gateways send the same names again and again."""
+    quantity = QUANTITIES.get(key.quantity)
+    if quantity is None:
+        return "quantity_not_registered", "a quantity this collector does not know"
+    if quantity.lane is not Lane.AMBIENT:
+        return "personal_quantity", "a quantity of the personal lane as a reading"
+    if not all(_is_name(name, NAME_CHARS_MAX) for name in key):
+        return _BAD_NAME
+    return None
+
+
+def _record_objection(check: MorningCheck) -> Objection | None:
+    names_sound = _is_name(check.device, NAME_CHARS_MAX) and _is_name(check.place, NAME_CHARS_MAX)
+    ids_sound = all(_is_name(one or "", ID_CHARS_MAX) for one in (check.pseudonym, check.class_id))
+    if not names_sound or not ids_sound or len(check.symptoms) > len(SYMPTOMS):
+        return "name_not_allowed", "a text of a record too long or with control characters"
+    return None
+
+
+def _is_sound(gap: Gap) -> bool:
+    return gap.readings <= min((gap.last - gap.first + 1) * READINGS_MAX, GAP_READINGS_MAX) and _is_name(
+        gap.generation, ID_CHARS_MAX
+    )
+
+
+def _is_name(text: str, chars_max: int) -> bool:
+    return len(text) <= chars_max and not _CONTROL.search(text)
+
+
+def at_arrival(header: Header, body: Body, now_ms: int) -> tuple[Header, Body]:
+    """The same batch moved in time so that its latest reading or record is of now.
+
+    For an urgent batch whose gateway does not know the time: an alert is never refused for that,
+    and its arrival is a better guess. Its clock quality becomes UNSYNCED.
+    """
+    latest_ms = max(max(body.time_ms, default=0), *(record.time_ms for record in body.records), 0)
+
+    def moved(time_ms: int) -> int:
+        return max(time_ms - latest_ms + now_ms, TIME_MS_MIN)
+
+    records = [replace(record, time_ms=moved(record.time_ms)) for record in body.records]
+    body = body._replace(time_ms=list(map(moved, body.time_ms)), records=records)
+    return replace(header, clock=ClockQuality.UNSYNCED), body
