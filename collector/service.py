@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import socket
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 import structlog
 import uvicorn
@@ -13,12 +16,14 @@ from prometheus_client import CollectorRegistry
 
 from collector.config import CollectorConfig
 from collector.hub import Hub
-from collector.intake.line import BatchLine, LineMetrics, wall_ms
+from collector.intake.line import BatchLine, wall_ms
+from collector.intake.metrics import LineMetrics
 from collector.intake.mqtt import MqttIntake
+from collector.intake.objections import PLAUSIBLE_FROM_MS
 from collector.overview import Overview
-from collector.records import Records
+from collector.records import Records, RecordsUnavailableError
 from collector.scenarios import event_rules
-from collector.series.contract import SeriesStore
+from collector.series.contract import SeriesStore, StoreUnavailableError
 from collector.series.duckdb_store import DuckDbStore
 from collector.web.app import create_app
 from collector.web.parts import WebParts
@@ -27,6 +32,9 @@ from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key
 from telemetry.envelope import Signer
 from telemetry.limits import default_limits
+
+DISK_FREE_BYTES_MIN: Final = 100 * 1024**2
+"""With less, a busy day no longer fits."""
 
 log = structlog.get_logger()
 
@@ -44,7 +52,10 @@ class Service:
         self.store: SeriesStore | None = None
         self.records: Records | None = None
         """Set while running, for those who compose a collector with other things."""
-        self._intake = MqttIntake(config.mqtt, "campus-collector")
+        self._metrics = CollectorRegistry()
+        # Two collectors at one broker must not put each other out, as equal client ids would.
+        client_id = f"campus-collector-{self.signer.key_id.hex()}"
+        self._intake = MqttIntake(config.mqtt, client_id, self._metrics)
         self._stop = asyncio.Event()
 
     @property
@@ -60,7 +71,6 @@ class Service:
         used, otherwise only for a fault of the program.
         """
         config = self.config
-        config.collector.data_dir.mkdir(parents=True, exist_ok=True)
         async with contextlib.AsyncExitStack() as stack:
             listening = stack.enter_context(_listen(config.web.host, config.web.port))
             records = Records.open(config.records_file)
@@ -75,7 +85,7 @@ class Service:
             await self._work(records, store, listening)
 
     async def _work(self, records: Records, store: SeriesStore, listening: socket.socket) -> None:
-        config, hub, registry = self.config, Hub(), CollectorRegistry()
+        config, hub, registry = self.config, Hub(), self._metrics
         line = BatchLine(
             records=records,
             store=store,
@@ -86,6 +96,10 @@ class Service:
             metrics=LineMetrics(registry),
             now_ms=wall_ms,
         )
+        try:
+            await line.load()
+        except (RecordsUnavailableError, StoreUnavailableError) as error:
+            raise UsageError(f"{config.collector.data_dir} cannot be read: {error}; start again") from error
         parts = WebParts(
             title=config.collector.title,
             store=store,
@@ -93,7 +107,7 @@ class Service:
             hub=hub,
             overview=self.overview,
             registry=registry,
-            health=self._health,
+            health=lambda: self._health(line),
             now_ms=wall_ms,
             behind_proxy=config.web.behind_proxy,
             host_names=frozenset(config.web.host_names),
@@ -115,10 +129,8 @@ class Service:
                 group.create_task(line.run(), name="line"),
                 group.create_task(self._intake.run(line), name="intake"),
             ]
-            # Not `serve`: it would take the signals over, which are the caller's business.
-            serving = group.create_task(server._serve([listening]), name="web")  # noqa: SLF001
-            while not server.started:  # noqa: ASYNC110  # uvicorn offers no event
-                await asyncio.sleep(0.01)
+            serving = group.create_task(server.serve([listening]), name="web")
+            await server.answering.wait()
             log.info("collector running", page=self.url)
             self.running.set()
             await self._stop.wait()
@@ -128,12 +140,21 @@ class Service:
                 task.cancel()
         log.info("collector stopped")
 
-    def _health(self) -> Mapping[str, str]:
-        return {
-            "broker": "ok" if self._intake.connected else "not connected",
-            "records": "ok",
-            "series": "ok",
-        }
+    def _health(self, line: BatchLine) -> Mapping[str, str]:
+        """What /healthz says: cheap, from the last outcome of each part."""
+        found = {"broker": "ok" if self._intake.connected else "not connected", **line.health()}
+        found["disk"] = _disk(self.config.collector.data_dir)
+        if wall_ms() < PLAUSIBLE_FROM_MS:
+            found["clock"] = "this machine does not know the time"
+        return found
+
+
+def _disk(folder: Path) -> str:
+    try:
+        free_bytes = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"data_dir cannot be read: {error.strerror}"
+    return "ok" if free_bytes >= DISK_FREE_BYTES_MIN else f"only {free_bytes // 1024**2} MiB free"
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -143,6 +164,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        # At once: a port that is bound but not listened on can be bound by a second collector too.
+        listening.listen()
     except OSError as error:
         listening.close()
         raise UsageError(
