@@ -14,13 +14,13 @@ from device_profiles.registry import Catalogue
 from edge_agent.alarm import LocalAlarm
 from edge_agent.batcher import Batcher
 from edge_agent.buffer import SqliteBuffer
-from edge_agent.buffer.contract import BatchId, Buffer, Item
+from edge_agent.buffer.contract import BatchId, Buffer, BufferFullError, Item
 from edge_agent.clock import Clock
 from edge_agent.config import GatewayConfig
 from edge_agent.counters import Counters, GatewayMetrics
 from edge_agent.drivers import make_drivers
 from edge_agent.drivers.contract import Driver
-from edge_agent.gate import Credentials, Gate
+from edge_agent.gate import Credentials, Gate, MapUnusableError
 from edge_agent.uplink.forwarder import Forwarder
 from edge_agent.uplink.mqtt import MqttUplink
 from foundation.broker import BrokerSettings
@@ -36,6 +36,10 @@ DRAIN_S = 3.0
 """How long a stop waits for acknowledgements of what is on its way; the buffer keeps the rest."""
 
 log = structlog.get_logger()
+
+
+class StartError(Exception):
+    """The gateway cannot start; the message names the cause and, where there is one, the remedy."""
 
 
 class Agent:
@@ -65,19 +69,24 @@ class Agent:
         self._stop.set()
 
     async def run(self) -> None:
-        """Raises only for a fault of the program or a data folder that cannot be used."""
-        config = self.config
-        config.gateway.data_dir.mkdir(parents=True, exist_ok=True)
-        async with (
-            await SqliteBuffer.open(
-                config.gateway.data_dir / "buffer.db",
-                bytes_max=config.buffer.bytes_max,
-                disk_free_bytes_min=config.buffer.disk_free_bytes_min,
-            ) as buffer,
-            self._metrics(buffer),
-        ):
+        """Raises StartError; anything else is a fault of the program."""
+        async with await self._open_buffer() as buffer, self._metrics(buffer):
             await self._work(buffer)
             self.batches_left = buffer.stats().batches
+
+    async def _open_buffer(self) -> SqliteBuffer:
+        folder, settings = self.config.gateway.data_dir, self.config.buffer
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return await SqliteBuffer.open(
+                folder / "buffer.db",
+                bytes_max=settings.bytes_max,
+                disk_free_bytes_min=settings.disk_free_bytes_min,
+            )
+        except BufferFullError as error:
+            raise StartError(f"{error}; make room on the disk") from error
+        except OSError as error:
+            raise StartError(f"gateway.data_dir {folder} cannot be used: {error}") from error
 
     async def _work(self, buffer: Buffer) -> None:
         config = self.config
@@ -87,8 +96,11 @@ class Agent:
             after_s=config.alarm.after_s,
             topic=config.alarm.topic or f"campus/local/{gateway}/alarm",
         )
-        for id_ in await buffer.unreceived_alarms():
-            alarm.watch(id_)
+        try:
+            for id_ in await buffer.unreceived_alarms():
+                alarm.watch(id_)
+        except BufferFullError as error:
+            raise StartError(f"{error}; make room on the disk") from error
         forwarder = Forwarder(
             school=school,
             gateway=gateway,
@@ -119,6 +131,7 @@ class Agent:
             interval_s=config.batch.interval_s,
             readings_max=config.batch.readings_max,
             committed=committed,
+            uncommitted=alarm.unbuffered,
         )
         gate = Gate(self._table, self.clock, self._credentials(), batcher, self.counters, default_limits())
         uplink = MqttUplink(config.collector.mqtt, school, gateway)
@@ -157,16 +170,14 @@ class Agent:
                 log.info("clock", quality=self.clock.quality.name.lower())
 
     def _credentials(self) -> Credentials:
-        personal, gateway = self.config.personal, self.config.gateway
-        if personal is None:
+        try:
+            found = load_credentials(self.config)
+        except MapUnusableError as error:
+            log.error("credential map unusable: every card is unknown", error=str(error))
             return Credentials.none()
-        return Credentials.load(
-            personal.credential_map,
-            personal.blinding_key_file,
-            gateway.school,
-            gateway.id,
-            personal.age_days_max,
-        )
+        if self.config.personal:
+            log.info("credential map loaded", entries=found.entries)
+        return found
 
     def _alarm_broker(self) -> BrokerSettings | None:
         if self.config.alarm.mqtt:
@@ -188,7 +199,7 @@ class Agent:
             buffer_oldest_ms=stats.oldest_ms,
             readings_in=counters.readings_in,
             readings_stored=counters.readings_stored,
-            dropped=counters.drops() | stats.given_up,
+            dropped=counters.drops(stats.given_up),
         )
 
     @contextlib.asynccontextmanager
@@ -200,13 +211,30 @@ class Agent:
             return
         registry = CollectorRegistry()
         registry.register(GatewayMetrics(self.counters, buffer.stats))
-        server, thread = start_http_server(settings.port, settings.host, registry)
+        try:
+            server, thread = start_http_server(settings.port, settings.host, registry)
+        except OSError as error:
+            raise StartError(f"metrics.port {settings.port} on {settings.host}: {error.strerror}") from error
         try:
             yield
         finally:
             server.shutdown()
             server.server_close()
             thread.join()
+
+
+def load_credentials(config: GatewayConfig) -> Credentials:
+    """The credential map that a configuration with a personal section names. Raises MapUnusableError."""
+    personal, gateway = config.personal, config.gateway
+    if personal is None:
+        return Credentials.none()
+    return Credentials.load(
+        personal.credential_map,
+        personal.blinding_key_file,
+        gateway.school,
+        gateway.id,
+        personal.age_days_max,
+    )
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

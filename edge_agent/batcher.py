@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -23,6 +23,8 @@ POLICY: Final = "builtin-1"
 """Name of the gate's policy, told with every batch."""
 WAITING_MAX: Final = 64
 """Closed batches that wait in memory while the disk takes nothing."""
+RECORDS_MAX: Final = 1_000
+"""Records in one batch."""
 RETRY_S: Final = 1.0
 
 log = structlog.get_logger()
@@ -30,10 +32,31 @@ log = structlog.get_logger()
 Committed = Callable[[Sequence[tuple[BatchId, Item]]], None]
 
 
-class Batcher:
-    """The gate's outlet. Bulk readings close into a batch by time or size; urgent ones at once.
+class _Stamp(NamedTuple):
+    """The clock when a batch was begun."""
 
-    Calls never block; `run` does the writing. `committed` is told what became durable.
+    version: int
+    quality: ClockQuality
+    offset_ms: int
+    base_ms: int
+
+
+class _Lane:
+    """Where batches of one kind are collected; `stamp` is of the batch that is open."""
+
+    def __init__(self, stream: Stream, table: SeriesTable, stamp: _Stamp, *, alarm: bool = False) -> None:
+        self.stream = stream
+        self.alarm = alarm
+        self.builder = BatchBuilder(table)
+        self.stamp = stamp
+
+
+class Batcher:
+    """The gate's outlet. Bulk readings close into a batch by time or size; urgent ones at once, and
+    what comes while the disk is busy shares the next batch.
+
+    Calls never block; `run` does the writing. `committed` is told what became durable,
+    `uncommitted` how many batches with an alarm the disk refuses at the moment.
     """
 
     def __init__(
@@ -46,6 +69,7 @@ class Batcher:
         interval_s: float,
         readings_max: int,
         committed: Committed,
+        uncommitted: Callable[[int], None],
     ) -> None:
         self._clock = clock
         self._buffer = buffer
@@ -53,94 +77,129 @@ class Batcher:
         self._interval_s = interval_s
         self._readings_max = readings_max
         self._committed = committed
-        self._bulk = BatchBuilder(table)
-        self._urgent = BatchBuilder(table)
-        self._opened = self._stamp()
+        self._uncommitted = uncommitted
+        stamp = self._stamp()
+        self._bulk = _Lane("bulk", table, stamp)
+        self._alarms = _Lane("urgent", table, stamp, alarm=True)
+        self._urgent = _Lane("urgent", table, stamp)
         self._waiting: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._trouble = FirstOnly()
+        self._full = False
         self._stopping = False
 
-    def _stamp(self) -> tuple[int, ClockQuality, int, int]:
+    def _stamp(self) -> _Stamp:
         clock = self._clock
-        return clock.version, clock.quality, clock.offset_ms, clock.now_ms()
+        return _Stamp(clock.version, clock.quality, clock.offset_ms, clock.now_ms())
 
     def bulk(self, chunk: Chunk) -> None:
-        if not self._bulk:
-            self._opened = self._stamp()
-        elif self._opened[0] != self._clock.version:
-            self._close("bulk", self._bulk, self._opened, alarm=False)
-            self._opened = self._stamp()
-        self._bulk.add(chunk)
-        if self._bulk.readings >= self._readings_max:
-            self._close("bulk", self._bulk, self._opened, alarm=False)
+        lane = self._bulk
+        self._begin(lane)
+        lane.builder.add(chunk)
+        if lane.builder.readings >= self._readings_max:
+            self._close(lane)
+            self._wake.set()
 
     def urgent(self, chunk: Chunk | None, record: MorningCheck | None, *, alarm: bool) -> None:
+        lane = self._alarms if alarm else self._urgent
+        self._begin(lane)
         if chunk:
-            self._urgent.add(chunk)
+            lane.builder.add(chunk)
         if record:
-            self._urgent.add_record(record)
-        self._close("urgent", self._urgent, self._stamp(), alarm=alarm)
+            lane.builder.add_record(record)
+        if lane.builder.readings >= self._readings_max or lane.builder.records >= RECORDS_MAX:
+            self._close(lane)
+        self._wake.set()
 
-    def _close(
-        self,
-        stream: Stream,
-        builder: BatchBuilder,
-        stamp: tuple[int, ClockQuality, int, int],
-        *,
-        alarm: bool,
-    ) -> None:
+    def _begin(self, lane: _Lane) -> None:
+        """Times before and after a change of the clock do not share a batch."""
+        if lane.builder and lane.stamp.version != self._clock.version:
+            self._close(lane)
+        if not lane.builder:
+            lane.stamp = self._stamp()
+
+    def _close(self, lane: _Lane) -> None:
+        builder = lane.builder
+        if not builder:
+            return
+        _, quality, offset_ms, base_ms = lane.stamp
         readings, records = builder.readings, builder.records
-        _, quality, offset_ms, base_ms = stamp
-        body = builder.close(base_ms)
-        boot = self._clock.boot
+        body, boot = builder.close(base_ms), self._clock.boot
         self._waiting.append(
-            Item(stream, body, readings, records, base_ms, quality, boot, offset_ms, POLICY, alarm)
+            Item(lane.stream, body, readings, records, base_ms, quality, boot, offset_ms, POLICY, lane.alarm)
         )
         self._bound_waiting()
-        self._wake.set()
 
     def _bound_waiting(self) -> None:
         while len(self._waiting) > WAITING_MAX:
             victim = next((item for item in self._waiting if item.stream == "bulk"), self._waiting[0])
             self._waiting.remove(victim)
-            self._counters.dropped["disk_full"] += victim.readings + victim.records
+            self._drop([victim], "disk_full" if self._full else "disk_slow")
+
+    def _drop(self, items: Sequence[Item], reason: str) -> None:
+        lost = sum(item.readings + item.records for item in items)
+        self._counters.dropped[reason] += lost
+        if self._trouble.first(reason):
+            log.error("dropped before it reached the disk", reason=reason, readings_and_records=lost)
 
     async def run(self) -> None:
         """Writes until `stop`; what has been taken by then is committed before this returns."""
         loop = asyncio.get_running_loop()
+        close_s = loop.time() + self._interval_s
         while not self._stopping:
-            until = loop.time() + self._interval_s
-            while (left := until - loop.time()) > 0 and not self._stopping:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(left):
-                        await self._wake.wait()
-                self._wake.clear()
-                await self._write()
-            if self._bulk:
-                self._close("bulk", self._bulk, self._opened, alarm=False)
-            await self._write()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(close_s):
+                    await self._wake.wait()
+            self._wake.clear()
+            if loop.time() >= close_s:
+                close_s = loop.time() + self._interval_s
+                self._close(self._bulk)
+            if not await self._write():
+                await asyncio.sleep(RETRY_S)
+        self._close(self._bulk)
+        if not await self._write():
+            self._drop(self._waiting, "disk_full")
 
     def stop(self) -> None:
         """Ends `run`; to be called when the drivers have stopped."""
         self._stopping = True
         self._wake.set()
 
-    async def _write(self) -> None:
-        while self._waiting:
-            items = list(self._waiting)
+    async def _write(self) -> bool:
+        """Commits what is closed and all that is urgent; False when the disk does not take it all."""
+        while True:
+            self._close(self._alarms)
+            self._close(self._urgent)
+            if not self._waiting:
+                return True
+            items = sorted(self._waiting, key=lambda item: (item.stream == "bulk", not item.alarm))
             self._waiting.clear()
-            try:
-                ids = await self._buffer.append(items)
-            except BufferFullError as error:
-                if self._trouble.first("full"):
-                    log.error("buffer takes nothing", error=str(error), waiting=len(items))
-                self._waiting.extendleft(reversed(items))
+            taken = await self._append(items)
+            self._full = taken < len(items)
+            if self._full:
+                self._waiting.extendleft(reversed(items[taken:]))
                 self._bound_waiting()
-                await asyncio.sleep(0 if self._stopping else RETRY_S)
-                return
-            if self._trouble.forget("full"):
+            elif self._trouble.forget("full"):
+                self._trouble.forget("disk_full")
                 log.info("buffer takes batches again")
-            self._counters.readings_buffered += sum(item.readings for item in items)
-            self._counters.records_buffered += sum(item.records for item in items)
-            self._committed(list(zip(ids, items, strict=True)))
+            self._uncommitted(sum(item.alarm for item in self._waiting) if self._full else 0)
+            if self._full:
+                return False
+
+    async def _append(self, items: Sequence[Item]) -> int:
+        """How many of these, from the first on, the buffer took."""
+        try:
+            ids = await self._buffer.append(items)
+        except BufferFullError as error:
+            if len(items) > 1:  # perhaps a part of it fits
+                half = len(items) // 2
+                taken = await self._append(items[:half])
+                return taken if taken < half else half + await self._append(items[half:])
+            self._counters.disk_full += 1
+            if self._trouble.first("full"):
+                log.error("buffer takes nothing", error=str(error))
+            return 0
+        self._counters.readings_buffered += sum(item.readings for item in items)
+        self._counters.records_buffered += sum(item.records for item in items)
+        self._committed(list(zip(ids, items, strict=True)))
+        return len(items)

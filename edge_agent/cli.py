@@ -9,15 +9,17 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from device_profiles.registry import Catalogue
-from edge_agent.agent import Agent
+from edge_agent.agent import Agent, StartError, load_credentials
 from edge_agent.buffer.peek import BufferUnreadableError, read_stats
 from edge_agent.clock import Clock
 from edge_agent.config import GatewayConfig, load_config
 from edge_agent.counters import Counters
 from edge_agent.drivers import make_drivers
+from edge_agent.gate import MapUnusableError
 from edge_agent.uplink.contract import UplinkError
 from edge_agent.uplink.mqtt import MqttUplink
 from foundation import logs
@@ -63,15 +65,25 @@ def run(config_file: ConfigFile) -> None:
     with errors_in_words():
         config = load_config(config_file)
         logs.configure(config.log.level, config.log.format)
-        asyncio.run(_run(config))
+        try:
+            asyncio.run(_run(config))
+        except StartError as error:
+            raise UsageError(str(error)) from error
 
 
 async def _run(config: GatewayConfig) -> None:
     agent = Agent(config)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    stopping = (signal.SIGINT, signal.SIGTERM)
+    for number in stopping:
         loop.add_signal_handler(number, agent.stop)
-    await agent.run()
+    try:
+        await agent.run()
+    finally:
+        for number in stopping:
+            # The loop would put the default back: a second signal could then kill an orderly exit.
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 @app.command()
@@ -89,33 +101,50 @@ def check(
         config = load_config(config_file)
         logs.configure("error")
         load_signing_key(config.gateway.key_file)
-        console.print(f"[green]✓[/] {config_file}: configuration and key are good")
+        _report(str(config_file), "configuration and key are good", ok=True)
         ok = asyncio.run(_check(config, timeout_s))
     raise typer.Exit(0 if ok else 1)
 
 
-async def _check(config: GatewayConfig, timeout_s: float) -> bool:
-    ok = True
+def _report(what: str, text: str, *, ok: bool) -> bool:
+    """Prints a line of `check`; gives `ok` back."""
+    mark = "[green]✓[/]" if ok else "[red]✗[/]"
+    console.print(f"{mark} {escape(what)}: {escape(text)}", soft_wrap=True, highlight=False)
+    return ok
+
+
+def _check_map(config: GatewayConfig, clock: Clock) -> bool:
+    try:
+        found = load_credentials(config).describe(clock.now_ms())
+    except MapUnusableError as error:
+        return _report("cards", f"{error}; without it every card is unknown", ok=False)
+    return _report("cards", found, ok=True)
+
+
+async def _check_uplink(config: GatewayConfig) -> bool:
     try:
         found = await MqttUplink(config.collector.mqtt, config.gateway.school, config.gateway.id).check()
-        console.print(f"[green]✓[/] uplink: {found}")
     except UplinkError as error:
-        ok = False
-        console.print(f"[red]✗[/] uplink: {error}")
+        return _report("uplink", str(error), ok=False)
+    return _report("uplink", found, ok=True)
+
+
+async def _check(config: GatewayConfig, timeout_s: float) -> bool:
+    clock = Clock(config.gateway.clock)
+    results = [await _check_uplink(config)]
+    if config.personal:
+        results.append(_check_map(config, clock))
     drivers = make_drivers(
         config,
         catalogue=Catalogue(config.profile_dirs),
         table=SeriesTable(),
-        clock=Clock(config.gateway.clock),
+        clock=clock,
         counters=Counters(),
     )
     for driver in drivers:
         with console.status(f"{driver.name}: listening for at most {timeout_s:g} s …"):
-            async for report in driver.check(timeout_s):
-                ok = ok and report.ok
-                mark = "[green]✓[/]" if report.ok else "[red]✗[/]"
-                console.print(f"{mark} {report.device}: {report.text}", soft_wrap=True)
-    return ok
+            results += [_report(one.device, one.text, ok=one.ok) async for one in driver.check(timeout_s)]
+    return all(results)
 
 
 @app.command()
@@ -131,6 +160,7 @@ def buffer(config_file: ConfigFile) -> None:
     table.add_row("batches waiting", str(stats.batches))
     table.add_row("urgent among them", str(stats.urgent_batches))
     table.add_row("bytes", f"{stats.size_bytes:,} of {config.buffer.bytes_max:,}")
+    table.add_row("damaged files put aside", str(stats.quarantined))
     for reason, count in sorted(stats.given_up.items()):
         table.add_row(f"readings given up: {reason}", f"{count:,}")
     console.print(table)

@@ -19,14 +19,19 @@ PLAUSIBLE_FROM_MS: Final = 1_767_225_600_000
 """2026-01-01, before which no gateway with this program can have run: an earlier clock is wrong."""
 
 _TIME_ERROR: Final = 5
+_STEP_MS: Final = 1_000
+"""From what size a change of an untrusted system clock is followed."""
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _RTC: Final = Path("/sys/class/rtc/rtc0")
 
 
 def kernel_disciplined() -> bool:
-    """Whether the kernel's clock is kept by NTP or the like (adjtimex(2), STA_UNSYNC)."""
+    """Whether the kernel's clock is kept by NTP or the like (adjtimex(2), STA_UNSYNC). False where
+    the kernel does not say, as in some containers.
+    """
     # struct timex is at most 208 bytes on our platforms; a zeroed one asks without changing.
-    return bool(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512)) != _TIME_ERROR)
+    state: int = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))
+    return 0 <= state < _TIME_ERROR
 
 
 def boot_id() -> str:
@@ -85,9 +90,14 @@ class Clock:
     def refresh(self) -> None:
         """Looks again at the system clock; to be called every few seconds."""
         quality = self._judge()
-        if quality is not ClockQuality.UNSYNCED:
-            self.offset_ms = self._wall_ms() - self._monotonic_ms()
-        if quality is not self.quality:
+        offset_ms = self._wall_ms() - self._monotonic_ms()
+        changed = quality is not self.quality
+        if quality is ClockQuality.UNSYNCED:
+            # Somebody set the date by hand: a better guess, to which older batches can be shifted.
+            changed = changed or abs(offset_ms - self.offset_ms) > _STEP_MS
+        if changed or quality is not ClockQuality.UNSYNCED:
+            self.offset_ms = offset_ms
+        if changed:
             self.quality = quality
             self.version += 1
 
@@ -104,6 +114,7 @@ class Clock:
         self, time_base_ms: int, clock: ClockQuality, boot: str, offset_ms: int
     ) -> tuple[int, ClockQuality]:
         """A batch's time base and clock quality as they should be sent now."""
-        if clock is ClockQuality.UNSYNCED and boot == self.boot and self.known:
-            return time_base_ms + self.offset_ms - offset_ms, ClockQuality.CORRECTED
-        return time_base_ms, clock
+        if clock is not ClockQuality.UNSYNCED or boot != self.boot:
+            return time_base_ms, clock
+        quality = ClockQuality.CORRECTED if self.known else ClockQuality.UNSYNCED
+        return time_base_ms + self.offset_ms - offset_ms, quality

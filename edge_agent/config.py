@@ -37,6 +37,12 @@ def _zone(text: str) -> str:
     return text
 
 
+def _topic(text: str) -> str:
+    if not text or any(sign in text for sign in "+#\0"):
+        raise ValueError("must be a topic to publish to: not empty, and without +, # and NUL")
+    return text
+
+
 def _public_key(text: str) -> str:
     parse_public(text)
     return text
@@ -74,7 +80,7 @@ class BatchSection(StrictModel):
 class BufferSection(StrictModel):
     """How much the gateway keeps while the collector is away."""
 
-    bytes_max: int = Field(default=512 * 1024 * 1024, ge=64 * 1024)
+    bytes_max: int = Field(default=512 * 1024 * 1024, ge=1024 * 1024)
     disk_free_bytes_min: int = Field(default=64 * 1024 * 1024, ge=0)
 
 
@@ -101,7 +107,7 @@ class AlarmSection(StrictModel):
     after_s: float = Field(default=5.0, ge=1, le=60)
     mqtt: BrokerSettings | None = None
     """Broker of the alarm topic; the broker of the first [[mqtt]] source when left out."""
-    topic: str | None = None
+    topic: Annotated[str, AfterValidator(_topic)] | None = None
     """Left out: campus/local/{gateway}/alarm."""
 
 
@@ -199,16 +205,21 @@ def load_config(path: Path) -> GatewayConfig:
 
 
 def _check_devices(path: Path, config: GatewayConfig) -> None:
-    """Every device must have a profile, and an address and topics that fit it."""
+    """Every device must have a profile, an address and topics that fit it, and be there only once."""
     catalogue = Catalogue(config.profile_dirs)
     text = path.read_text("utf-8-sig")
     problems: list[Problem] = []
     for at, source in enumerate(config.mqtt):
+        seen: dict[tuple[str, str, tuple[str, ...]], str] = {}
         for number, device in enumerate(source.devices):
+            line = find_line(text, ("mqtt", at, "devices", number, "profile"))
             try:
                 bind_device(device, catalogue, SeriesTable(), config.zone)
             except (ProfileNotFoundError, ValueError) as error:
-                line = find_line(text, ("mqtt", at, "devices", number, "profile"))
                 problems.append(Problem(f"{path}:{line}", f"device {device.id}: {error}"))
+            same = seen.setdefault((device.profile, device.address or device.id, device.topics), device.id)
+            if same != device.id:
+                message = f"device {device.id}: has the same profile, address and topics as {same}"
+                problems.append(Problem(f"{path}:{line}", message))
     if problems:
         raise FileProblems(problems)

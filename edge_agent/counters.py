@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -25,17 +25,19 @@ class Counters:
         self.readings_stored = 0
         self.records_stored = 0
         self.batches_sent = 0
-        self.batches_resent = 0
+        self.batches_unanswered = 0
         self.acks_refused = 0
         self.local_alarms = 0
+        self.disk_full = 0
         self.dropped: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
 
-    def drops(self) -> dict[str, int]:
-        """Everything that went no further, by reason: for the status message."""
+    def drops(self, given_up: Mapping[str, int]) -> dict[str, int]:
+        """Everything that went no further, by reason, with what the buffer gave up: for the status."""
         total = Counter(self.dropped)
         for (_, reason), count in self.refused.items():
             total[reason] += count
+        total.update(given_up)
         return dict(total)
 
 
@@ -57,9 +59,14 @@ class GatewayMetrics(Collector):
             ("readings_stored", "Readings the collector has stored", counters.readings_stored),
             ("records_stored", "Records the collector has stored", counters.records_stored),
             ("batches_sent", "Batches sent, repeats included", counters.batches_sent),
-            ("batches_resent", "Batches sent again", counters.batches_resent),
+            (
+                "batches_unanswered",
+                "Batches for which no answer came in time or before the connection ended",
+                counters.batches_unanswered,
+            ),
             ("acks_refused", "Answers that were not the collector's", counters.acks_refused),
-            ("local_alarms", "Local alarms raised", counters.local_alarms),
+            ("local_alarms", "Urgent batches that raised the local alarm", counters.local_alarms),
+            ("disk_full", "Changes that the full disk did not take, tried again", counters.disk_full),
         ):
             yield CounterMetricFamily(f"campus_edge_{name}", help_, value=value)
         dropped = CounterMetricFamily(
@@ -77,6 +84,9 @@ class GatewayMetrics(Collector):
         stats = self._buffer()
         yield GaugeMetricFamily("campus_edge_buffer_batches", "Batches in the buffer", stats.batches)
         yield GaugeMetricFamily("campus_edge_buffer_bytes", "Size of the buffer", stats.size_bytes)
+        yield CounterMetricFamily(
+            "campus_edge_quarantined", "Damaged buffer files put aside", value=stats.quarantined
+        )
         given_up = CounterMetricFamily(
             "campus_edge_given_up", "Buffered readings given up", labels=["reason"]
         )

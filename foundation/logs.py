@@ -11,6 +11,7 @@ import sys
 from typing import Final, Literal
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -28,10 +29,15 @@ def configure(level: LogLevel = "info", style: LogFormat = "auto") -> None:
     structlog.configure(
         processors=[
             *shared,
-            structlog.processors.dict_tracebacks if as_json else structlog.processors.StackInfoRenderer(),
+            # Tracebacks without local variables: those may hold a card, a name or a key.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+            if as_json
+            else structlog.processors.StackInfoRenderer(),
             structlog.processors.JSONRenderer(ensure_ascii=False)
             if as_json
-            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            else structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

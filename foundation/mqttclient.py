@@ -14,15 +14,19 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Self
 
 import aiomqtt
 
 QUEUE_MESSAGES_MAX: Final = 50_000
 QUEUE_BYTES_MAX: Final = 32 * 1024 * 1024
+PAUSE_MESSAGES: Final = 1_000
+PAUSE_BYTES: Final = 8 * 1024 * 1024
+"""With so much waiting the socket is left alone: the broker waits, and memory does not grow."""
 PACKET_BYTES_MAX: Final = 16 * 1024 * 1024
 """A broker that announces a larger packet is disconnected; ours are 4 MiB at most."""
-_READ_BYTES: Final = 256 * 1024
+_READ_BYTES: Final = 64 * 1024
 _PUBLISH_QOS0: Final = 0x30
 
 
@@ -46,7 +50,16 @@ class Inbox(asyncio.Queue[aiomqtt.Message]):
         self._waiting: list[BrokerMessage] = []
         self._waiting_bytes = 0
         self._woken = asyncio.Event()
+        self._on_room: Callable[[], None] | None = None
         self.overflowed = 0
+
+    @property
+    def wants_pause(self) -> bool:
+        return len(self._waiting) >= PAUSE_MESSAGES or self._waiting_bytes >= PAUSE_BYTES
+
+    def when_taken(self, resume: Callable[[], None]) -> None:
+        """Calls `resume` once, when what waits now has been taken."""
+        self._on_room = resume
 
     def put_nowait(self, item: aiomqtt.Message) -> None:
         payload = item.payload if isinstance(item.payload, bytes) else b""
@@ -70,6 +83,9 @@ class Inbox(asyncio.Queue[aiomqtt.Message]):
         await self._woken.wait()
         self._woken.clear()
         taken, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        resume, self._on_room = self._on_room, None
+        if resume is not None:
+            resume()
         return taken
 
 
@@ -173,8 +189,21 @@ class QuickClient(aiomqtt.Client):
             self._consume()
             if self._ended is not None and self._client.socket() is not None:
                 self._client.loop_read()  # it asks `_recv`, learns the end and closes
+            if self._inbox.wants_pause and self._client.socket() is sock:
+                self._loop.remove_reader(sock.fileno())
+                self._inbox.when_taken(lambda: self._resume(sock))
         except Exception as error:  # noqa: BLE001  # whatever paho makes of a broken broker ends this link
             self._fail(error if self._connected.done() else ClosedByBrokerError(str(error)))
+
+    def _resume(self, sock: socket.socket) -> None:
+        if self._client.socket() is sock:
+            self._loop.add_reader(sock.fileno(), self._readable, sock)
+            if isinstance(sock, ssl.SSLSocket):  # its decrypted bytes wake nobody
+                self._loop.call_soon(self._readable_if_open, sock)
+
+    def _readable_if_open(self, sock: socket.socket) -> None:
+        if self._client.socket() is sock:
+            self._readable(sock)
 
     def _fill(self, sock: socket.socket) -> None:
         try:

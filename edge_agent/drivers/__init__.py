@@ -35,7 +35,7 @@ def _mqtt(
             zone=config.zone,
             clock=clock,
             counters=counters,
-            client_id=f"campus-devices-{config.gateway.id}-{source.name}",
+            client_id=f"campus-devices-{config.gateway.school}-{config.gateway.id}-{source.name}",
         )
         for source in config.mqtt
     ]

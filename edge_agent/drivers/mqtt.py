@@ -24,6 +24,7 @@ from foundation.broker import (
     connect,
     keep_connected,
 )
+from foundation.logs import FirstOnly
 from telemetry.readings import Chunk, SeriesTable
 
 log = structlog.get_logger()
@@ -58,6 +59,7 @@ class MqttDriver:
             bind_device(device, catalogue, table, zone) for device in source.devices
         ]
         self._router = Router(self._decoders)
+        self._reported = FirstOnly()
 
     async def run(self, sink: Sink) -> None:
         async def session(link: Link) -> None:
@@ -69,7 +71,9 @@ class MqttDriver:
                 lost = link.overflowed - overflowed_before
                 if lost:
                     overflowed_before = link.overflowed
-                    self._counters.dropped["driver_overflow"] += lost
+                    self._counters.dropped["messages_overflowed"] += lost
+                    if self._reported.first("overflow"):
+                        log.error("more messages than can be read, some dropped", driver=self.name)
 
         await keep_connected(self._source.broker, self._client_id, session, what=f"devices of {self.name}")
 
@@ -79,13 +83,19 @@ class MqttDriver:
             await link.subscribe(filters[at : at + SUBSCRIBE_MAX])
 
     async def _read(self, messages: Sequence[BrokerMessage], sink: Sink) -> None:
+        stopped: asyncio.CancelledError | None = None
         for at in range(0, len(messages), CHUNK_MESSAGES):
             chunk = Chunk()
             for message in messages[at : at + CHUNK_MESSAGES]:
                 self._decode(message, chunk, sink)
             if chunk:
                 sink.readings(chunk)
-            await asyncio.sleep(0)
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError as error:
+                stopped = error  # the broker will not send again what it has handed over
+        if stopped is not None:
+            raise stopped
 
     def _decode(self, message: BrokerMessage, chunk: Chunk, sink: Sink) -> list[DeviceDecoder]:
         """Decodes one message; returns the devices that said something in it."""
@@ -99,7 +109,7 @@ class MqttDriver:
         try:
             payload = parse_json(message.payload)
         except DecodeError as error:
-            sink.refused(decoders[0].device, error.reason, size_bytes)
+            sink.refused(decoders[0].device if len(decoders) == 1 else "unknown", error.reason, size_bytes)
             return heard
         for decoder in decoders:
             if not decoder.accepts(payload):
@@ -121,7 +131,9 @@ class MqttDriver:
         return heard
 
     async def check(self, timeout_s: float) -> AsyncIterator[DeviceReport]:
+        heard = _Heard()
         waiting = {decoder.device for decoder in self._decoders}
+        text = f"no message within {timeout_s:g} s; is it switched on, is its topic right?"
         try:
             async with (
                 asyncio.timeout(timeout_s),
@@ -130,40 +142,51 @@ class MqttDriver:
                 await self._subscribe(link)
                 async for messages in link.chunks():
                     for message in messages:
-                        for report in self._inspect(message, waiting):
+                        for report in self._inspect(message, heard, waiting):
                             yield report
                     if not waiting:
                         return
         except BrokerUnavailableError as error:
             text = f"broker {self._source.broker.address}: {error}"
         except TimeoutError:
-            text = f"no message within {timeout_s:g} s; is it switched on, is its topic right?"
+            pass
         for decoder in self._decoders:
-            if decoder.device in waiting:
-                topics = ", ".join(decoder.topics)
-                yield DeviceReport(decoder.device, ok=False, text=f"{text} (topic {topics})")
+            if decoder.device not in waiting:
+                continue
+            topics = ", ".join(decoder.topics)
+            if reason := heard.reasons.get(decoder.device):
+                what = (
+                    f"it sends messages that give nothing ({reason}); is its profile {decoder.model} right?"
+                )
+            else:
+                what = text
+            yield DeviceReport(decoder.device, ok=False, text=f"{what} (topic {topics})")
 
-    def _inspect(self, message: BrokerMessage, waiting: set[str]) -> list[DeviceReport]:
+    def _inspect(self, message: BrokerMessage, heard: _Heard, waiting: set[str]) -> list[DeviceReport]:
         """What one message says of devices not heard before."""
-        collected = _Collected()
-        heard = self._decode(message, chunk := Chunk(), collected)
+        checks_before = heard.checks
+        decoders = self._decode(message, chunk := Chunk(), heard)
         reports = []
-        for decoder in heard:
+        for decoder in decoders:
             if decoder.device not in waiting:
                 continue
             mine = [r for r in chunk.readings(self._table) if r.series.device == decoder.device]
-            if mine or collected.checks:
-                text = ", ".join(f"{one.series.quantity} {one.value:g}" for one in mine)
-                reports.append(DeviceReport(decoder.device, ok=True, text=text or "a morning check"))
+            text = ", ".join(f"{one.series.quantity} {one.value:g}" for one in mine)
+            if decoder.gives_checks and heard.checks > checks_before:
+                text = "a morning check"
+            if text:
+                old = " (retained by the broker, perhaps old)" if message.retained else ""
+                reports.append(DeviceReport(decoder.device, ok=True, text=text + old))
                 waiting.discard(decoder.device)
         return reports
 
 
-class _Collected:
-    """A sink that only counts: `check` reads values and keeps nothing about a person."""
+class _Heard:
+    """A sink that keeps counts and reasons: no values, and nothing about a person."""
 
     def __init__(self) -> None:
         self.checks = 0
+        self.reasons: dict[str, str] = {}
 
     def readings(self, chunk: Chunk) -> None: ...
 
@@ -171,4 +194,6 @@ class _Collected:
         del observation
         self.checks += 1
 
-    def refused(self, device: str, reason: str, size_bytes: int) -> None: ...
+    def refused(self, device: str, reason: str, size_bytes: int) -> None:
+        del size_bytes
+        self.reasons[device] = reason

@@ -30,6 +30,10 @@ def _place(text: str) -> str:
     return text
 
 
+DeviceId = Annotated[str, AfterValidator(_device_id)]
+Place = Annotated[str, AfterValidator(_place)]
+
+
 class MqttDevice(StrictModel):
     """One device: which model it is, where it stands, and under which name it publishes.
 
@@ -37,9 +41,9 @@ class MqttDevice(StrictModel):
     `topics` replaces the profile's topics.
     """
 
-    id: Annotated[str, AfterValidator(_device_id)]
+    id: DeviceId
     profile: str
-    place: Annotated[str, AfterValidator(_place)]
+    place: Place
     address: str | None = Field(default=None, min_length=1, max_length=128)
     topics: tuple[str, ...] = ()
 
@@ -47,7 +51,7 @@ class MqttDevice(StrictModel):
 class MqttSource(StrictModel):
     """One broker that devices publish to."""
 
-    name: Annotated[str, AfterValidator(_device_id)]
+    name: DeviceId
     broker: BrokerSettings
     devices: tuple[MqttDevice, ...] = Field(min_length=1)
 

@@ -55,7 +55,8 @@ class Gate:
         self._judged = 0
         self._special: set[int] = set()
         """Series that do not simply pass: safety events, and what is not registered."""
-        self._refused: set[int] = set()
+        self._refused: dict[int, str] = {}
+        """Series that never pass, and why."""
 
     def readings(self, chunk: Chunk) -> None:
         self._counters.readings_in += len(chunk)
@@ -68,12 +69,18 @@ class Gate:
 
     def _judge_new_series(self) -> None:
         for index in range(self._judged, len(self._table)):
-            quantity = QUANTITIES.get(self._table[index].quantity)
-            if quantity is None or quantity.lane is not Lane.AMBIENT:
-                self._refused.add(index)
-            elif not quantity.urgent:
-                continue
-            self._special.add(index)
+            key = self._table[index]
+            quantity = QUANTITIES.get(key.quantity)
+            reason = ""
+            if quantity is None:
+                reason = "quantity_not_registered"
+            elif quantity.lane is not Lane.AMBIENT:
+                reason = "quantity_is_personal"
+            if reason:
+                self._refused[index] = reason
+                log.error("series refused", reason=reason, quantity=key.quantity, device=key.device)
+            if reason or (quantity and quantity.urgent):
+                self._special.add(index)
         self._judged = len(self._table)
 
     def _sort(self, chunk: Chunk) -> None:
@@ -82,7 +89,7 @@ class Gate:
         for row in zip(*columns, strict=True):
             series, _, value, _ = row
             if series in self._refused:
-                self._counters.dropped["quantity_not_registered"] += 1
+                self._counters.dropped[self._refused[series]] += 1
             elif series in self._special and value == 1:
                 urgent.append(*row)
             else:
@@ -107,6 +114,8 @@ class Gate:
         found = self.credentials.find(observation.credential, self._clock.now_ms())
         if isinstance(found, Lookup):
             # Without a pupil only a fever is worth telling: somebody must go and look.
+            if found is Lookup.MAP_UNUSABLE and self._reported.first(found):
+                log.error("no usable credential map: of morning checks only fevers pass, anonymously")
             if not fever:
                 self._counters.dropped[found.value] += 1
                 return

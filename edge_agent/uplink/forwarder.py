@@ -1,4 +1,9 @@
-"""The transport-free half of the uplink: what to send next, and what an answer means."""
+"""The transport-free half of the uplink: what to send next, and what an answer means.
+
+A full disk can refuse any change of the buffer. That ends nothing here: it is logged once and
+counted, and the same change comes again with the next poll or, as the batch stays unanswered and is
+sent again, with the next answer.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +16,19 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge_agent.alarm import LocalAlarm
-from edge_agent.buffer.contract import BatchId, Buffer, Leased
+from edge_agent.buffer.contract import BatchId, Buffer, BufferFullError, Leased
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.uplink.contract import Outgoing
 from foundation.logs import FirstOnly
 from telemetry.ack import Ack, AckError, decode_ack
-from telemetry.batch import FORMAT, GAPS_MAX, Gap, Header, encode_payload
+from telemetry.batch import FORMAT, GAPS_MAX, Gap, Header, encode_payload, shift_records
 from telemetry.envelope import EnvelopeError, Kind, Signer, open_envelope, verify
 from telemetry.ranges import RangeSet
 from telemetry.status import Status, encode_status
 
 URGENT_RESERVE: Final = 8
-"""Urgent batches that may be on their way although the window is full of bulk ones."""
+"""Urgent batches that may be on their way although the window is full."""
 POLL_S: Final = 1.0
 
 log = structlog.get_logger()
@@ -84,6 +89,7 @@ class Forwarder:
 
     async def _resend_all(self) -> None:
         """Nothing under way is believed to arrive any more."""
+        self._counters.batches_unanswered += len(self._flights)
         self._flights.clear()
         await self._buffer.keep()
         self._wake.set()
@@ -91,8 +97,7 @@ class Forwarder:
     async def next(self) -> Sequence[Outgoing]:
         while True:
             self._wake.clear()
-            await self._expire()
-            outgoing = [self._pack(leased, gaps) for leased, gaps in await self._lease()]
+            outgoing = await self._batches()
             if self._now_s() >= self._next_status_s:
                 self._next_status_s = self._now_s() + self._status_interval_s
                 payload = encode_status(self._status())
@@ -109,6 +114,19 @@ class Forwarder:
     def _now_s() -> float:
         return asyncio.get_running_loop().time()
 
+    async def _batches(self) -> list[Outgoing]:
+        await self._expire()
+        try:
+            return [self._pack(leased, gaps) for leased, gaps in await self._lease()]
+        except BufferFullError as error:
+            self._note_full(error)
+            return []
+
+    def _note_full(self, error: BufferFullError) -> None:
+        self._counters.disk_full += 1
+        if self._reported.first("disk full"):
+            log.error("buffer cannot be changed, tried again later", error=str(error))
+
     async def _expire(self) -> None:
         """Frees batches whose acknowledgement is overdue, so that they are sent again."""
         before_s = self._now_s() - self._resend_s
@@ -116,38 +134,40 @@ class Forwarder:
         if overdue:
             for id_ in overdue:
                 del self._flights[id_]
-            self._counters.batches_resent += len(overdue)
+            self._counters.batches_unanswered += len(overdue)
+            if self._reported.first("no answer"):
+                log.warning(
+                    "collector does not answer; batches are kept and sent again", after_s=self._resend_s
+                )
             await self._buffer.keep(overdue)
 
     async def _lease(self) -> list[tuple[Leased, tuple[Gap, ...]]]:
-        urgent = sum(id_.stream == "urgent" for id_ in self._flights)
-        room = self._window_batches - (len(self._flights) - urgent)
-        if self._buffer.stats().urgent_batches > urgent:
-            room = max(room, 0) + max(URGENT_RESERVE - urgent, 0)
-        if room <= 0:
+        """What may be sent now: urgent batches first, and with the first batch all pending gaps, again
+        and again until a batch that carried them is stored.
+        """
+        room = self._window_batches - len(self._flights)
+        # Bulk readings wait until the time is known; urgent ones never do.
+        bulk_room = max(room, 0) if self._clock.plausible else 0
+        flying = sum(id_.stream == "urgent" for id_ in self._flights)
+        urgent_room = min(self._buffer.stats().urgent_batches - flying, room + URGENT_RESERVE)
+        if max(bulk_room, urgent_room) <= 0:
             return []
-        leased = await self._buffer.lease(room)
-        bulk_room = self._window_batches - (len(self._flights) - urgent)
-        if not self._clock.plausible:
-            bulk_room = 0  # bulk readings wait until the time is known; urgent ones never do
-        taken: list[Leased] = []
-        returned: list[BatchId] = []
-        for batch in leased:
-            if batch.id.stream == "bulk":
-                bulk_room -= 1
-                if bulk_room < 0:
-                    returned.append(batch.id)
-                    continue
-            taken.append(batch)
-        if returned:
-            await self._buffer.keep(returned)
-        # All pending gaps ride with the first batch of the group, and again until one is stored.
-        gaps = await self._buffer.gaps(GAPS_MAX) if taken else ()
-        return [(batch, gaps if at == 0 else ()) for at, batch in enumerate(taken)]
+        leased = await self._buffer.lease(max(bulk_room, urgent_room))
+        taken = [one for at, one in enumerate(leased) if at < bulk_room or one.id.stream == "urgent"]
+        try:
+            gaps = await self._buffer.gaps(GAPS_MAX) if taken else ()
+        except BufferFullError:
+            await self._buffer.keep([one.id for one in leased])
+            raise
+        if len(taken) < len(leased):
+            await self._buffer.keep([one.id for one in leased if one not in taken])
+        return [(one, gaps if at == 0 else ()) for at, one in enumerate(taken)]
 
     def _pack(self, leased: Leased, gaps: tuple[Gap, ...]) -> Outgoing:
         item, id_ = leased.item, leased.id
         base_ms, clock = self._clock.correct(item.time_base_ms, item.clock, item.boot, item.clock_offset_ms)
+        shift_ms = base_ms - item.time_base_ms
+        body = shift_records(item.body, shift_ms) if shift_ms and item.records else item.body
         header = Header(
             format=FORMAT,
             school=self._school,
@@ -166,7 +186,7 @@ class Forwarder:
         )
         self._flights[id_] = _Flight(self._now_s(), gaps)
         self._counters.batches_sent += 1
-        envelope = self._signer.wrap(Kind.BATCH, encode_payload(header, item.body))
+        envelope = self._signer.wrap(Kind.BATCH, encode_payload(header, body))
         return Outgoing("urgent" if id_.stream == "urgent" else "batch", envelope)
 
     async def answered(self, data: bytes) -> None:
@@ -177,7 +197,12 @@ class Forwarder:
             if self._reported.first(str(error)):
                 log.warning("answer refused; is collector.public_key right?", error=str(error))
             return
-        await self._apply(ack)
+        try:
+            await self._apply(ack)
+            if self._reported.forget("disk full"):
+                log.info("buffer can be changed again")
+        except BufferFullError as error:
+            self._note_full(error)
         self._wake.set()
         self._answered.set()
 
@@ -200,24 +225,22 @@ class Forwarder:
         if ack.is_greeting:
             await self._resend_all()
             return
+        if self._reported.forget("no answer"):
+            log.info("collector answers again")
         stream, generation = ack.stream, ack.generation
-        received = RangeSet((*ack.received, *ack.stored))
-        received.update((one.sequence, one.sequence) for one in ack.rejected)
-        self._alarm.received(stream, generation, received)
-        if ack.received:
-            await self._buffer.received(stream, generation, ack.received)
-        if ack.stored:
-            stored = RangeSet(ack.stored)
+        self._alarm.received(stream, generation, RangeSet((*ack.received, *ack.stored)))
+        if ack.stored:  # before the rest: on a full disk it makes room
             removed = await self._buffer.accept(stream, generation, ack.stored)
             self._counters.readings_stored += removed.readings
             self._counters.records_stored += removed.records
-            await self._land(stream, generation, stored)
+            await self._land(stream, generation, RangeSet(ack.stored))
+        if ack.received:
+            await self._buffer.received(stream, generation, ack.received)
         for one in ack.rejected:
+            # The local alarm stays: nobody at the collector has seen the event.
             id_ = BatchId(stream, generation, one.sequence)
-            self._flights.pop(id_, None)
             await self._buffer.reject(id_, one.reason)
-            if self._reported.first(("rejected", one.reason)):
-                log.error("collector refused a batch", reason=one.reason, sequence=one.sequence)
+            self._flights.pop(id_, None)
 
     async def _land(self, stream: str, generation: str, stored: RangeSet) -> None:
         landed = [

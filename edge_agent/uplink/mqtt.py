@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 
 from edge_agent.uplink.contract import Outbox, UplinkError
@@ -40,9 +39,13 @@ class MqttUplink:
     async def _send(self, outbox: Outbox, link: Link) -> None:
         while True:
             outgoing = await outbox.next()
-            await asyncio.gather(
-                *(link.publish(topic(self._school, self._gateway, one.leaf), one.data) for one in outgoing)
-            )
+            publishing = {
+                f"uplink-publish-{number}": link.publish(
+                    topic(self._school, self._gateway, one.leaf), one.data
+                )
+                for number, one in enumerate(outgoing)
+            }
+            await run_together(**publishing)
 
     @staticmethod
     async def _receive(outbox: Outbox, link: Link) -> None:
