@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from device_profiles.checks import CheckReader
 from device_profiles.paths import ABSENT, Step, walk
+from device_profiles.registry import mqtt_json_spec
 from device_profiles.schema import ADDRESS, FieldRow, check_filter
 from device_profiles.times import TimeLimits, doubt_time, read_time_ms
 from device_profiles.values import VALUE_MAX, ValueReader
@@ -83,7 +84,7 @@ class DeviceDecoder:
         zone: tzinfo,
         time_limits: TimeLimits,
     ) -> None:
-        spec = profile.spec
+        spec = mqtt_json_spec(profile)
         self.device = device
         self.place = place
         self.model = profile.id
@@ -286,11 +287,11 @@ def bind(
     device, place: the ids under which its series stand. address: what the profile's topics and
     `where` are filled in with. topics: filters instead of the profile's, for a gateway of another
     base topic. zone: of device times that name none. Raises ValueError for an address or topic
-    that cannot be.
+    that cannot be, and for a profile of another transport.
     """
     if not address or any(sign in address for sign in "+#\0"):
         raise ValueError(f"address {address!r} cannot stand in a topic: it is empty or has +, # or NUL")
-    filters = tuple(topic.replace(ADDRESS, address) for topic in topics or profile.spec.topics)
+    filters = tuple(topic.replace(ADDRESS, address) for topic in topics or mqtt_json_spec(profile).topics)
     for topic in filters:
         check_filter(topic)
     return DeviceDecoder(

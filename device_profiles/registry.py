@@ -7,10 +7,12 @@ when it is asked for.
 from __future__ import annotations
 
 import re
+import tomllib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from device_profiles.modbus_schema import ModbusProfile
 from device_profiles.schema import MqttJsonProfile
 from foundation import tomlfile
 from foundation.tomlfile import FileProblems, Problem
@@ -22,12 +24,24 @@ BUNDLED: Final = Path(__file__).parent / "catalogue"
 _PART: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
+MQTT_JSON: Final = "mqtt-json"
+MODBUS: Final = "modbus"
+_KINDS: Final[dict[str, type[MqttJsonProfile | ModbusProfile]]] = {
+    MQTT_JSON: MqttJsonProfile,
+    MODBUS: ModbusProfile,
+}
+
+
 class Profile(NamedTuple):
     """A device model's profile. `origin` is the file it was read from."""
 
     id: str
     origin: str
-    spec: MqttJsonProfile
+    spec: MqttJsonProfile | ModbusProfile
+
+
+class WrongTransportError(ValueError):
+    """A device is configured under a transport that its profile is not for."""
 
 
 class ProfileNotFoundError(LookupError):
@@ -46,7 +60,40 @@ def load_profile(path: Path) -> Profile:
                 )
             ]
         )
-    return Profile(f"{family}/{model}", str(path), tomlfile.load(path, MqttJsonProfile))
+    spec = tomlfile.load(path, _kind(path))
+    return Profile(f"{family}/{model}", str(path), spec)
+
+
+def _kind(path: Path) -> type[MqttJsonProfile | ModbusProfile]:
+    """The model of the file's transport. A file that cannot be read is for `tomlfile` to explain."""
+    try:
+        text = path.read_text("utf-8-sig")
+        transport = tomllib.loads(text).get("transport", MQTT_JSON)
+    except (OSError, ValueError, RecursionError):
+        return MqttJsonProfile
+    if not isinstance(transport, str) or transport not in _KINDS:
+        expected = " or ".join(f'"{name}"' for name in _KINDS)
+        line = tomlfile.find_line(text, ("transport",))
+        raise FileProblems([Problem(f"{path}:{line}", f"transport must be {expected} (found {transport!r})")])
+    return _KINDS[transport]
+
+
+def mqtt_json_spec(profile: Profile) -> MqttJsonProfile:
+    """The content of a profile for MQTT. Raises WrongTransportError."""
+    if isinstance(profile.spec, MqttJsonProfile):
+        return profile.spec
+    raise WrongTransportError(_wrong(profile, "is no device that publishes JSON over MQTT"))
+
+
+def modbus_spec(profile: Profile) -> ModbusProfile:
+    """The content of a profile for Modbus. Raises WrongTransportError."""
+    if isinstance(profile.spec, ModbusProfile):
+        return profile.spec
+    raise WrongTransportError(_wrong(profile, "is no device that answers Modbus"))
+
+
+def _wrong(profile: Profile, what: str) -> str:
+    return f'profile {profile.id} {what}: its transport is "{profile.spec.transport}"'
 
 
 class Catalogue:

@@ -1,7 +1,7 @@
 """What a profile file may say. docs/profiles.md explains every setting with an example.
 
-A profile is rows of data about one device model. Models of other transports (Modbus, BLE, serial)
-will be siblings of `MqttJsonProfile`, told apart by `transport`.
+A profile is rows of data about one device model. Models of other transports are siblings of
+`MqttJsonProfile`, told apart by `transport`: see `device_profiles.modbus_schema`.
 """
 
 from __future__ import annotations
@@ -81,22 +81,16 @@ def find_quantity(name: str) -> Quantity:
     return found
 
 
-class FieldRow(ProfileModel):
-    """One value of the message: what it is, where it stands, how it is written."""
+class ValueRow(ProfileModel):
+    """One value of a device, however it travels: what it is, in which unit, which raw values mean what."""
 
     quantity: str
-    path: Path
-    other_paths: Annotated[tuple[Path, ...], Tuple] = ()
     unit: str | None = Field(default=None, validate_default=True)
-    unit_from: UnitFrom | None = None
     scale: Number = 1.0
     offset: Number = 0.0
     decimals: int | None = Field(default=None, ge=0, le=6)
     invert: bool = False
     map: dict[str, Number] | None = Field(default=None, min_length=1)
-    missing: Annotated[tuple[RawValue, ...], Tuple] = ()
-    uncertain: Annotated[tuple[RawValue, ...], Tuple] = ()
-    phases: Annotated[tuple[str, ...], Tuple] | None = Field(default=None, max_length=3)
     low: Number | None = None
     high: Number | None = None
     event: bool = False
@@ -105,6 +99,11 @@ class FieldRow(ProfileModel):
     @property
     def spec(self) -> Quantity:
         return QUANTITIES[self.quantity]
+
+    @property
+    def unit_is_told(self) -> bool:
+        """The message itself names the unit."""
+        return False
 
     @field_validator("quantity")
     @classmethod
@@ -117,26 +116,8 @@ class FieldRow(ProfileModel):
     def _convertible(cls, unit: str | None, info: ValidationInfo) -> str | None:
         quantity = QUANTITIES.get(info.data.get("quantity", ""))
         if unit is not None and quantity is not None:
-            _check_unit(unit, quantity)
+            check_unit(unit, quantity)
         return unit
-
-    @field_validator("unit_from")
-    @classmethod
-    def _all_convertible(cls, unit_from: UnitFrom | None, info: ValidationInfo) -> UnitFrom | None:
-        quantity = QUANTITIES.get(info.data.get("quantity", ""))
-        if unit_from is not None and quantity is not None:
-            for unit in unit_from.map.values():
-                _check_unit(unit, quantity)
-        return unit_from
-
-    @field_validator("phases")
-    @classmethod
-    def _phases_fit(cls, phases: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
-        quantity = QUANTITIES.get(info.data.get("quantity", ""))
-        for name in phases or ():
-            if quantity is not None and find_quantity(name).unit != quantity.unit:
-                raise ValueError(f"{name} is not in {quantity.unit}, the unit of {quantity.name}")
-        return phases
 
     @field_validator("low", "high")
     @classmethod
@@ -158,13 +139,13 @@ class FieldRow(ProfileModel):
         return states
 
     @model_validator(mode="after")
-    def _consistent(self) -> FieldRow:
+    def _value_is_consistent(self) -> ValueRow:
         quantity = self.spec
-        if self.unit is None and self.unit_from is None and not quantity.is_bool:
+        if self.unit is None and not self.unit_is_told and not quantity.is_bool:
             raise ValueError(
                 f"unit is missing: say what the device sends, one of {', '.join(accepted_units(quantity))}"
             )
-        linear = self.scale != 1 or self.offset != 0 or self.unit_from is not None
+        linear = self.scale != 1 or self.offset != 0 or self.unit_is_told
         if self.scale == 0:
             raise ValueError("scale must not be 0")
         if linear and (quantity.is_bool or self.map is not None):
@@ -182,7 +163,40 @@ class FieldRow(ProfileModel):
         return self
 
 
-def _check_unit(unit: str, quantity: Quantity) -> None:
+class FieldRow(ValueRow):
+    """One value of a JSON message: where it stands, and how it is written."""
+
+    path: Path
+    other_paths: Annotated[tuple[Path, ...], Tuple] = ()
+    unit_from: UnitFrom | None = None
+    missing: Annotated[tuple[RawValue, ...], Tuple] = ()
+    uncertain: Annotated[tuple[RawValue, ...], Tuple] = ()
+    phases: Annotated[tuple[str, ...], Tuple] | None = Field(default=None, max_length=3)
+
+    @property
+    def unit_is_told(self) -> bool:
+        return self.unit_from is not None
+
+    @field_validator("unit_from")
+    @classmethod
+    def _all_convertible(cls, unit_from: UnitFrom | None, info: ValidationInfo) -> UnitFrom | None:
+        quantity = QUANTITIES.get(info.data.get("quantity", ""))
+        if unit_from is not None and quantity is not None:
+            for unit in unit_from.map.values():
+                check_unit(unit, quantity)
+        return unit_from
+
+    @field_validator("phases")
+    @classmethod
+    def _phases_fit(cls, phases: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        quantity = QUANTITIES.get(info.data.get("quantity", ""))
+        for name in phases or ():
+            if quantity is not None and find_quantity(name).unit != quantity.unit:
+                raise ValueError(f"{name} is not in {quantity.unit}, the unit of {quantity.name}")
+        return phases
+
+
+def check_unit(unit: str, quantity: Quantity) -> None:
     if conversion(unit, quantity) is None:
         raise ValueError(
             f"cannot become {quantity.unit}, the unit of {quantity.name}; "

@@ -104,7 +104,7 @@ CASES = {
     "no address": ('"x/{address}"', '"x/y"', "must contain {address} to tell devices apart"),
     "no filter": ('"x/{address}"', '"x+/{address}"', "FILE:5: topics 'x+/x' is no MQTT filter"),
     "braces": ('"x/{address}"', '"{base}/{address}"', "FILE:5: topics '{base}/{address}' has braces"),
-    "transport": ('"mqtt-json"', '"mqtt"', "FILE:1: transport Input should be 'mqtt-json' (found 'mqtt')"),
+    "transport": ('"mqtt-json"', '"mqtt"', 'FILE:1: transport must be "mqtt-json" or "modbus" (found \'mqtt\')'),
     "no source": ('source = "https://example.org/manual"\n', "", "FILE:1: source is missing"),
     "record and fields": (
         'vendor = "Example"', 'vendor = "Example"\nrecord = "morning-check-v1"',
@@ -122,8 +122,8 @@ def test_an_error_says_where_and_what(tmp_path: Path, old: str, new: str, messag
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     told = _problem(tmp_path, 'path = ["t"]\nunit = "Cel"', 'path = 1\nunit = "ppm"\nlwo = 3')
     assert [line.split()[1] for line in told.splitlines()] == [
-        "fields[1].path",
         "fields[1].unit",
+        "fields[1].path",
         "fields[1].lwo",
     ]
 
