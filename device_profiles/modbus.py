@@ -110,6 +110,7 @@ class ModbusDecoder:
             _Field(row, table.index(SeriesKey(row.quantity, device, place, profile.id))) for row in rows
         ]
         self._rows = rows
+        self._blank = frozenset(spec.blank)
         self.reads: tuple[RegisterRead, ...] = plan_reads(
             rows,
             registers_max=min(registers_max or spec.registers_max, spec.registers_max),
@@ -139,8 +140,8 @@ class ModbusDecoder:
         layout = self._layouts.get(read) or self._layout(read)
         if len(registers) != layout.length:
             return ("wrong_length",)
-        if self.spec.all_zero_is_missing and not any(registers):
-            return ("all_zero",)
+        if self._blank and registers[0] in self._blank and _is_uniform(registers):
+            return ("blank",)
         refused: list[str] = []
         quality = _UNCERTAIN if warming_up else _GOOD
         for layer in layout.layers:
@@ -193,6 +194,12 @@ class ModbusDecoder:
             for (reverse, little), layers in groups.items()
             for fields in layers
         )
+
+
+def _is_uniform(registers: Sequence[int]) -> bool:
+    """A single register is no pattern: 0 may well be 0.0 °C."""
+    first = registers[0]
+    return len(registers) > 1 and all(register == first for register in registers)
 
 
 def _layer(read: RegisterRead, fields: list[_Field], *, reverse: bool, little: bool) -> _Layer:

@@ -15,8 +15,9 @@ BITS_PER_REGISTER: Final = 16
 RegisterType = Literal["uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64", "bit"]
 WordOrder = Literal["hi-lo", "lo-hi"]
 ByteOrder = Literal["big", "little"]
-Address = Annotated[int, Field(ge=0, le=0xFFFF)]
-Unit = Annotated[int, Field(ge=1, le=247)]
+Word = Annotated[int, Field(ge=0, le=0xFFFF)]
+Unit = Annotated[int, Field(ge=1, le=254)]
+"""Up to 247 by the standard; some makers let a single device answer to 248 (PZEM) or 254 (Senseair)."""
 
 STRUCT_CODES: Final[dict[RegisterType, str]] = {
     "uint16": "H",
@@ -44,7 +45,7 @@ class RegisterRow(ValueRow):
     """One value in registers (FC 3, 4) or among bits (FC 1, 2). `address` counts from 0."""
 
     fc: Literal[1, 2, 3, 4]
-    address: Address
+    address: Word
     type: RegisterType
     bit: int | None = Field(default=None, ge=0, le=15)
     word_order: WordOrder | None = None
@@ -114,7 +115,7 @@ class Command(ProfileModel):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
     label: Text
     fc: Literal[5, 6, 15, 16]
-    address: Address
+    address: Word
     count: int = Field(default=1, ge=1, le=4)
     word_order: WordOrder = "hi-lo"
     values: dict[str, int] = Field(default_factory=dict)
@@ -195,12 +196,12 @@ class ModbusProfile(ProfileModel):
     serial: SerialLine = SerialLine()
     unit_id: Unit = 1
     registers_max: int = Field(default=REGISTERS_MAX, ge=1, le=REGISTERS_MAX)
-    gap_max: int = Field(default=4, ge=0, le=REGISTERS_MAX)
+    gap_max: int = Field(default=8, ge=0, le=REGISTERS_MAX)
     poll_interval_s: Number = Field(default=10.0, ge=0.1, le=86_400)
     warm_up_s: Number = Field(default=0.0, ge=0, le=86_400)
     word_order: WordOrder = "hi-lo"
     byte_order: ByteOrder = "big"
-    all_zero_is_missing: bool = False
+    blank: Annotated[tuple[Word, ...], Tuple] = ()
     fields: Annotated[tuple[RegisterRow, ...], Tuple] = Field(min_length=1)
     commands: Annotated[tuple[Command, ...], Tuple] = ()
     examples: Annotated[tuple[ModbusExample, ...], Tuple] = Field(min_length=1)
