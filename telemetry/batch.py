@@ -265,7 +265,7 @@ def peek_identity(payload: bytes) -> Identity | None:
     """Which batch this claims to be, also in a format we do not know; None when even that is gone."""
     try:
         identity = _decode_identity(payload).header
-    except (msgspec.MsgspecError, RecursionError):
+    except DECODING_ERRORS:
         return None
     return identity if identity.sequence >= 1 and 1 <= len(identity.generation) <= 64 else None
 
