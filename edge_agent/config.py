@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from device_profiles.registry import Catalogue, ProfileNotFoundError
+from edge_agent.drivers.modbus.config import ModbusSource, find_problems
 from edge_agent.drivers.mqtt_config import MqttSource, bind_device
 from foundation.broker import BrokerSettings
 from foundation.keyfiles import parse_public
@@ -140,14 +141,16 @@ class GatewayConfig(StrictModel):
     profile_dirs: tuple[Path, ...] = ()
     """Folders with profiles of the school's own, beside the bundled catalogue."""
     mqtt: tuple[MqttSource, ...] = ()
+    modbus: tuple[ModbusSource, ...] = ()
 
     @model_validator(mode="after")
     def _devices_are_unique(self) -> GatewayConfig:
         seen: set[str] = set()
         names: set[str] = set()
-        for source in self.mqtt:
+        sources: tuple[MqttSource | ModbusSource, ...] = (*self.mqtt, *self.modbus)
+        for source in sources:
             if source.name in names:
-                raise ValueError(f"two [[mqtt]] sources are called {source.name!r}")
+                raise ValueError(f"two sources of devices are called {source.name!r}")
             names.add(source.name)
             for device in source.devices:
                 if device.id in seen:
@@ -221,5 +224,7 @@ def _check_devices(path: Path, config: GatewayConfig) -> None:
             if same != device.id:
                 message = f"device {device.id}: has the same profile, address and topics as {same}"
                 problems.append(Problem(f"{path}:{line}", message))
+    for location, message in find_problems(config.modbus, catalogue):
+        problems.append(Problem(f"{path}:{find_line(text, location)}", message))
     if problems:
         raise FileProblems(problems)

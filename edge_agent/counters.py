@@ -4,11 +4,41 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from edge_agent.buffer.contract import BufferStats
+
+
+@dataclass(slots=True)
+class DeviceCounters:
+    """How a device that is asked has fared since the start.
+
+    polls: times it was asked; timeouts, garbled: of these without an answer, or with one that
+    cannot be believed. exceptions: answers that refuse. missed: polls left out because the bus had
+    no time. quarantines: times it was given up for a while. silent: it is given up now.
+    """
+
+    polls: int = 0
+    timeouts: int = 0
+    garbled: int = 0
+    exceptions: int = 0
+    missed: int = 0
+    quarantines: int = 0
+    silent: bool = False
+    last_seen_ms: int | None = None
+
+
+_POLLED = (
+    ("polls", "Times a device was asked"),
+    ("timeouts", "Polls without an answer"),
+    ("garbled", "Polls with an answer that cannot be believed"),
+    ("exceptions", "Answers that refuse"),
+    ("missed", "Polls left out because the bus had no time"),
+    ("quarantines", "Times a device was given up for a while"),
+)
 
 
 class Counters:
@@ -31,6 +61,8 @@ class Counters:
         self.disk_full = 0
         self.dropped: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
+        self.devices: dict[str, DeviceCounters] = {}
+        """Of devices that the gateway asks, by id."""
 
     def drops(self, given_up: Mapping[str, int]) -> dict[str, int]:
         """Everything that went no further, by reason, with what the buffer gave up: for the status."""
@@ -81,6 +113,7 @@ class GatewayMetrics(Collector):
         for (device, reason), count in list(counters.refused.items()):
             refused.add_metric([device, reason], count)
         yield refused
+        yield from _device_metrics(counters.devices)
         stats = self._buffer()
         yield GaugeMetricFamily("campus_edge_buffer_batches", "Batches in the buffer", stats.batches)
         yield GaugeMetricFamily("campus_edge_buffer_bytes", "Size of the buffer", stats.size_bytes)
@@ -93,3 +126,22 @@ class GatewayMetrics(Collector):
         for reason, count in stats.given_up.items():
             given_up.add_metric([reason], count)
         yield given_up
+
+
+def _device_metrics(devices: Mapping[str, DeviceCounters]) -> Iterable[Metric]:
+    rows = list(devices.items())
+    for name, help_ in _POLLED:
+        metric = CounterMetricFamily(f"campus_edge_device_{name}", help_, labels=["device"])
+        for device, counted in rows:
+            metric.add_metric([device], getattr(counted, name))
+        yield metric
+    silent = GaugeMetricFamily("campus_edge_device_silent", "1 while a device is given up", labels=["device"])
+    seen = GaugeMetricFamily(
+        "campus_edge_device_last_seen_seconds", "Unix time of a device's last answer", labels=["device"]
+    )
+    for device, counted in rows:
+        silent.add_metric([device], float(counted.silent))
+        if counted.last_seen_ms is not None:
+            seen.add_metric([device], counted.last_seen_ms / 1_000)
+    yield silent
+    yield seen

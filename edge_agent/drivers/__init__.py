@@ -41,7 +41,25 @@ def _mqtt(
     ]
 
 
-_FACTORIES: Final[dict[str, Factory]] = {"mqtt": _mqtt}
+def _modbus(
+    config: GatewayConfig,
+    catalogue: Catalogue,
+    table: SeriesTable,
+    clock: Clock,
+    counters: Counters,
+) -> Sequence[Driver]:
+    if not config.modbus:
+        return []
+    # pymodbus is loaded only where there is a bus to read: a gateway has little memory.
+    from edge_agent.drivers.modbus.driver import ModbusDriver  # noqa: PLC0415  # said above
+
+    return [
+        ModbusDriver(source, catalogue=catalogue, table=table, clock=clock, counters=counters)
+        for source in config.modbus
+    ]
+
+
+_FACTORIES: Final[dict[str, Factory]] = {"mqtt": _mqtt, "modbus": _modbus}
 """Transport → how its drivers are made from the configuration."""
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from device_profiles.modbus import ModbusDecoder, bind_modbus
-from device_profiles.modbus_schema import ModbusProfile
-from device_profiles.registry import Catalogue, Profile, ProfileNotFoundError
+from device_profiles.registry import Catalogue, ProfileNotFoundError, modbus_spec
 from edge_agent.drivers.mqtt_config import DeviceId, Place
 from foundation.tomlfile import FileProblems, StrictModel
 from foundation.tomllines import Location
@@ -41,6 +40,8 @@ class ModbusDevice(StrictModel):
     """One device: which model it is, where it stands, its unit number, and when it is asked.
 
     `interval_s` left out: as the profile says. `offset_s` moves it against its neighbours.
+    `registers_max`: fewer registers a request than the profile says, where a gateway between allows
+    less. `only`: the quantities this device is fitted with, where its profile knows more.
     """
 
     id: DeviceId
@@ -49,6 +50,8 @@ class ModbusDevice(StrictModel):
     unit: int = Field(ge=0, le=255)
     interval_s: float | None = Field(default=None, ge=0.1, le=86_400)
     offset_s: float = Field(default=0.0, ge=0, le=86_400)
+    registers_max: int | None = Field(default=None, ge=1, le=125)
+    only: tuple[str, ...] | None = Field(default=None, min_length=1)
 
 
 class ModbusSource(StrictModel):
@@ -77,25 +80,21 @@ class ModbusSource(StrictModel):
         return f"{self.tcp.host}:{self.tcp.port}"
 
 
-def modbus_profile(catalogue: Catalogue, profile_id: str) -> tuple[Profile, ModbusProfile]:
-    """A profile and what it says. Raises ProfileNotFoundError, FileProblems, and ValueError for a
-    profile of another transport.
-    """
-    profile = catalogue.get(profile_id)
-    if not isinstance(profile.spec, ModbusProfile):
-        raise ValueError(f"the profile {profile_id!r} is for {profile.spec.transport}, not for modbus")
-    return profile, profile.spec
-
-
 def bind_device(device: ModbusDevice, catalogue: Catalogue, table: SeriesTable) -> ModbusDecoder:
-    """The decoder of a configured device. Raises as `modbus_profile`."""
-    profile, _ = modbus_profile(catalogue, device.profile)
-    return bind_modbus(profile, device=device.id, place=device.place, table=table)
+    """The decoder of a configured device. Raises ProfileNotFoundError, FileProblems for a profile
+    that cannot be used, and ValueError for a profile of another transport or a quantity it lacks.
+    """
+    return bind_modbus(
+        catalogue.get(device.profile),
+        device=device.id,
+        place=device.place,
+        table=table,
+        registers_max=device.registers_max,
+        only=device.only,
+    )
 
 
-def find_problems(
-    sources: Sequence[ModbusSource], catalogue: Catalogue
-) -> Iterator[tuple[Location, str]]:
+def find_problems(sources: Sequence[ModbusSource], catalogue: Catalogue) -> Iterator[tuple[Location, str]]:
     """What cannot work although each setting by itself is good: where, and why."""
     buses: dict[str, str] = {}
     for at, source in enumerate(sources):
@@ -109,7 +108,10 @@ def find_problems(
         for number, device in enumerate(source.devices):
             place = (*here, "devices", number)
             if device.unit in units:
-                yield (*place, "unit"), f"device {device.id}: {units[device.unit]} has unit {device.unit} already"
+                yield (
+                    (*place, "unit"),
+                    f"device {device.id}: {units[device.unit]} has unit {device.unit} already",
+                )
             units.setdefault(device.unit, device.id)
             if source.serial is not None and not 1 <= device.unit <= 247:
                 yield (*place, "unit"), f"device {device.id}: a unit on a serial bus is 1 to 247"
@@ -126,7 +128,7 @@ def find_problems(
 def serial_settings(source: ModbusSource, catalogue: Catalogue) -> tuple[int, Parity, int]:
     """Baud, parity and stop bits of a serial bus: as configured, else as its profiles say."""
     assert source.serial is not None
-    default = modbus_profile(catalogue, source.devices[0].profile)[1].serial
+    default = modbus_spec(catalogue.get(source.devices[0].profile)).serial
     port = source.serial
     return (
         port.baud or default.baud,
@@ -135,10 +137,8 @@ def serial_settings(source: ModbusSource, catalogue: Catalogue) -> tuple[int, Pa
     )
 
 
-def _unsettled(
-    source: ModbusSource, port: SerialPort, catalogue: Catalogue
-) -> Iterator[tuple[str, str]]:
-    lines = [modbus_profile(catalogue, device.profile)[1].serial for device in source.devices]
+def _unsettled(source: ModbusSource, port: SerialPort, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+    lines = [modbus_spec(catalogue.get(device.profile)).serial for device in source.devices]
     for setting in ("baud", "parity", "stop_bits"):
         if getattr(port, setting) is None:
             told = sorted({str(getattr(line, setting)) for line in lines})

@@ -14,10 +14,8 @@ from device_profiles.modbus import RegisterRead
 from edge_agent.drivers.modbus import requests
 from edge_agent.drivers.modbus.requests import Request
 
-LATE_S_MAX: Final = 10.0
-"""After so long an answer does not come any more: no device in the catalogue holds one back longer
-than a second.
-"""
+LATE_S_MAX: Final = 5.0
+"""After so long an answer does not come any more. It matters only where no shorter question exists."""
 
 _Shape = tuple[int, int]
 

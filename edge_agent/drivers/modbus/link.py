@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from device_profiles.rtu import EXCEPTION_NAMES
 from edge_agent.drivers.modbus.requests import Request
 
 
@@ -33,21 +34,10 @@ class RefusedError(LinkError):
     """The device refused with an exception code."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"exception {code} ({EXCEPTIONS.get(code, 'unknown')})")
+        super().__init__(f"exception {code} ({EXCEPTION_NAMES.get(code, 'unknown')})")
         self.code = code
 
 
-EXCEPTIONS = {
-    1: "function not supported",
-    2: "no such address",
-    3: "value not allowed",
-    4: "device failure",
-    5: "acknowledged, not done yet",
-    6: "device busy",
-    8: "memory error",
-    10: "gateway has no path",
-    11: "no answer behind the gateway",
-}
 GATEWAY_SILENT = (10, 11)
 """What a gateway says in place of a unit that does not answer."""
 

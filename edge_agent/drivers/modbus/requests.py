@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 READ_COILS: Final = 1
@@ -46,6 +47,7 @@ class Request(NamedTuple):
         return self.reply_bytes > len(self.reply_start)
 
 
+@lru_cache(maxsize=4_096)
 def read(fc: int, address: int, count: int) -> Request:
     """Reads coils (1), discrete inputs (2), holding (3) or input registers (4). Raises ValueError."""
     if fc not in _READS:
@@ -125,5 +127,5 @@ def _word(value: int) -> int:
 
 
 def _check(address: int, count: int, count_max: int) -> None:
-    if not (1 <= count <= count_max and 0 <= address and address + count <= 0x1_0000):
+    if not (1 <= count <= count_max and address >= 0 and address + count <= 0x1_0000):
         raise ValueError(f"{count} from address {address} cannot be asked for at once")

@@ -1,0 +1,1 @@
+"""Modbus RTU and TCP: one scheduler a bus, a breaker a device."""
