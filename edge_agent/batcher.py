@@ -156,6 +156,7 @@ class Batcher:
                 self._close(self._bulk)
             if not await self._write():
                 await asyncio.sleep(RETRY_S)
+                self._wake.set()
         self._close(self._bulk)
         if not await self._write():
             self._drop(self._waiting, "disk_full")
