@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -64,6 +65,18 @@ class LogSection(StrictModel):
     format: LogFormat = "auto"
 
 
+class Name(StrictModel):
+    """What people call a place or a class."""
+
+    zh: Annotated[str, Field(min_length=1, max_length=60)]
+    en: Annotated[str, Field(min_length=1, max_length=60)]
+
+
+Code = Annotated[str, Field(min_length=1, max_length=256)]
+"""A place (`building` or `building/room`) or a class, as gateways send it."""
+NAMES_MAX = 5_000
+
+
 class CollectorConfig(StrictModel):
     """The whole file."""
 
@@ -73,6 +86,10 @@ class CollectorConfig(StrictModel):
     store: StoreSection = StoreSection()
     web: WebSection = WebSection()
     log: LogSection = LogSection()
+    places: dict[Code, Name] = Field(default_factory=dict, max_length=NAMES_MAX)
+    """Names of buildings and rooms; a place without one is shown by its code."""
+    classes: dict[Code, Name] = Field(default_factory=dict, max_length=NAMES_MAX)
+    """Names of classes."""
 
     @property
     def records_file(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Literal
 
@@ -18,8 +19,11 @@ class Hub:
 
     def __init__(self) -> None:
         self._listeners: set[_Listener] = set()
+        self.published: Counter[Topic] = Counter()
+        """Signals so far: what was made at the same count has missed none."""
 
     def publish(self, topic: Topic) -> None:
+        self.published[topic] += 1
         for listener in self._listeners:
             listener.topics.add(topic)
             listener.wake.set()

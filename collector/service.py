@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry
 
-from collector.config import CollectorConfig
+from collector.config import CollectorConfig, Name
 from collector.hub import Hub
 from collector.intake.line import BatchLine, wall_ms
 from collector.intake.metrics import LineMetrics
@@ -26,8 +26,10 @@ from collector.scenarios import event_rules
 from collector.series.contract import SeriesStore, StoreUnavailableError
 from collector.series.duckdb_store import DuckDbStore
 from collector.web.app import create_app
+from collector.web.labels import Labels
 from collector.web.parts import WebParts
 from collector.web.server import GRACEFUL_STOP_S, WebServer
+from collector.web.wording import Text
 from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key
 from telemetry.envelope import Signer
@@ -111,6 +113,7 @@ class Service:
             now_ms=wall_ms,
             behind_proxy=config.web.behind_proxy,
             host_names=frozenset(config.web.host_names),
+            labels=Labels(_texts(config.places), _texts(config.classes)),
         )
         server = WebServer(
             uvicorn.Config(
@@ -155,6 +158,10 @@ def _disk(folder: Path) -> str:
     except OSError as error:
         return f"data_dir cannot be read: {error.strerror}"
     return "ok" if free_bytes >= DISK_FREE_BYTES_MIN else f"only {free_bytes // 1024**2} MiB free"
+
+
+def _texts(names: Mapping[str, Name]) -> dict[str, Text]:
+    return {code: Text(name.zh, name.en) for code, name in names.items()}
 
 
 def _listen(host: str, port: int) -> socket.socket:

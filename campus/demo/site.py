@@ -5,6 +5,7 @@ They are the same files that a real site has, so they can be looked at, and used
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import time
@@ -16,7 +17,8 @@ from collector.records import Gateway, Records
 from foundation.commands import UsageError
 from foundation.keyfiles import create_secret, create_signing_key, public_text
 from simulators.layout import GatewayLayout, credential_map, gateways
-from simulators.school import SCHOOL_ID, School
+from simulators.pupils import class_label
+from simulators.school import BUILDINGS, SCHOOL_ID, School, place_label
 from telemetry.credential_map import encode_map
 from telemetry.envelope import key_id
 
@@ -58,7 +60,8 @@ def make_site(folder: Path, school: School, *, web_port: int, broker_port: int) 
     collector_file = folder / "collector" / "collector.toml"
     collector_file.write_text(
         f'mqtt = {broker}\n\n[collector]\nkey_file = "collector.key"\ndata_dir = "data"\n'
-        f'title = "{TITLE}"\n\n[web]\nport = {web_port}\n\n[log]\nlevel = "error"\n',
+        f'title = "{TITLE}"\n\n[web]\nport = {web_port}\n\n[log]\nlevel = "error"\n\n'
+        f"{_names_toml(school)}",
         encoding="utf-8",
     )
     records = Records.open(load_collector(collector_file).records_file)
@@ -82,6 +85,30 @@ def make_site(folder: Path, school: School, *, web_port: int, broker_port: int) 
     finally:
         records.close_now()
     return Site(folder, broker_port, collector_file, tuple(files))
+
+
+def _names_toml(school: School) -> str:
+    """Tables `places` and `classes`: what people call them."""
+    places = dict(BUILDINGS)
+    for place in sorted({device.place for device in school.devices}):
+        building = BUILDINGS[place.partition("/")[0]]
+        zh, en = (
+            whole.removeprefix(f"{part} ") for whole, part in zip(place_label(place), building, strict=True)
+        )
+        places[place] = (f"{zh} 教室", f"Room {en}") if zh.isdigit() else (zh, en)
+    classes = {id_: (class_label(id_), f"Class {id_}") for id_ in school.class_ids}
+    return "\n".join([*_table("places", places), "", *_table("classes", classes)]) + "\n"
+
+
+def _table(name: str, rows: dict[str, tuple[str, str]]) -> list[str]:
+    return [f"[{name}]"] + [
+        f"{_quoted(code)} = {{ zh = {_quoted(zh)}, en = {_quoted(en)} }}" for code, (zh, en) in rows.items()
+    ]
+
+
+def _quoted(text: str) -> str:
+    """These names as TOML strings, which JSON writes alike."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _gateway_toml(layout: GatewayLayout, broker: str, collector_key: str) -> str:

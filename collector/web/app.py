@@ -64,6 +64,7 @@ def create_app(parts: WebParts) -> FastAPI:
         openapi_tags=_TAGS,
     )
     app.state.parts = parts
+    app.state.rooms = page.share_rooms(parts)
     app.state.streams = EventStreams(parts.hub, parts.closing)
     api = APIRouter(prefix="/api/v1")
     for router in (series.router, gateways.router, alerts.router, live.router):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from collector.series.contract import SeriesInfo
-from collector.web import views
+from collector.web import tiles, views
 from collector.web.api.alerts import AlertId, acknowledge
 from collector.web.api.gateways import gateway_items
 from collector.web.api.parameters import SeriesFilter
 from collector.web.api.series import find_series
 from collector.web.parts import Parts, WebParts
+from collector.web.reasons import counts_text
+from collector.web.sharing import Shared
 from collector.web.wording import Language
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -23,6 +25,7 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 ROOMS_PER_PAGE: Final = 30
 ROOMS_MAX: Final = 600
 SERIES_SHOWN_MAX: Final = 20_000
+OPEN_ALERTS_READ_MAX: Final = 500
 OPEN_ALERTS_SHOWN: Final = 50
 ACKNOWLEDGED_ALERTS_SHOWN: Final = 20
 _COOKIE: Final = "lang"
@@ -56,8 +59,9 @@ async def whole_page(
         title=parts.title,
         time_zone=parts.time_zone.key,
         rooms_max=rooms,
+        rooms=await _rooms(request, parts, language, words, rooms),
+        filter=words,
         **await _alerts(parts, language),
-        **await _rooms(parts, language, words, rooms),
         **await _gateways(parts, language),
     )
     if lang in {"zh", "en"}:
@@ -80,7 +84,7 @@ async def rooms_part(
     rooms: _Rooms = ROOMS_PER_PAGE,
 ) -> Response:
     language = _language(request, lang)
-    return _render("rooms.html", language, **await _rooms(parts, language, words, rooms))
+    return _answer((await _rooms(request, parts, language, words, rooms)).html)
 
 
 @router.get("/parts/gateways")
@@ -112,47 +116,77 @@ def _language(request: Request, asked: str | None) -> Language:
     return "zh"
 
 
-def _render(template: str, language: Language, **values: object) -> HTMLResponse:
+class RoomsPart(NamedTuple):
+    """The rooms, rendered; `place_count` is that of the school, whatever the filter."""
+
+    html: Markup
+    place_count: int
+
+
+def share_rooms(parts: WebParts) -> Shared[RoomsPart]:
+    """Renderings of the rooms, which are the same for everybody who reads one language."""
+    return Shared(lambda: parts.hub.published["series"])
+
+
+def _fill(template: str, language: Language, **values: object) -> Markup:
     def say(zh: str, en: str) -> str:
         return zh if language == "zh" else en
 
-    html = _templates.get_template(template).render(lang=language, say=say, **values)
+    return Markup(_templates.get_template(template).render(lang=language, say=say, **values))  # noqa: S704  # escaped by the template
+
+
+def _render(template: str, language: Language, **values: object) -> HTMLResponse:
+    return _answer(_fill(template, language, **values))
+
+
+def _answer(html: str) -> HTMLResponse:
     return HTMLResponse(html, headers={"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"})
 
 
 async def _alerts(parts: WebParts, language: Language) -> dict[str, object]:
-    opened = await parts.records.find_alerts("open", None, OPEN_ALERTS_SHOWN)
+    """By when it happened: what a gateway sends late does not hide what is new."""
+    opened = await parts.records.find_alerts("open", None, OPEN_ALERTS_READ_MAX)
+    opened.sort(key=lambda one: (one.at_ms, one.id), reverse=True)
     seen = await parts.records.find_alerts("acknowledged", None, ACKNOWLEDGED_ALERTS_SHOWN)
     return {
-        "open_alerts": [views.alert(one, parts, language) for one in opened],
+        "open_alerts": [views.alert(one, parts, language) for one in opened[:OPEN_ALERTS_SHOWN]],
         "open_count": await parts.records.count_open_alerts(),
         "seen_alerts": [views.alert(one, parts, language) for one in seen],
     }
 
 
-async def _rooms(parts: WebParts, language: Language, filter_text: str, rooms_max: int) -> dict[str, object]:
+async def _rooms(
+    request: Request, parts: WebParts, language: Language, filter_text: str, rooms_max: int
+) -> RoomsPart:
+    shared: Shared[RoomsPart] = request.app.state.rooms
+    key = (language, filter_text, rooms_max)
+    return await shared.get(key, lambda: _make_rooms(parts, language, filter_text, rooms_max))
+
+
+async def _make_rooms(parts: WebParts, language: Language, filter_text: str, rooms_max: int) -> RoomsPart:
     found, more = await find_series(parts.store, SeriesFilter(), 0, SERIES_SHOWN_MAX)
-    shown, room_count = views.rooms(found, parts, language, filter_text.lower().split(), rooms_max)
-    return {
-        "rooms": shown,
-        "rooms_left": max(0, room_count - rooms_max),
-        "rooms_more": min(ROOMS_MAX, rooms_max * 2),
-        "filter": filter_text,
-        "series_count": len(found),
-        "series_left_out": more,
-        "place_count": _place_count(found),
-        "now_ms": parts.now_ms(),
-        "has_gateways": bool(found) or any(await parts.records.gateways()),
-    }
-
-
-def _place_count(found: list[SeriesInfo]) -> int:
-    return len({one.place for one in found})
+    shown, room_count = tiles.buildings(found, parts, language, filter_text.lower().split(), rooms_max)
+    place_count = len({one.place for one in found})
+    html = _fill(
+        "rooms.html",
+        language,
+        buildings=shown,
+        rooms_left=max(0, room_count - rooms_max),
+        rooms_more=min(ROOMS_MAX, rooms_max * 2),
+        filter=filter_text,
+        series_count=len(found),
+        series_left_out=more,
+        place_count=place_count,
+        chart_series=tiles.chart_series(found, parts),
+        now_ms=parts.now_ms(),
+        has_gateways=bool(found) or any(await parts.records.gateways()),
+    )
+    return RoomsPart(html, place_count)
 
 
 async def _gateways(parts: WebParts, language: Language) -> dict[str, object]:
     items = await gateway_items(parts)
     return {
         "gateways": [views.gateway(one, parts, language) for one in items],
-        "refused": views.counts_text(dict(parts.overview.refusals), language),
+        "refused": counts_text(dict(parts.overview.refusals), language),
     }

@@ -15,6 +15,7 @@ from collector.hub import Hub
 from collector.overview import Overview
 from collector.records import Records
 from collector.series.contract import SeriesStore
+from collector.web.labels import Labels
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class WebParts:
     `title` is the school's name as the page shows it. `health` tells of each component "ok" or, in a
     few words, its trouble. `now_ms` is the wall clock. `host_names` are further names by which
     browsers may call this server; `behind_proxy` leaves that check to the proxy. `time_zone` is the
-    school's. Setting `closing` ends every open event stream, so that a server can stop.
+    school's; `labels` are its names of places and classes. Setting `closing` ends every open event
+    stream, so that a server can stop.
     """
 
     title: str
@@ -37,6 +39,7 @@ class WebParts:
     now_ms: Callable[[], int]
     behind_proxy: bool = False
     host_names: frozenset[str] = frozenset()
+    labels: Labels = field(default_factory=Labels)
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

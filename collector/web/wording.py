@@ -58,19 +58,28 @@ SITES: Final = {
     "ear": Text("耳温", "ear"),
     "axillary": Text("腋温", "armpit"),
 }
-ALERT_KINDS: Final = {"fever": Text("发热", "Fever")}
-
-DROP_REASONS: Final = {
-    "dropped": Text("缓存已满丢弃", "dropped, buffer full"),
-    "thinned": Text("抽稀", "thinned"),
-    "damaged": Text("损坏", "damaged"),
-    "disk_full": Text("磁盘已满", "disk full"),
-    "rejected": Text("被拒收", "rejected"),
-    "quantity_not_registered": Text("量未登记", "quantity not registered"),
-    "unknown_card": Text("未知卡", "unknown card"),
-    "map_unusable": Text("卡表不可用", "card map unusable"),
-    "no_consent": Text("未获同意", "no consent"),
-    "driver_overflow": Text("来不及处理", "driver overflow"),
+ALERT_KINDS: Final = {
+    "fever": Text("发热", "Fever"),
+    "smoke": Text("烟雾报警", "Smoke alarm"),
+    "gas_alarm": Text("燃气报警", "Gas alarm"),
+    "panic": Text("紧急求助", "Call for help"),
+}
+ALERT_ADVICE: Final = {
+    "smoke": Text(
+        "请立即到现场查看，必要时疏散并拨打 119",
+        "Go and look at once; if in doubt, evacuate and call the fire brigade",
+    ),
+    "gas_alarm": Text(
+        "关闭阀门、开窗通风，勿动电器开关", "Close the valve, open the windows, touch no switch"
+    ),
+    "panic": Text("有人按下求助按钮，请立即前往", "Somebody has pressed the button; go there at once"),
+}
+"""What to do about an alert of a detector or a button."""
+CLOCK_WORDS: Final = {
+    "synced": Text("已同步", "synchronised"),
+    "holdover": Text("守时中", "holdover"),
+    "corrected": Text("已校正", "corrected"),
+    "unsynced": Text("未同步", "not synchronised"),
 }
 
 

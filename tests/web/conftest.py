@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -24,6 +25,7 @@ from collector.records import alerts as alert_rows
 from collector.series.contract import BatchKey, SeriesBatch
 from collector.series.duckdb_store import DuckDbStore
 from collector.web.app import WebParts, WebServer, create_app
+from collector.web.labels import Labels
 from telemetry.batch import Body
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import Reading, SeriesKey
@@ -33,6 +35,11 @@ Result = TypeVar("Result")
 SCHOOL, GATEWAY = "example-primary", "gw-north"
 NOW_MS = 1_788_220_862_500
 """2026-09-01 08:01:02.500 at school."""
+SAFETY: dict[str, object] = {
+    "device": "smoke-301", "place": "teaching-1/301", "pseudonym": None, "class_id": None, "site": None,
+    "value": 1.0, "unit": "bool", "limit": None,
+}  # fmt: skip
+"""What the alert of a detector has instead of a pupil."""
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
@@ -60,6 +67,11 @@ class School:
         )
         self.app = create_app(self.parts)
         self._sequence = 0
+
+    def name(self, labels: Labels) -> None:
+        """Gives places and classes names; before it is served."""
+        self.parts = replace(self.parts, labels=labels)
+        self.app = create_app(self.parts)
 
     @classmethod
     async def open(cls, folder: Path, now_ms: Callable[[], int]) -> Self:
@@ -163,6 +175,12 @@ class Running:
         assert self._serving is not None
         self.server.should_exit = True
         self._serving.result(timeout=30)
+
+    def restart(self, labels: Labels) -> None:
+        """As after a change of the configuration."""
+        self.end_serving()
+        self.school.name(labels)
+        self.serve(self.port)
 
     def stop(self) -> None:
         self.end_serving()

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, ViewportSize, expect
 
+from collector.web.labels import Labels
+from collector.web.wording import Text
 from telemetry.quality import ClockQuality
 from telemetry.status import Status
-from tests.web.conftest import GATEWAY, SCHOOL, Running, now_ms, reading
+from tests.web.conftest import GATEWAY, SAFETY, SCHOOL, Running, now_ms, reading
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 _MINUTE_MS = 60_000
 
 
@@ -90,7 +95,7 @@ def test_rooms_values_and_gateways(running: Running, watched: Watched) -> None:
     expect(room.get_by_role("region", name="door-301")).to_contain_text("开")
     expect(page.get_by_role("region", name="leak-1")).to_contain_text("漏水")
     expect(page.get_by_role("region", name="网关")).to_contain_text(
-        re.compile(r"gw-north.*4\.0 kB.*2 ", re.DOTALL)
+        re.compile(r"gw-north.*3 批 · 4\.0 kB.*空值 2.*已同步", re.DOTALL)
     )
     expect(page.locator(".calm")).to_have_text("没有需要处理的告警")
 
@@ -201,6 +206,64 @@ def test_a_chart_draws_changes_range_and_is_live(running: Running, watched: Watc
     expect(page.get_by_role("link", name=re.compile("二氧化碳.*1111"))).to_be_focused()
 
 
+def test_on_a_wide_screen_a_chart_is_open_by_itself_until_it_is_closed(
+    running: Running, watched: Watched
+) -> None:
+    watched.open()
+    chart = watched.page.locator("#chart")
+    expect(chart).to_be_hidden()
+    fill(running)
+    running.publish("series")
+    expect(chart.get_by_role("heading")).to_have_text("二氧化碳")
+    expect(chart.locator("#chart-place")).to_have_text("teaching-1 · 301 · air-301")
+    expect(watched.page.locator("#plot canvas")).to_be_visible()
+    assert drawn_columns(watched.page) > 100
+    assert urlsplit(watched.page.url).fragment == ""
+    assert watched.page.evaluate("document.activeElement === document.body")
+    expect(watched.page.locator("[aria-current]")).to_contain_text("二氧化碳")
+    # somebody's own choice is kept, also over a reload
+    watched.page.get_by_role("region", name="air-302").get_by_role("link", name="温度").click()
+    expect(chart.get_by_role("heading")).to_have_text("温度")
+    watched.page.reload()
+    expect(chart.locator("#chart-place")).to_have_text("teaching-1 · 302 · air-302")
+    expect(chart.get_by_role("heading")).to_have_text("温度")
+    chart.get_by_role("button", name="关闭图表").click()
+    expect(chart).to_be_hidden()
+    with watched.page.expect_response("**/parts/rooms*"):
+        running.publish("series")
+    running.call(running.school.add([reading("co2", 1777, time_ms=now_ms())]))
+    running.publish("series")
+    expect(watched.page.get_by_role("region", name="air-301")).to_contain_text("1777")
+    expect(chart).to_be_hidden()
+
+
+def test_on_a_phone_a_chart_comes_with_a_tap_only(running: Running, watched: Watched) -> None:
+    fill(running)
+    watched.page.set_viewport_size(PHONE)
+    page = watched.open()
+    chart = page.locator("#chart")
+    with page.expect_response("**/parts/rooms*"):
+        running.publish("series")
+    expect(chart).to_be_hidden()
+    page.set_viewport_size(DESKTOP)
+    expect(chart).to_be_visible()
+    page.set_viewport_size(PHONE)
+    expect(chart).to_be_hidden()
+
+
+def test_young_data_fill_the_chart(running: Running, watched: Watched) -> None:
+    now = now_ms()
+    running.call(
+        running.school.add(
+            [reading("co2", 800 + second, time_ms=now - second * 1_000) for second in range(90)]
+        )
+    )
+    page = watched.open()
+    expect(page.locator("#chart-summary")).to_contain_text("最高 889 ppm")
+    # an axis of an hour would give them a fortieth of the width
+    assert drawn_columns(page) > 200
+
+
 def test_a_chart_can_be_linked_to_and_draws_states(running: Running, watched: Watched) -> None:
     fill(running)
     series = next(one.id for one in running.call(running.school.store.series()) if one.quantity == "open")
@@ -306,6 +369,57 @@ def test_a_part_that_fails_does_not_replace_what_is_shown(running: Running, watc
     running.publish("alerts")
     expect(page.locator("#offline")).to_be_hidden()
     watched.troubles[:] = [trouble for trouble in watched.troubles if "503" not in trouble]
+
+
+def test_names_of_places_and_classes(running: Running, watched: Watched) -> None:
+    fill(running)
+    labels = Labels(
+        {"teaching-1": Text("教学楼", "Main building"), "teaching-1/301": Text("301 教室", "Room 301")},
+        {"3-2": Text("三（2）班", "Class 3-2")},
+    )
+    running.restart(labels)
+    running.call(running.school.add_alert(place="teaching-1/301"))
+    page = watched.open()
+    expect(page.locator("h2.building")).to_have_text(["教学楼", "canteen"])
+    expect(page.locator("article h3")).to_have_text(["301 教室", "302", "kitchen"])
+    expect(page.locator("#chart-place")).to_have_text("教学楼 · 301 教室 · air-301")
+    alert = page.locator("li.alert")
+    expect(alert).to_contain_text("三（2）班")
+    expect(alert).to_contain_text("教学楼 · 301 教室")
+    box = page.locator("#filter")
+    box.evaluate("(box) => { box.form.hidden = false }")
+    for words in ("301 教室", "main building 301", "teaching-1/301"):
+        box.fill(words)
+        expect(page.locator("article h3")).to_have_text(["301 教室"])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_keeps_anybody_out(running: Running, watched: Watched, scheme: str) -> None:
+    """axe-core's rules of WCAG 2.2 AA, with alerts of each kind, a chart and a meter on the page."""
+    fill(running)
+    running.call(
+        running.school.add(
+            [reading(f"{name}_l{phase}", 230, device="meter", place="canteen/kitchen", time_ms=now_ms())
+             for name in ("voltage", "power") for phase in (1, 2, 3)]
+        )
+    )  # fmt: skip
+    running.call(running.school.add_alert(doubtful=True))
+    running.call(running.school.add_alert(kind="smoke", **SAFETY))
+    seen = running.call(running.school.add_alert())
+    running.call(running.school.records.acknowledge_alert(seen, "nurse", now_ms()))
+    watched.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+    page = watched.open()
+    page.locator("#seen-alerts summary").click()
+    expect(page.locator("#plot canvas")).to_be_visible()
+    session = page.context.new_cdp_session(page)
+    session.send("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
+    ask = "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(JSON.stringify)"
+    answer = session.send(
+        "Runtime.evaluate", {"expression": ask, "awaitPromise": True, "returnByValue": True}
+    )
+    found = json.loads(answer["result"]["value"])
+    assert len(found["passes"]) > 20
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
 
 
 def test_keyboard_alone_reaches_alert_and_value(running: Running, watched: Watched) -> None:

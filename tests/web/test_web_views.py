@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from typing import get_args
+
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.web.reasons import REASONS, counts_text
 from collector.web.wording import age_text, iso, number_text, state_text, unit_text
+from telemetry.batch import GapReason
 from telemetry.quality import Quality
 from telemetry.quantities import QUANTITIES
-from tests.web.conftest import NOW_MS, School, reading
+from tests.web.conftest import NOW_MS, SAFETY, School, reading
 
 
 @pytest.mark.parametrize(
@@ -83,6 +88,7 @@ async def test_an_empty_school_is_told_what_to_do_next(school: School, client: h
     assert "还没有数据" in empty
     assert "campus collector gateway add" in empty
     school.add_gateway()
+    school.hub.publish("series")  # or half a second later
     waiting = (await client.get("/")).text
     assert "campus edge check" in waiting
     assert "campus collector gateway add" not in waiting
@@ -101,6 +107,83 @@ async def test_only_the_alerts_hold_personal_data(school: School, client: httpx.
         "/healthz",
     ):
         assert "p-secret" not in (await client.get(path)).text
+
+
+async def test_what_an_alert_says(school: School, client: httpx.AsyncClient) -> None:
+    await school.add_alert(pseudonym=None, class_id=None, at_ms=NOW_MS - 86_400_000, value=37.9)
+    await school.add_alert(kind="smoke", at_ms=NOW_MS - 1_000, **SAFETY)
+    await school.add_alert(kind="panic", at_ms=NOW_MS - 9_000, **SAFETY)
+    late = await school.add_alert(at_ms=NOW_MS - 5_000, doubtful=True)
+    text = (await client.get("/parts/alerts?lang=zh")).text
+    smoke, fever, panic, yesterday = re.findall(r'<li id="alert-.*?</li>', text, re.DOTALL)
+    for words in ("烟雾报警", "拨打 119", "smoke-301", "teaching-1/301"):
+        assert words in smoke
+    for card in (smoke, panic):
+        assert not re.search("学生代号|匿名|班级|限值|<strong>", card)
+    assert "紧急求助" in panic
+    assert "需复测" in fever
+    assert f'id="alert-{late}"' in fever
+    assert "08:00:57" in fever
+    assert "2026-09-01" not in re.sub("<[^>]*>", "", fever)
+    assert "匿名（未识别的卡）" in yesterday
+    assert "2026-08-31 08:01:02" in yesterday
+    english = (await client.get("/parts/alerts?lang=en")).text
+    for words in ("anonymous (unknown card)", "Smoke alarm", "Call for help", "measure again"):
+        assert words in english
+    await client.post(f"/api/v1/alerts/{late}/acknowledge", data={"by": "nurse"})
+    text = (await client.get("/parts/alerts?lang=zh")).text
+    assert "08:01:02 · nurse" in text.partition("<details")[2]
+    assert text.partition("<details")[0].count("<li") == 3
+
+
+async def test_a_device_shows_what_tells_most_first(school: School, client: httpx.AsyncClient) -> None:
+    await school.add(
+        [reading(name, 50) for name in ("link_quality", "pressure", "co2", "battery", "temperature")]
+        + [reading(f"voltage_l{phase}", 229 + phase, device="meter") for phase in (1, 2, 3)]
+        + [reading("power_l2", 1500, device="meter"), reading("energy", 12.5, device="meter")]
+    )
+    text = (await client.get("/parts/rooms?lang=zh")).text
+    air, meter = re.findall(r'<section class="device.*?</section>', text, re.DOTALL)
+    assert re.findall(r'<span class="label">(.*?)</span>', air) == [
+        "温度",
+        "二氧化碳",
+        "气压",
+        "电量",
+        "链路质量",
+    ]
+    assert air.count('<li class="lead">') == 2
+    assert re.findall(r'<th scope="row">(.*?)</th>', meter) == ["功率", "电压"]
+    assert re.findall(r"<b>(.*?)</b>", meter) == ["12.5", "1500", "230", "231", "232"]
+    assert meter.count("–") == 2
+
+
+async def test_the_chart_that_opens_by_itself(school: School, client: httpx.AsyncClient) -> None:
+    async def proposed() -> str:
+        school.hub.publish("series")
+        text = (await client.get("/parts/rooms?lang=zh")).text
+        found = re.search(r'data-chart="(\d+)"', text)
+        id_ = int(found[1]) if found else 0
+        return next((one.quantity for one in await school.store.series() if one.id == id_), "")
+
+    await school.add([reading("open", 1), reading("status", 3)])
+    assert await proposed() == ""
+    await school.add([reading("illuminance", 300)])
+    assert await proposed() == "illuminance"
+    await school.add([reading("pm2_5", 3)])
+    assert await proposed() == "pm2_5"
+    await school.add([reading("co2", 500, time_ms=NOW_MS - 86_400_000)])
+    assert await proposed() == "pm2_5"  # the other is of yesterday
+    await school.add([reading("temperature", 20), reading("co2", 500, device="air-302")])
+    assert await proposed() == "co2"
+
+
+async def test_every_reason_of_a_gap_has_words() -> None:
+    for reason in get_args(GapReason):
+        assert REASONS[reason].zh != reason
+    text = counts_text(
+        {"thinned": 1200, "no_device_for_topic": 2, "no_device_for_message": 3, "new": 1}, "zh"
+    )
+    assert text == "抽稀 1,200，设备未登记 5，new 1"
 
 
 async def test_marks_and_old_values(school: School, client: httpx.AsyncClient) -> None:

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import ValidationError
 
 from collector.records import Alert
-from collector.web.api.models import Acknowledge, AlertItem, AlertPage
+from collector.web.api.models import Acknowledge, AlertItem, AlertPage, Words
 from collector.web.api.parameters import ID_MAX, AlertParameters
+from collector.web.labels import Labels
 from collector.web.parts import Parts, WebParts
 from collector.web.problems import FieldError, ProblemError, describe
 from collector.web.wording import iso
@@ -44,7 +45,7 @@ async def list_alerts(parts: Parts, query: Annotated[AlertParameters, Query()]) 
     )
     page = found[: query.limit]
     return AlertPage(
-        items=[alert_item(alert) for alert in page],
+        items=[alert_item(alert, parts.labels) for alert in page],
         next_cursor=str(page[-1].id) if len(found) > query.limit else None,
     )
 
@@ -58,7 +59,7 @@ async def list_alerts(parts: Parts, query: Annotated[AlertParameters, Query()]) 
 )
 async def acknowledge_alert(parts: Parts, request: Request, alert_id: AlertId) -> AlertItem:
     """Somebody has seen it. The first acknowledgement counts; repeating it changes nothing."""
-    return alert_item(await acknowledge(parts, alert_id, await _read_by(request)))
+    return alert_item(await acknowledge(parts, alert_id, await _read_by(request)), parts.labels)
 
 
 async def acknowledge(parts: WebParts, alert_id: int, by: str) -> Alert:
@@ -94,7 +95,7 @@ async def _read_by(request: Request) -> str:
         raise ProblemError(422, f"body parameter {name}: {found['msg']}", errors=(wrong,)) from error
 
 
-def alert_item(alert: Alert) -> AlertItem:
+def alert_item(alert: Alert, labels: Labels) -> AlertItem:
     acknowledged = None if alert.acknowledged_ms is None else iso(alert.acknowledged_ms)
     return AlertItem(
         id=alert.id,
@@ -104,12 +105,14 @@ def alert_item(alert: Alert) -> AlertItem:
         gateway=alert.gateway,
         device=alert.device,
         place=alert.place,
+        place_label=Words.of(labels.place(alert.place)),
         time=iso(alert.at_ms),
         time_ms=alert.at_ms,
         opened=iso(alert.opened_ms),
         opened_ms=alert.opened_ms,
         pseudonym=alert.pseudonym,
         class_id=alert.class_id,
+        class_label=Words.of(labels.class_(alert.class_id)),
         site=alert.site,
         value=alert.value,
         unit=alert.unit,

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from collector.series.contract import Aggregate
+from collector.web.wording import Text
 
 QualityWord = Literal["good", "uncertain", "out_of_range", "stale"]
 ClockWord = Literal["synced", "holdover", "corrected", "unsynced"]
@@ -26,6 +27,10 @@ class Words(Model):
 
     zh: str = Field(examples=["二氧化碳"])
     en: str = Field(examples=["CO₂"])
+
+    @classmethod
+    def of(cls, text: Text | None) -> Words | None:
+        return None if text is None else cls(zh=text.zh, en=text.en)
 
 
 class Latest(Model):
@@ -49,6 +54,7 @@ class SeriesAbout(Model):
     gateway: str = Field(examples=["gw-north"])
     device: str = Field(examples=["air-301"])
     place: str = Field(description="building/room", examples=["teaching-1/301"])
+    place_label: Words | None = Field(description="The school's name of the place; null when it has none.")
     quantity: str = Field(description="A name of the quantity table.", examples=["co2"])
     unit: str = Field(description="The unit; `bool` for yes or no.", examples=["ppm"])
     ucum: str = Field(description="The unit as a UCUM code.", examples=["[ppm]"])
@@ -167,12 +173,14 @@ class AlertItem(Model):
     gateway: str = Field(examples=["gw-north"])
     device: str = Field(examples=["station-gate"])
     place: str = Field(examples=["gate/east"])
+    place_label: Words | None = Field(description="The school's name of the place; null when it has none.")
     time: str = Field(description="When it was measured.", examples=[_TIME])
     time_ms: int
     opened: str = Field(description="When the alert was raised.", examples=[_TIME])
     opened_ms: int
     pseudonym: str | None = Field(description="null for an unknown card.")
     class_id: str | None = Field(description="null for an unknown card.", examples=["3-2"])
+    class_label: Words | None = Field(description="The school's name of the class; null when it has none.")
     site: str | None = Field(description="Where the temperature was taken.", examples=["forehead"])
     value: float = Field(examples=[38.2])
     unit: str = Field(examples=["Cel"])

@@ -18,6 +18,7 @@ from collector.web.api.parameters import (
     parse_step,
     parse_time,
 )
+from collector.web.labels import Labels
 from collector.web.parts import Parts
 from collector.web.problems import describe, parameter_error
 from collector.web.wording import iso, label, quantity_row
@@ -74,7 +75,8 @@ async def list_series(parts: Parts, query: Annotated[SeriesParameters, Query()])
     """Every series that fits all filters, in order of id, page by page."""
     found, more = await find_series(parts.store, query, int(query.cursor or 0), query.limit)
     return SeriesPage(
-        items=[describe_series(one) for one in found], next_cursor=str(found[-1].id) if more else None
+        items=[describe_series(one, parts.labels) for one in found],
+        next_cursor=str(found[-1].id) if more else None,
     )
 
 
@@ -109,7 +111,7 @@ async def query_series(parts: Parts, query: Annotated[QueryParameters, Query()])
         "end_ms": end_ms,
         "step_ms": step_ms,
         "aggregate": aggregate if step_ms else None,
-        "series": [_columns(points, raw=step_ms is None) for points in found],
+        "series": [_columns(points, parts.labels, raw=step_ms is None) for points in found],
     }
     # Up to 100,000 rows: encoded at once rather than validated row by row.
     return Response(msgspec.json.encode(answer), media_type="application/json")
@@ -132,12 +134,12 @@ async def _chosen_ids(store: SeriesStore, query: QueryParameters) -> Sequence[in
     return [one.id for one in found]
 
 
-def describe_series(info: SeriesInfo) -> Series:
+def describe_series(info: SeriesInfo, labels: Labels) -> Series:
     """The API's view of a series; the page shows the same."""
     quality, clock = unpack_quality(info.latest.quality)
     words = state_words(info)
     return Series.model_validate(
-        _about(info)
+        _about(info, labels)
         | {
             "latest": Latest.model_validate(
                 {
@@ -161,14 +163,15 @@ def state_words(info: SeriesInfo) -> Words | None:
     return Words(zh=found[0], en=found[1]) if found else None
 
 
-def _about(info: SeriesInfo) -> dict[str, object]:
-    row, words = quantity_row(info.quantity), label(info.quantity)
+def _about(info: SeriesInfo, labels: Labels) -> dict[str, object]:
+    row, words, place = quantity_row(info.quantity), label(info.quantity), labels.place(info.place)
     return {
         "id": info.id,
         "school": info.school,
         "gateway": info.gateway,
         "device": info.device,
         "place": info.place,
+        "place_label": {"zh": place.zh, "en": place.en} if place else None,
         "quantity": info.quantity,
         "unit": row.unit,
         "ucum": row.ucum,
@@ -181,10 +184,10 @@ def _value(value: float, *, is_bool: bool) -> bool | float:
     return bool(value) if is_bool else value
 
 
-def _columns(points: SeriesPoints, *, raw: bool) -> dict[str, object]:
+def _columns(points: SeriesPoints, labels: Labels, *, raw: bool) -> dict[str, object]:
     is_bool = raw and quantity_row(points.series.quantity).is_bool
     marks = [_WORDS[packed] for packed in points.quality]
-    return _about(points.series) | {
+    return _about(points.series, labels) | {
         "time_ms": points.time_ms,
         "value": [bool(value) for value in points.value] if is_bool else points.value,
         "quality": [quality for quality, _ in marks],

@@ -1,9 +1,11 @@
 // The chart of one series: uPlot, fed from the API, fetched again when the series have changed.
 
-import { numberText, unitText, words } from "./words.js";
+import { clock, numberText, unitText, words } from "./words.js";
 
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
 const REFRESH_MS = 1_000;
+const SPAN_MS_MIN = 60_000;
+const wide = matchMedia("(min-width: 56.25rem)");
 
 const panel = document.getElementById("chart");
 const plotBox = document.getElementById("plot");
@@ -21,10 +23,34 @@ let lastFetch = 0;
 let waiting = null;
 let asked = false;
 let cameFrom = null;
+let proposed = false;
+let closed = false;
+let isState = false;
+// When the data of this series and range begin; null until they are known.
+let firstMs = null;
 
-export function openChart(id) {
-  if (id === seriesId) return;
+// On a wide screen a chart is open without being asked for, until somebody closes it.
+export function proposeChart() {
+  if (!wide.matches) {
+    if (proposed) openChart(null);
+  } else if (seriesId === null && !closed) {
+    const id = document.getElementById("rooms-about")?.dataset.chart;
+    if (id) openChart(id, true);
+  }
+  if (seriesId !== null) markCurrent();
+}
+
+export function openChart(id, unasked = false) {
+  if (id === seriesId) {
+    if (proposed && !unasked) document.getElementById("chart-title").focus({ preventScroll: true });
+    proposed &&= unasked;
+    return;
+  }
   seriesId = id;
+  proposed = unasked;
+  firstMs = null;
+  isState = false;
+  markCurrent();
   panel.hidden = id === null;
   document.body.classList.toggle("has-chart", id !== null);
   request?.abort();
@@ -33,8 +59,15 @@ export function openChart(id) {
   cameFrom = document.getElementById(`value-${id}`);
   document.getElementById("chart-title").textContent = cameFrom?.querySelector(".label").textContent ?? "";
   for (const name of ["chart-place", "chart-now", "chart-summary"]) document.getElementById(name).textContent = "";
-  document.getElementById("chart-title").focus({ preventScroll: true });
+  if (!unasked) document.getElementById("chart-title").focus({ preventScroll: true });
   fetchPoints();
+}
+
+function markCurrent() {
+  for (const link of document.querySelectorAll('#rooms [aria-current="true"]')) {
+    if (link.id !== `value-${seriesId}`) link.removeAttribute("aria-current");
+  }
+  document.getElementById(`value-${seriesId}`)?.setAttribute("aria-current", "true");
 }
 
 // At most one fetch a second, and always one after the last signal.
@@ -48,6 +81,12 @@ export function refreshChart() {
   }, Math.max(0, lastFetch + REFRESH_MS - performance.now()));
 }
 
+// What came late may lie before what was known.
+export function lookAgain() {
+  firstMs = null;
+  refreshChart();
+}
+
 // The latest value stands in the room's tile as well: the two say the same.
 export function showNow() {
   const latest = latestText();
@@ -58,9 +97,15 @@ function latestText() {
   return document.querySelector(`#value-${seriesId} .number`)?.textContent.trim();
 }
 
-function stepSeconds() {
+function stepSeconds(spanMs) {
   const points = Math.max(120, plotBox.clientWidth / 2);
-  return STEPS_S.find((step) => (hours * 3600) / step <= points) ?? STEPS_S.at(-1);
+  return STEPS_S.find((step) => spanMs / 1000 / step <= points) ?? STEPS_S.at(-1);
+}
+
+// Where the axis begins: young data fill it, rather than an empty hour before them.
+function axisStart(endMs) {
+  const startMs = endMs - hours * 3_600_000;
+  return firstMs === null ? startMs : Math.max(startMs, Math.min(firstMs, endMs - SPAN_MS_MIN));
 }
 
 async function fetchPoints() {
@@ -70,25 +115,40 @@ async function fetchPoints() {
   const mine = (request = new AbortController());
   asked = false;
   lastFetch = performance.now();
-  const step = stepSeconds();
-  const end = Date.now() + 60_000;
-  const start = end - hours * 3_600_000 - 60_000;
+  const end = Math.round(clock.now());
+  const start = Math.round(axisStart(end));
+  const step = stepSeconds(end - start);
   const ask = async (aggregate) => {
-    const query = `id=${id}&start=${start}&end=${end}&step=${step}s&aggregate=${aggregate}`;
+    // A gateway's clock may be a little ahead of the server's.
+    const query = `id=${id}&start=${start}&end=${end + 60_000}&step=${step}s&aggregate=${aggregate}`;
     const response = await fetch(`/api/v1/series/query?${query}`, { signal: mine.signal });
     if (!response.ok) throw new Error(String(response.status));
     return (await response.json()).series[0];
   };
   try {
-    const isState = document.querySelector(`#value-${id} .unit`) === null;
+    const tile = document.getElementById(`value-${id}`);
+    if (tile) isState = tile.querySelector(".unit") === null;
     const answers = await Promise.all((isState ? ["last"] : ["mean", "min", "max"]).map(ask));
-    if (id === seriesId) draw(answers, start, end, step);
+    if (id !== seriesId) return;
+    if (foundFirst(answers[0], start, end, step)) asked = true;
+    else draw(answers, start, end, step);
   } catch (error) {
     if (error.name !== "AbortError") document.getElementById("chart-summary").textContent = words.failed;
   } finally {
     if (request === mine) request = null;
     if (asked && !request) refreshChart();
   }
+}
+
+// Whether the data turn out to begin so late that a finer look at them is worth another fetch.
+function foundFirst(series, start, end, step) {
+  const first = series?.time_ms[0];
+  if (first === undefined) return false;
+  const known = firstMs === null ? start + step * 1000 : firstMs;
+  if (first <= known || known <= end - hours * 3_600_000) return false;
+  firstMs = first;
+  lastFetch = 0;
+  return true;
 }
 
 function draw([series, lowest = series, highest = series], start, end, step) {
@@ -101,7 +161,7 @@ function draw([series, lowest = series, highest = series], start, end, step) {
   const unit = unitText(series.unit);
   const text = (value) => (value === null || value === undefined ? "" : `${numberText(value)}${unit ? ` ${unit}` : ""}`);
   document.getElementById("chart-title").textContent = series.label[lang];
-  document.getElementById("chart-place").textContent = `${series.place.replace("/", " · ")} · ${series.device}`;
+  document.getElementById("chart-place").textContent = `${series.place_label?.[lang] ?? series.place.replace("/", " · ")} · ${series.device}`;
   document.getElementById("chart-now").textContent = latestText() ?? text(series.value.at(-1));
   const points = series.count.reduce((sum, count) => sum + count, 0);
   const total = series.value.reduce((sum, value, at) => sum + value * series.count[at], 0);
@@ -111,7 +171,8 @@ function draw([series, lowest = series, highest = series], start, end, step) {
         [words.mean, Number((total / points).toPrecision(4))]]
         .map(([word, value]) => `${word} ${text(value)}`).join(" · ");
   const columns = columnsOf(series, lowest, highest, step);
-  const range = { min: start / 1000, max: end / 1000 };
+  const newest = series.time_ms.at(-1);
+  const range = { min: axisStart(end) / 1000, max: Math.max(end, newest) / 1000 };
   const wanted = `${series.id}|${hours}|${plotBox.clientWidth}`;
   if (plot && shape === wanted) {
     plot.batch(() => {
@@ -155,7 +216,7 @@ function options(series, text) {
   const isBool = series.unit === "bool";
   return {
     width: plotBox.clientWidth,
-    height: Math.max(180, Math.min(280, plotBox.clientWidth * 0.6)),
+    height: Math.max(180, Math.min(320, plotBox.clientWidth * 0.7)),
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
     scales: { x: { time: true }, y: isBool ? { range: [-0.1, 1.1] } : { range: { min: { pad: 0.15 }, max: { pad: 0.15 } } } },
     legend: { live: true, markers: { show: false } },
@@ -198,6 +259,7 @@ function dropPlot() {
 function close() {
   const back = cameFrom?.isConnected ? cameFrom : document.getElementById("rooms");
   history.replaceState(null, "", location.pathname + location.search);
+  closed = true;
   openChart(null);
   back.focus({ preventScroll: true });
 }
@@ -209,6 +271,7 @@ document.addEventListener("keydown", (event) => {
 for (const button of panel.querySelectorAll("[data-hours]")) {
   button.addEventListener("click", () => {
     hours = Number(button.dataset.hours);
+    firstMs = null;
     for (const other of panel.querySelectorAll("[data-hours]")) {
       other.setAttribute("aria-pressed", String(other === button));
     }
@@ -217,6 +280,7 @@ for (const button of panel.querySelectorAll("[data-hours]")) {
 }
 
 document.addEventListener("visibilitychange", refreshChart);
+wide.addEventListener("change", proposeChart);
 
 let resized = null;
 new ResizeObserver(() => {

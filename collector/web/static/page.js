@@ -1,8 +1,8 @@
 // Keeps the page honest: ages that tick, the state of the line, new alerts said aloud.
 // The parts themselves are fetched by htmx; see page.html.
 
-import { openChart, refreshChart, showNow } from "./chart.js";
-import { ageText, words } from "./words.js";
+import { lookAgain, openChart, proposeChart, refreshChart, showNow } from "./chart.js";
+import { ageText, clock, words } from "./words.js";
 
 const RECONNECT_MS = 5_000;
 const live = document.getElementById("live");
@@ -11,7 +11,6 @@ const offline = document.getElementById("offline");
 const announcer = document.getElementById("announcer");
 const title = document.title;
 
-let serverAheadMs = 0;
 // htmx may have connected before this module ran.
 let streaming = live._htmx?.sse?.status === 200;
 const failing = new Set();
@@ -23,11 +22,11 @@ function alertIds() {
 
 function readClock() {
   const about = document.getElementById("rooms-about");
-  if (about) serverAheadMs = Number(about.dataset.now) - Date.now();
+  if (about) clock.aheadMs = Number(about.dataset.now) - Date.now();
 }
 
 function showAges() {
-  const now = Date.now() + serverAheadMs;
+  const now = clock.now();
   for (const element of document.querySelectorAll("[data-time]")) {
     element.textContent = ageText(now - Number(element.dataset.time));
   }
@@ -85,6 +84,7 @@ document.addEventListener("htmx:after:swap", (event) => {
   readClock();
   showAges();
   showAlerts();
+  proposeChart();
   showNow();
   const about = document.getElementById("rooms-about");
   const filter = document.getElementById("filter");
@@ -98,13 +98,20 @@ setInterval(() => {
   if (!live._htmx?.sse) live.dispatchEvent(new CustomEvent("reconnect"));
 }, RECONNECT_MS);
 live.addEventListener("series", refreshChart);
-setInterval(refreshChart, 30_000);
+setInterval(lookAgain, 30_000);
 setInterval(showAges, 1_000);
 
 function openFromAddress() {
   const match = /^#series-(\d+)$/.exec(location.hash);
   openChart(match ? match[1] : null);
+  proposeChart();
 }
+
+// Another language shows the same chart.
+const language = document.getElementById("language");
+language.addEventListener("click", () => {
+  language.hash = location.hash;
+});
 
 window.addEventListener("hashchange", openFromAddress);
 readClock();

@@ -20,6 +20,9 @@ const UNITS = zh
   ? [[86400, "天前"], [3600, "小时前"], [60, "分钟前"], [1, "秒前"]]
   : [[86400, "d ago"], [3600, "h ago"], [60, "min ago"], [1, "s ago"]];
 
+// The server's clock, which ages and the chart's right edge go by; set from every answer.
+export const clock = { aheadMs: 0, now: () => Date.now() + clock.aheadMs };
+
 export function ageText(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const [size, unit] = UNITS.find(([size]) => seconds >= size) ?? UNITS.at(-1);

@@ -1,0 +1,47 @@
+"""Names of places and classes for people, beside the codes that devices and cards carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from collector.web.wording import Text
+
+SEPARATOR: Final = " · "
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The school's own names by code; a place is `building` or `building/room`."""
+
+    places: Mapping[str, Text] = field(default_factory=dict)
+    classes: Mapping[str, Text] = field(default_factory=dict)
+
+    def place(self, code: str) -> Text | None:
+        """The whole place: building and room. None where neither has a name."""
+        building, _, room = code.partition("/")
+        if not room:
+            return self.places.get(code)
+        if code not in self.places and building not in self.places:
+            return None
+        first, second = self.part(building), self.places.get(code, Text(room, room))
+        return Text(*(SEPARATOR.join(words) for words in zip(first, second, strict=True)))
+
+    def part(self, code: str) -> Text:
+        """The building or the room alone: its name, else the last part of its code."""
+        last = code.rpartition("/")[2]
+        return self.places.get(code, Text(last, last))
+
+    def order(self, place: str) -> tuple[int, str]:
+        """Sorts places: buildings as the names tell them, the others after them; rooms by code."""
+        building = place.partition("/")[0]
+        return self._buildings.get(building, len(self._buildings)), place
+
+    @cached_property
+    def _buildings(self) -> dict[str, int]:
+        return {code: at for at, code in enumerate(code for code in self.places if "/" not in code)}
+
+    def class_(self, code: str | None) -> Text | None:
+        return None if code is None else self.classes.get(code)

@@ -1,0 +1,70 @@
+"""Why something went no further, in words: for drops of a gateway and refusals at intake."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from collector.web.wording import Language, Text
+
+REASONS: Final = {
+    "dropped": Text("缓存已满丢弃", "dropped, buffer full"),
+    "thinned": Text("抽稀", "thinned"),
+    "damaged": Text("损坏", "damaged"),
+    "disk_full": Text("磁盘已满", "disk full"),
+    "disk_slow": Text("磁盘太慢", "disk too slow"),
+    "rejected": Text("被拒收", "rejected"),
+    "quantity_not_registered": Text("量未登记", "quantity not registered"),
+    "unknown_card": Text("未知卡", "unknown card"),
+    "map_unusable": Text("卡表不可用", "card map unusable"),
+    "no_consent": Text("未获同意", "no consent"),
+    "driver_overflow": Text("来不及处理", "driver overflow"),
+    "no_device_for_topic": Text("设备未登记", "device not registered"),
+    "no_device_for_message": Text("设备未登记", "device not registered"),
+    "not_json": Text("不是 JSON", "not JSON"),
+    "empty": Text("空消息", "empty message"),
+    "too_large": Text("消息过大", "message too large"),
+    "too_deep": Text("嵌套过深", "nested too deeply"),
+    "not_an_object": Text("格式不对", "wrong shape"),
+    "no_known_field": Text("没有可用的量", "no known quantity"),
+    "null_value": Text("空值", "null value"),
+    "not_a_number": Text("不是数字", "not a number"),
+    "not_a_bool": Text("不是开关量", "not yes or no"),
+    "not_finite": Text("无穷或非数", "not a finite number"),
+    "not_in_map": Text("未知状态", "unknown state"),
+    "number_too_large": Text("数值过大", "number too large"),
+    "unknown_unit": Text("未知单位", "unknown unit"),
+    "retained_event": Text("旧的保留消息", "old retained event"),
+    "bad_device_time": Text("设备时间有误", "bad device time"),
+    "device_time_in_future": Text("设备时间超前", "device time in the future"),
+    "no_temperature": Text("没有体温", "no temperature"),
+    "temperature_impossible": Text("体温不可能", "impossible temperature"),
+    "unknown_site": Text("未知部位", "unknown site"),
+    "unknown_version": Text("未知版本", "unknown version"),
+    "bad_card": Text("卡号有误", "bad card number"),
+    "unknown_key": Text("未登记的密钥", "unregistered key"),
+    "revoked": Text("网关已吊销", "revoked gateway"),
+    "wrong_signature": Text("签名不符", "wrong signature"),
+    "wrong_sender": Text("发送者不符", "wrong sender"),
+    "wrong_topic": Text("主题不符", "wrong topic"),
+    "bad_envelope": Text("信封损坏", "bad envelope"),
+    "bad_status": Text("状态消息有误", "bad status message"),
+    "undecodable": Text("无法解码", "undecodable"),
+    "unexpected_kind": Text("意外的消息", "unexpected kind"),
+    "record_on_bulk": Text("通道不符", "record on the bulk stream"),
+    "name_too_long": Text("名称过长", "name too long"),
+    "time_in_future": Text("时间超前", "time in the future"),
+}
+SHOWN_MAX: Final = 4
+
+
+def counts_text(by_reason: dict[str, int], language: Language) -> str:
+    """Counts by reason, the largest first; a reason without words is shown as it is."""
+    by_words: dict[str, int] = {}
+    for reason, count in by_reason.items():
+        if count:
+            words = REASONS[reason].in_(language) if reason in REASONS else reason
+            by_words[words] = by_words.get(words, 0) + count
+    largest = sorted(by_words.items(), key=lambda one: (-one[1], one[0]))
+    parts = [f"{words} {count:,}" for words, count in largest[:SHOWN_MAX]]
+    parts += ["…"] * (len(largest) > SHOWN_MAX)
+    return "，".join(parts) if language == "zh" else ", ".join(parts)
