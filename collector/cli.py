@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from collector.config import CollectorConfig, load_config
@@ -55,7 +56,7 @@ def keygen(
     """
     with errors_in_words():
         public = public_text(create_signing_key(out).public_key())
-    console.print(f"Private key written to [bold]{out}[/]. Keep it on this collector.")
+    console.print(f"Private key written to [bold]{escape(str(out))}[/]. Keep it on this collector.")
     console.print("In every gateway's configuration write:\n")
     console.print(f'  [collector]\n  public_key = "{public}"', markup=False, highlight=False)
 
@@ -78,9 +79,16 @@ async def _run(config: CollectorConfig) -> None:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(service.stop)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    await service.run()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        await service.run()
+    except BaseException:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        raise
+    for number in before:
+        # Everything is closed; what remains is the interpreter's own end.
+        signal.signal(number, signal.SIG_IGN)
 
 
 @gateway_app.command("add")

@@ -130,6 +130,7 @@ class Storing:
         await self._refuse(hopeless, "not_storable", "the series store does not take it", answer)
         if not taken and not hopeless:
             raise error
+        self._metrics.given_back.labels("series").inc(len(batches) - len(taken) - len(hopeless))
         return taken
 
     async def _mark(self, batches: list[Opened], answer: Answer) -> list[Opened]:

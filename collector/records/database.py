@@ -56,7 +56,9 @@ class Records:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RecordsFileError(f"{path.parent} cannot be made a folder: {error.strerror}") from error
+            raise RecordsFileError(
+                f"{path.parent} cannot be made a folder: {error.strerror}; name another"
+            ) from error
         engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 10})
         event.listen(engine, "connect", _prepare_sqlite)
         try:
