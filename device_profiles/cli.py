@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from device_profiles.examples import run_example, untested
+from device_profiles.cli_decode import CANNOT_BE_USED, Directories, decode, find_profile
+from device_profiles.examples import run_examples
+from device_profiles.modbus_schema import ModbusProfile
 from device_profiles.paths import show_path
-from device_profiles.registry import Catalogue, Profile, ProfileNotFoundError, load_profile
-from device_profiles.schema import FieldRow
+from device_profiles.registry import Catalogue, Profile, ProfileNotFoundError
+from device_profiles.schema import FieldRow, MqttJsonProfile, ValueRow
 from foundation.tomlfile import FileProblems
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Device profiles: which device models are known, how each is read, and whether a profile "
-    "of your own does what its examples say.",
+    help="Device profiles: which device models are known, how each is read, what a message of one "
+    "means, and whether a profile of your own does what its examples say.",
 )
+app.command()(decode)
 out = Console()
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 EXAMPLE_FAILED = 1
-CANNOT_BE_USED = 2
-
-Directories = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--dir", "-d", help="A directory with profiles of your own, <family>/<model>.toml; repeatable."
-    ),
-]
 
 
 def _stop(error: Exception) -> typer.Exit:
@@ -46,11 +40,13 @@ def list_profiles(directories: Directories = None) -> None:
         profiles = Catalogue(directories or ()).all()
     except FileProblems as error:
         raise _stop(error) from None
-    table = Table("id", "名称 · name", "gives")
+    table = Table("id", "transport", "名称 · name", "gives")
     for profile in profiles:
         spec = profile.spec
-        gives = ", ".join(row.quantity for row in spec.fields) or f"record {spec.record}"
-        table.add_row(profile.id, f"{spec.name.zh} · {spec.name.en}", gives)
+        gives = ", ".join(row.quantity for row in spec.fields)
+        if isinstance(spec, MqttJsonProfile) and spec.record is not None:
+            gives = f"record {spec.record}"
+        table.add_row(profile.id, spec.transport, f"{spec.name.zh} · {spec.name.en}", gives)
     out.print(table)
 
 
@@ -61,7 +57,7 @@ def show(
     ],
     directories: Directories = None,
 ) -> None:
-    """One device model: its topics, and for each value the path in the message, unit and rules."""
+    """One device model: how it is reached, and for each value its place, unit and rules."""
     try:
         profile = Catalogue(directories or ()).get(profile_id)
     except (FileProblems, ProfileNotFoundError) as error:
@@ -69,6 +65,13 @@ def show(
     spec = profile.spec
     out.print(f"[bold]{profile.id}[/]  {spec.name.zh} · {spec.name.en}  ({spec.vendor})")
     out.print(f"source: {spec.source}", markup=False)
+    if isinstance(spec, MqttJsonProfile):
+        _show_topics(spec)
+    else:
+        _show_registers(spec)
+
+
+def _show_topics(spec: MqttJsonProfile) -> None:
     out.print("topics: " + "  ".join(spec.topics), markup=False)
     if spec.where is not None:
         out.print(f"where:  {show_path(spec.where.path)} = {spec.where.value}", markup=False)
@@ -84,19 +87,48 @@ def show(
         out.print(f"gives records: {spec.record} (see docs/profiles.md)", markup=False)
 
 
-def _rules(row: FieldRow) -> str:
-    skipped = {"quantity", "path", "other_paths", "states"}
-    given = row.model_dump(exclude_defaults=True, exclude=skipped)
+def _show_registers(spec: ModbusProfile) -> None:
+    line = spec.serial
+    out.print(
+        f"line:   {line.baud} Bd, parity {line.parity}, {line.stop_bits} stop bit(s), unit {spec.unit_id}; "
+        f"every {spec.poll_interval_s:g} s, at most {spec.registers_max} registers a read",
+        markup=False,
+        highlight=False,
+    )
+    table = Table("quantity", "register", "type", "unit", "rules")
+    for row in spec.fields:
+        kind = row.type if row.bit is None else f"bit {row.bit}"
+        if row.words > 1:
+            kind += f" {row.word_order or spec.word_order}"
+        rules = _rules(row).replace("[", r"\[")
+        table.add_row(row.quantity, f"{row.fc}@{row.address}", kind, row.spec.unit, rules)
+    out.print(table)
+    for command in spec.commands:
+        out.print(
+            f"command {command.name}  {command.label.zh} · {command.label.en}: "
+            f"FC {command.fc} at {command.address}; {command.allowed}",
+            markup=False,
+            highlight=False,
+        )
+
+
+_SHOWN_ELSEWHERE = {
+    "quantity", "states", "path", "other_paths", "fc", "address", "type", "bit", "word_order",
+}  # fmt: skip
+
+
+def _rules(row: ValueRow) -> str:
+    given = row.model_dump(exclude_defaults=True, exclude=_SHOWN_ELSEWHERE)
     if row.unit == row.spec.unit:
         given.pop("unit", None)
-    if row.unit_from is not None:
+    if isinstance(row, FieldRow) and row.unit_from is not None:
         given["unit_from"] = show_path(row.unit_from.path)
     words = [name if value is True else f"{name} {value}" for name, value in given.items()]
     return ", ".join([*words, *(["states"] if row.states else [])])
 
 
 @app.command("test")
-def run_examples(
+def check_examples(
     profiles: Annotated[
         list[str] | None,
         typer.Argument(metavar="[FILE|ID]...", help="Files, or ids as `list` shows them. None: all."),
@@ -109,7 +141,7 @@ def run_examples(
     """
     try:
         catalogue = Catalogue(directories or ())
-        chosen = [_find(catalogue, name) for name in profiles or catalogue.ids()]
+        chosen = [find_profile(catalogue, name) for name in profiles or catalogue.ids()]
     except (FileProblems, ProfileNotFoundError) as error:
         raise _stop(error) from None
     failed = [profile.id for profile in chosen if not _run(profile)]
@@ -117,17 +149,8 @@ def run_examples(
         raise typer.Exit(EXAMPLE_FAILED)
 
 
-def _find(catalogue: Catalogue, name: str) -> Profile:
-    return load_profile(Path(name)) if name.endswith(".toml") else catalogue.get(name)
-
-
 def _run(profile: Profile) -> bool:
-    problems = [
-        f"{example.about}: {problem}"
-        for example in profile.spec.examples
-        for problem in run_example(profile, example)
-    ]
-    problems += untested(profile)
+    problems = run_examples(profile)
     for problem in problems:
         err.print(f"{profile.origin}: {problem}", markup=False)
     if not problems:

@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from device_profiles.decoder import Outcome, bind
+from device_profiles.decoding import DEVICE, PLACE, decode_input
+from device_profiles.modbus_schema import ModbusExample
+from device_profiles.observations import CheckObservation
 from device_profiles.parsing import DecodeError, parse_json
+from device_profiles.registry import Profile
 from device_profiles.routing import Router
+from device_profiles.schema import Example, ExpectedCheck, ExpectedReading, MqttJsonProfile
 from telemetry.credential_map import normalise_credential
 from telemetry.quality import Quality
 from telemetry.quantities import QUANTITIES
 from telemetry.readings import Chunk, Reading, SeriesTable
 
-if TYPE_CHECKING:
-    from device_profiles.observations import CheckObservation
-    from device_profiles.registry import Profile
-    from device_profiles.schema import Example, ExpectedCheck, ExpectedReading
-
 ZONE: Final = ZoneInfo("Asia/Shanghai")
-_DEVICE: Final = "example"
-_PLACE: Final = "example/room"
+
+
+def run_examples(profile: Profile) -> list[str]:
+    """Everything in which a profile differs from what its examples expect; empty when nothing."""
+    spec = profile.spec
+    if isinstance(spec, MqttJsonProfile):
+        found = [(example.about, run_example(profile, example)) for example in spec.examples]
+    else:
+        found = [(example.about, run_modbus_example(profile, example)) for example in spec.examples]
+    return [f"{about}: {problem}" for about, problems in found for problem in problems] + untested(profile)
+
+
+def run_modbus_example(profile: Profile, example: ModbusExample) -> list[str]:
+    """As `run_example`, for a device that answers Modbus."""
+    decoded = decode_input(profile, example.input, received_ms=0, zone=ZONE, warming_up=example.warming_up)
+    problems = _compare_readings(example.expected, decoded.readings)
+    reasons = sorted(refusal.reason for refusal in decoded.refused)
+    if reasons != sorted(example.refused):
+        told = [str(refusal) for refusal in decoded.refused]
+        problems.append(f"refused {told}, expected {list(example.refused)}")
+    return problems
 
 
 def run_example(profile: Profile, example: Example) -> list[str]:
     """Everything in which the outcome differs from what the example expects; empty when nothing."""
     table, chunk = SeriesTable(), Chunk()
     try:
-        decoder = bind(profile, device=_DEVICE, place=_PLACE, address=example.address, table=table, zone=ZONE)
+        decoder = bind(profile, device=DEVICE, place=PLACE, address=example.address, table=table, zone=ZONE)
         received_ms = _time_ms(example.received)
     except ValueError as error:
         return [str(error)]
@@ -51,17 +71,26 @@ def run_example(profile: Profile, example: Example) -> list[str]:
 def untested(profile: Profile) -> list[str]:
     """Quantities of the profile that no example expects, and what else its examples leave out."""
     spec = profile.spec
-    seen = {reading.quantity for example in spec.examples for reading in example.expected}
-    given = [name for row in spec.fields for name in (row.quantity, *(row.phases or ()))]
-    problems = [f"no example expects {name}" for name in given if name not in seen]
-    if spec.record is not None and not any(example.check for example in spec.examples):
-        problems.append("no example expects a check")
-    if not any(example.expected == () and example.check is None for example in spec.examples):
+    given: list[str] = []
+    problems: list[str] = []
+    if isinstance(spec, MqttJsonProfile):
+        given += [name for row in spec.fields for name in (row.quantity, *(row.phases or ()))]
+        expected = [example.expected for example in spec.examples]
+        quiet = any(example.expected == () and example.check is None for example in spec.examples)
+        if spec.record is not None and not any(example.check for example in spec.examples):
+            problems.append("no example expects a check")
+    else:
+        given += [row.quantity for row in spec.fields]
+        expected = [example.expected for example in spec.examples]
+        quiet = () in expected
+    seen = {reading.quantity for readings in expected for reading in readings}
+    problems += [f"no example expects {name}" for name in given if name not in seen]
+    if not quiet:
         problems.append("no example shows a message that gives nothing")
     return problems
 
 
-def _compare_readings(expected: tuple[ExpectedReading, ...], found: list[Reading]) -> list[str]:
+def _compare_readings(expected: tuple[ExpectedReading, ...], found: Sequence[Reading]) -> list[str]:
     problems: list[str] = []
     left = {reading.series.quantity: reading for reading in found}
     if len(left) != len(found):

@@ -109,7 +109,7 @@ class ModbusDecoder:
         self._fields = [
             _Field(row, table.index(SeriesKey(row.quantity, device, place, profile.id))) for row in rows
         ]
-        self._rows = rows
+        self.rows = tuple(rows)
         self._blank = frozenset(spec.blank)
         self.reads: tuple[RegisterRead, ...] = plan_reads(
             rows,
@@ -120,7 +120,7 @@ class ModbusDecoder:
 
     def split(self, read: RegisterRead) -> tuple[RegisterRead, ...]:
         """Smaller reads for a device that refuses `read`; empty where nothing smaller exists."""
-        return split_read(read, self._rows)
+        return split_read(read, self.rows)
 
     def decode(
         self,
