@@ -16,21 +16,22 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from collector.intake import line
+from collector.intake.commit import Commits
 from collector.records import alerts, streams
 from collector.series.duckdb_store import DuckDbStore
 from edge_agent.buffer import BatchId, BufferFullError, Item, SqliteBuffer
 from edge_agent.buffer.store import Store
+from foundation import broker
 
 Point = tuple[Any, str, str]
 COLLECTOR_POINTS: dict[str, Point] = {
     "within the transaction of received": (alerts, "add", "after"),
-    "after the commit of received": (line, "commit_received", "after"),
+    "after the commit of received": (Commits, "received", "after"),
     "before the series store": (DuckDbStore, "append", "before"),
     "after the series store": (DuckDbStore, "append", "after"),
     "within a transaction of marks": (streams, "save", "after"),
-    "after the commit of stored": (line, "commit_stored", "after"),
-    "between two acknowledgements": (line.BatchLine, "_send", "after"),
+    "after the commit of stored": (Commits, "stored", "after"),
+    "between two acknowledgements": (broker._AiomqttLink, "publish", "after"),
 }
 """Where a collector can be told to die: owner and name of a function, before or after it."""
 GATEWAY_POINTS: dict[str, Point] = {
