@@ -173,7 +173,7 @@ MakeLab = Callable[..., Any]
 
 @pytest.fixture
 async def make_lab(tmp_path: Path) -> AsyncIterator[MakeLab]:
-    """A running line that knows the gateways it is given: ``await make_lab(sender, …)``."""
+    """Makes a running line that knows the gateways it is given."""
     running: list[tuple[asyncio.Task[None], Lab]] = []
 
     async def make(*senders: Sender, rules: Sequence[EventRule] | None = None) -> Lab:
