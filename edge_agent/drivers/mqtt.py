@@ -63,19 +63,22 @@ class MqttDriver:
 
     async def run(self, sink: Sink) -> None:
         async def session(link: Link) -> None:
-            await self._subscribe(link)
-            log.info("listening to devices", driver=self.name, devices=len(self._decoders))
-            overflowed_before = 0
-            async for messages in link.chunks():
-                await self._read(messages, sink)
-                lost = link.overflowed - overflowed_before
-                if lost:
-                    overflowed_before = link.overflowed
-                    self._counters.dropped["messages_overflowed"] += lost
-                    if self._reported.first("overflow"):
-                        log.error("more messages than can be read, some dropped", driver=self.name)
+            await self._listen(link, sink)
 
         await keep_connected(self._source.broker, self._client_id, session, what=f"devices of {self.name}")
+
+    async def _listen(self, link: Link, sink: Sink) -> None:
+        await self._subscribe(link)
+        log.info("listening to devices", driver=self.name, devices=len(self._decoders))
+        overflowed_before = 0
+        async for messages in link.chunks():
+            await self._read(messages, sink)
+            lost = link.overflowed - overflowed_before
+            if lost:
+                overflowed_before = link.overflowed
+                self._counters.dropped["messages_overflowed"] += lost
+                if self._reported.first("overflow"):
+                    log.error("more messages than can be read, some dropped", driver=self.name)
 
     async def _subscribe(self, link: Link) -> None:
         filters = self._router.filters

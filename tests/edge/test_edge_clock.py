@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edge_agent import clock as clock_module
 from edge_agent.buffer import SqliteBuffer
 from edge_agent.clock import Clock, kernel_disciplined
 from telemetry.quality import ClockQuality
@@ -20,14 +21,13 @@ BOOTED_MS = 1_000_000
 def test_time_becomes_known() -> None:
     hands = HandClock(BOOTED_MS, synced=False)
     clock = hands.clock()
-    assert clock.quality is ClockQuality.UNSYNCED
+    assert clock.quality == ClockQuality.UNSYNCED
     assert not clock.plausible
     stamp = (clock.now_ms(), clock.quality, clock.boot, clock.offset_ms)
     hands.pass_ms(7_000)
     hands.wall_ms, hands.synced = NOW_MS, True
     clock.refresh()
-    assert clock.quality is ClockQuality.SYNCED
-    assert clock.version == 1
+    assert (clock.quality, clock.version) == (ClockQuality.SYNCED, 1)
     assert clock.correct(*stamp) == (NOW_MS - 7_000, ClockQuality.CORRECTED)
     base_ms, quality, _, offset_ms = stamp
     assert clock.correct(base_ms, quality, "boot-before", offset_ms) == (base_ms, ClockQuality.UNSYNCED)
@@ -56,12 +56,11 @@ def test_small_drift_of_an_unknown_clock_breaks_no_batch() -> None:
 def test_a_clock_once_synced_is_held_over() -> None:
     hands = HandClock()
     clock = hands.clock()
-    hands.synced = False
-    clock.refresh()
-    assert clock.quality is ClockQuality.HOLDOVER
-    hands.synced = True
-    clock.refresh()
-    assert clock.quality is ClockQuality.SYNCED
+    seen = []
+    for hands.synced in (False, True):
+        clock.refresh()
+        seen.append(clock.quality)
+    assert seen == [ClockQuality.HOLDOVER, ClockQuality.SYNCED]
     assert HandClock(synced=False).clock(has_rtc=True).quality is ClockQuality.HOLDOVER
     assert HandClock(BOOTED_MS, synced=False).clock(has_rtc=True).quality is ClockQuality.UNSYNCED
 
@@ -74,7 +73,7 @@ def test_the_kernel_is_believed_only_when_it_answers(answer: int, monkeypatch: p
         def adjtimex(self, _: object) -> int:
             return answer
 
-    monkeypatch.setattr(clock_module.ctypes, "CDLL", Library)
+    monkeypatch.setattr(ctypes, "CDLL", Library)
     assert kernel_disciplined() is (answer in {0, 4})
 
 
@@ -85,7 +84,7 @@ def test_the_system_clock_can_be_trusted_by_configuration() -> None:
 async def test_bulk_waits_for_the_date_and_urgent_does_not(tmp_path: Path) -> None:
     hands = HandClock(BOOTED_MS, synced=False)
     clock = hands.clock()
-    early = {"clock": clock.quality, "base_ms": clock.now_ms(), "offset_ms": clock.offset_ms}
+    early: dict[str, Any] = {"clock": clock.quality, "base_ms": clock.now_ms(), "offset_ms": clock.offset_ms}
     async with await SqliteBuffer.open(tmp_path / "buffer.db", bytes_max=BYTES_MAX) as buffer:
         outlook = Outlook(buffer, clock)
         await buffer.append([item(**early), item("urgent", **early)])

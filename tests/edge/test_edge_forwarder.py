@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -44,11 +45,12 @@ async def test_a_full_disk_delays_sending(buffer: FickleBuffer, call: str) -> No
 async def test_an_answer_that_cannot_be_kept_comes_again(buffer: FickleBuffer, call: str) -> None:
     outlook = Outlook(buffer, resend_s=0.0)
     await buffer.append([item()])
-    answer = {
+    answers: dict[str, dict[str, Any]] = {
         "accept": {"stored": ((1, 1),)},
         "received": {"received": ((1, 1),)},
         "reject": {"rejected": (Rejection(1, "too_new"),)},
-    }[call]
+    }
+    answer = answers[call]
     await outlook.sent()
     buffer.full = frozenset({call})
     with structlog.testing.capture_logs() as logs:

@@ -1,0 +1,243 @@
+"""`campus edge …` as a user runs it: what it says, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from foundation.keyfiles import create_secret, create_signing_key, public_text
+from telemetry.credential_map import FORMAT, CredentialMap, encode_map
+from tests.conftest import MakeMosquitto, Mosquitto
+from tests.line.running_site import Process, campus, eventually, free_port
+
+AIR = '{ id = "air-1", profile = "zigbee2mqtt/tuya-ts0601-air", place = "main/301" }'
+SILENT = '{ id = "air-2", profile = "zigbee2mqtt/tuya-ts0601-air", place = "main/302" }'
+STATION = '{ id = "gate-1", profile = "campus/morning-check-v1", place = "main/gate" }'
+
+
+def write(folder: Path, port: int, *devices: str, broker: str = "", tables: str = "") -> Path:
+    """A gateway's files."""
+    key_file = folder / "gateway.key"
+    if not key_file.exists():
+        create_signing_key(key_file)
+    public = public_text(
+        create_signing_key(folder / f"collector-{len(list(folder.iterdir()))}.key").public_key()
+    )
+    address = f'{{ host = "127.0.0.1", port = {port}{broker} }}'
+    file = folder / "gateway.toml"
+    file.write_text(
+        '[gateway]\nid = "gw-test"\nschool = "example-primary"\nkey_file = "gateway.key"\ndata_dir = "data"\n'
+        f'clock = "system"\n[collector]\npublic_key = "{public}"\nmqtt = {address}\n{tables}\n'
+        f'[[mqtt]]\nname = "devices"\nbroker = {address}\ndevices = [{", ".join(devices or (AIR,))}]\n',
+        "utf-8",
+    )
+    return file
+
+
+def say(broker: Mosquitto, topic: str, payload: str, *options: str) -> None:
+    command = ["mosquitto_pub", "-p", str(broker.port), "-q", "1", "-t", topic, "-m", payload, *options]
+    subprocess.run(command, check=True, timeout=30)
+
+
+def test_check_when_all_is_well(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    file = write(tmp_path, mosquitto.port)
+    say(mosquitto, "zigbee2mqtt/air-1", '{"co2": 640}', "-r")
+    done = campus("edge", "check", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "✓ air-1: co2 640" in done.stdout
+    assert "✓ uplink: broker 127.0.0.1:" in done.stdout
+    assert not (tmp_path / "data").exists(), "check changes nothing"
+
+
+def test_check_with_a_silent_device_and_an_old_map(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    tables = '[personal]\ncredential_map = "credentials.map"\nblinding_key_file = "blinding.key"'
+    file = write(tmp_path, mosquitto.port, AIR, SILENT, tables=tables)
+    create_secret(tmp_path / "blinding.key")
+    old = CredentialMap(FORMAT, "example-primary", "gw-test", 1_000, {})
+    (tmp_path / "credentials.map").write_bytes(encode_map(old))
+    say(mosquitto, "zigbee2mqtt/air-1", '{"co2": 640}', "-r")
+    done = campus("edge", "check", file, "--timeout", "1")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "✓ air-1: co2 640" in done.stdout
+    assert "✗ air-2: no message within 1 s" in done.stdout
+    assert "✗ cards: the credential map is" in done.stdout
+
+
+def test_check_without_a_broker(tmp_path: Path) -> None:
+    done = campus("edge", "check", write(tmp_path, free_port()))
+    assert done.returncode == 1
+    assert "✗ uplink: broker 127.0.0.1:" in done.stdout
+    assert "✗ air-1: broker 127.0.0.1:" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_check_with_a_wrong_password(make_mosquitto: MakeMosquitto, tmp_path: Path) -> None:
+    passwords = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-c", "-b", str(passwords), "gw-test", "right"], check=True)
+    broker = make_mosquitto("allow_anonymous false", f"password_file {passwords}")
+    (tmp_path / "broker.password").write_text("wrong-secret\n", "utf-8")
+    login = ', username = "gw-test", password_file = "broker.password"'
+    done = campus("edge", "check", write(tmp_path, broker.port, broker=login))
+    assert done.returncode == 1
+    assert "ot authori" in done.stdout
+    assert "wrong-secret" not in done.stdout + done.stderr
+    (tmp_path / "broker.password").unlink()
+    done = campus("edge", "check", tmp_path / "gateway.toml")
+    assert done.returncode == 1
+    assert "broker.password" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["check", "run", "buffer"])
+@pytest.mark.parametrize(
+    ("find", "put", "words"),
+    [
+        ("[gateway]", "[gateway", ["gateway.toml:1", "is not TOML"]),
+        ('id = "gw-test"', 'id = "GW 1"', ["gateway.toml:2", "gateway.id must be 1 to 63 lower-case"]),
+        (
+            "data_dir",
+            "data_directory",
+            ["gateway.toml:5", "data_directory is not a setting", "data_dir is missing"],
+        ),
+        ("tuya-ts0601-air", "tuya-ts0601-heir", ["gateway.toml:", "device air-1", "tuya-ts0601-air"]),
+        ('clock = "system"', '[alarm]\ntopic = "a/#"', ["alarm.topic must be a topic to publish to"]),
+        ('clock = "system"', "[buffer]\nbytes_max = 4", ["buffer.bytes_max", "1048576", "found 4"]),
+    ],
+)
+def test_a_wrong_configuration(tmp_path: Path, command: str, find: str, put: str, words: list[str]) -> None:
+    file = write(tmp_path, 1883)
+    text = file.read_text("utf-8")
+    assert find in text
+    file.write_text(text.replace(find, put, 1), "utf-8")
+    done = campus("edge", command, file)
+    assert done.returncode == 2, done.stdout + done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_key_that_is_missing_or_open_to_others(tmp_path: Path, command: str) -> None:
+    file = write(tmp_path, 1883)
+    (tmp_path / "gateway.key").chmod(0o644)
+    done = campus("edge", command, file)
+    assert (done.returncode, "chmod 600" in done.stderr) == (2, True), done.stderr
+    (tmp_path / "gateway.key").unlink()
+    done = campus("edge", command, file)
+    assert (done.returncode, "gateway.key cannot be read" in done.stderr) == (2, True), done.stderr
+
+
+def test_what_keeps_a_gateway_from_starting(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where a folder should be", "utf-8")
+    done = campus("edge", "run", write(tmp_path, mosquitto.port))
+    assert done.returncode == 2
+    assert "gateway.data_dir" in done.stderr
+    (tmp_path / "data").unlink()
+    taken = f"[metrics]\nport = {mosquitto.port}"
+    done = campus("edge", "run", write(tmp_path, mosquitto.port, tables=taken))
+    assert done.returncode == 2
+    assert f"metrics.port {mosquitto.port} on 127.0.0.1: Address already in use" in done.stderr
+
+
+Start = Callable[[Path], Process]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    started: list[Process] = []
+
+    def run(file: Path) -> Process:
+        process = Process(tmp_path / "gateway.log", "edge", "run", file)
+        started.append(process)
+        process.wait_for("gateway running")
+        return process
+
+    yield run
+    for process in started:
+        if process.running:
+            process.kill()
+
+
+def batches(folder: Path) -> list[tuple[str, int, int]]:
+    with sqlite3.connect(folder / "data" / "buffer.db") as file:
+        return file.execute("SELECT stream, readings, records FROM batch ORDER BY key").fetchall()
+
+
+def test_stops_without_a_broker_also_when_told_twice(start: Start, tmp_path: Path) -> None:
+    process = start(write(tmp_path, free_port()))
+    process.wait_for("broker unavailable")
+    os.kill(process._process.pid, signal.SIGINT)
+    os.kill(process._process.pid, signal.SIGTERM)
+    assert process.stop() == 0
+    assert "Traceback" not in process.log()
+
+
+def test_stops_without_a_collector_and_keeps_what_it_has(
+    start: Start, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    slow = "[batch]\ninterval_s = 300"
+    file = write(tmp_path, mosquitto.port, AIR, STATION, tables=slow)
+    empty = campus("edge", "buffer", file)
+    assert empty.returncode == 2
+    assert "the gateway makes the file when it first runs" in empty.stderr
+    process = start(file)
+    process.wait_for("listening to devices")
+    fever = json.dumps({"v": 1, "card": "04A2B31C", "site": "ear", "temperature_c": 39.0})
+    say(mosquitto, "stations/gate-1/check", fever)
+    say(mosquitto, "zigbee2mqtt/air-1", '{"co2": 640, "temperature": 21.5}')
+    eventually(
+        lambda: "1" in _row(campus("edge", "buffer", file).stdout, "batches waiting"), "the urgent batch"
+    )
+    assert process.stop() == 0
+    assert batches(tmp_path) == [("urgent", 0, 1), ("bulk", 2, 0)]
+    assert "2" in _row(campus("edge", "buffer", file).stdout, "batches waiting")
+    assert b"04A2B31C" not in b"".join(one.read_bytes() for one in (tmp_path / "data").iterdir())
+
+
+def test_stops_under_load(start: Start, mosquitto: Mosquitto, tmp_path: Path) -> None:
+    process = start(write(tmp_path, mosquitto.port))
+    process.wait_for("listening to devices")
+    command = ["mosquitto_pub", "-p", str(mosquitto.port), "-t", "zigbee2mqtt/air-1", "-l"]
+    with subprocess.Popen(
+        ["sh", "-c", f"while :; do echo '{{\"co2\": 640}}'; done | {' '.join(command)}"],
+        start_new_session=True,
+    ) as flood:
+        eventually(lambda: (tmp_path / "data").exists() and batches(tmp_path), "a batch")
+        assert process.stop() == 0
+        os.killpg(flood.pid, signal.SIGKILL)
+    assert sum(readings for _, readings, _ in batches(tmp_path)) > 0
+    assert "Traceback" not in process.log()
+
+
+def test_memory_and_what_is_not_loaded(start: Start, mosquitto: Mosquitto, tmp_path: Path) -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, edge_agent.cli; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    heavy = {"fastapi", "numpy", "sqlalchemy", "duckdb", "jinja2", "httpx", "collector", "simulators"}
+    assert heavy.isdisjoint(loaded)
+    process = start(write(tmp_path, mosquitto.port))
+    process.wait_for("listening to devices")
+    lines = ['{"co2": 640, "temperature": 21.5, "humidity": 40.2, "voc": 3}'] * 20_000
+    subprocess.run(
+        ["mosquitto_pub", "-p", str(mosquitto.port), "-t", "zigbee2mqtt/air-1", "-l"],
+        input="\n".join(lines),
+        text=True,
+        check=True,
+    )
+    eventually(lambda: sum(readings for _, readings, _ in batches(tmp_path)) > 10_000, "the flood")
+    assert process.resident_bytes() <= 64 * 1024 * 1024
+    assert process.stop() == 0
+
+
+def _row(table: str, name: str) -> str:
+    return next((line.split(name)[1] for line in table.splitlines() if name in line), "")
