@@ -7,7 +7,7 @@ that a value costs a multiplication, a comparison and four appends.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from math import isfinite
+from math import isclose, isfinite
 from struct import Struct
 from struct import error as StructError  # noqa: N812  # a class with a name in lower case
 from typing import Final, NamedTuple
@@ -32,7 +32,9 @@ _OUT_OF_RANGE: Final = int(Quality.OUT_OF_RANGE)
 class _Field:
     """A row of a profile, bound to a device's series."""
 
-    __slots__ = ("bit", "decimals", "high", "linear", "lookup", "low", "missing", "row", "series", "truth")
+    __slots__ = (
+        "bit", "decimals", "divisor", "high", "linear", "lookup", "low", "missing", "row", "series",
+    )  # fmt: skip
 
     def __init__(self, row: RegisterRow, series: int) -> None:
         quantity = row.spec
@@ -40,14 +42,16 @@ class _Field:
         self.series = series
         self.bit = row.bit
         self.missing = frozenset(row.missing)
-        self.lookup = None if row.map is None else {int(raw, 0): to + 0.0 for raw, to in row.map.items()}
-        self.truth = None
-        if quantity.is_bool and self.lookup is None:
-            self.truth = {0: 1.0, 1: 0.0} if row.invert else {0: 0.0, 1: 1.0}
+        self.lookup: dict[float, float] | None = None
+        if row.map is not None:
+            self.lookup = {int(raw, 0): to + 0.0 for raw, to in row.map.items()}
+        elif quantity.is_bool:
+            self.lookup = {0: 1.0, 1: 0.0} if row.invert else {0: 0.0, 1: 1.0}
         known = SAME if row.unit is None else conversion(row.unit, quantity)
         assert known is not None, "the schema has checked every unit"
         self.linear = known.after(Linear(row.scale, row.offset))
         self.decimals = DECIMALS if row.decimals is None else row.decimals
+        self.divisor = None if row.decimals is not None else _divisor(row, self.linear)
         self.low = max(quantity.low if row.low is None else row.low, -VALUE_MAX)
         self.high = min(quantity.high if row.high is None else row.high, VALUE_MAX)
 
@@ -58,13 +62,36 @@ class _Field:
         if raw in self.missing:
             return "missing_value"
         if self.lookup is not None:
-            return self.lookup.get(raw, "not_in_map")  # type: ignore[call-overload, no-any-return]  # 2.0 finds 2
-        if self.truth is not None:
-            return self.truth.get(raw, "not_a_bool")  # type: ignore[call-overload, no-any-return]  # as above
+            return self.lookup.get(raw, "not_in_map" if self.row.map is not None else "not_a_bool")
         if not isfinite(raw):
             return "not_finite"
-        value = round(raw * self.linear.scale + self.linear.offset, self.decimals) + 0.0
+        value = self.number(raw)
         return value if -VALUE_MAX <= value <= VALUE_MAX else "number_too_large"
+
+    def number(self, raw: float) -> float:
+        """A raw number in the quantity's unit; never minus zero."""
+        if self.divisor is not None:
+            return raw / self.divisor
+        return round(raw * self.linear.scale + self.linear.offset, self.decimals) + 0.0
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing but arithmetic leads from the raw integer to the value."""
+        return self.bit is None and self.lookup is None and self.divisor is not None
+
+
+def _divisor(row: RegisterRow, linear: Linear) -> float | None:
+    """Tenths and hundredths of an integer are divided: the quotient is the decimal that was meant,
+    without the rounding that a product needs.
+    """
+    if row.type.startswith("float") or linear.offset != 0:
+        return None
+    divisor = round(1 / linear.scale)
+    return float(divisor) if divisor and isclose(linear.scale * divisor, 1, rel_tol=1e-12) else None
+
+
+_Column = tuple[int, float, float, float, frozenset[float], _Field]
+"""Series, divisor (0 where there is more to do), low, high, missing, and the field itself."""
 
 
 class _Layer(NamedTuple):
@@ -73,15 +100,16 @@ class _Layer(NamedTuple):
     reverse: bool
     pack: Struct
     unpack: Struct
-    fields: tuple[_Field, ...]
+    columns: tuple[_Column, ...]
 
 
 class _Layout(NamedTuple):
-    """What stands where in a read."""
+    """What stands where in a read. `blanks` are the packed registers that mean "nothing"."""
 
     length: int
     layers: tuple[_Layer, ...]
     bits: tuple[tuple[int, _Field], ...]
+    blanks: frozenset[bytes]
 
 
 class ModbusDecoder:
@@ -140,8 +168,8 @@ class ModbusDecoder:
         layout = self._layouts.get(read) or self._layout(read)
         if len(registers) != layout.length:
             return ("wrong_length",)
-        if self._blank and registers[0] in self._blank and _is_uniform(registers):
-            return ("blank",)
+        if not layout.layers and not layout.bits:
+            return ("no_known_register",)
         refused: list[str] = []
         quality = _UNCERTAIN if warming_up else _GOOD
         for layer in layout.layers:
@@ -149,30 +177,52 @@ class ModbusDecoder:
                 data = layer.pack.pack(*(registers[::-1] if layer.reverse else registers))
             except StructError:
                 return ("not_registers",)
-            for field, raw in zip(layer.fields, layer.unpack.unpack(data), strict=True):
-                value = field.read(raw)
-                if type(value) is float:
-                    inside = field.low <= value <= field.high
-                    chunk.append(field.series, time_ms, value, quality if inside else _OUT_OF_RANGE)
-                else:
-                    refused.append(value)  # type: ignore[arg-type]  # what is no float is a reason
+            if data in layout.blanks:
+                return ("blank",)
+            self._read(layer, data, time_ms, quality, chunk, refused)
         for at, field in layout.bits:
             raw = registers[at]
-            value = field.read(raw) if raw in {0, 1} else "not_a_bit"
-            if type(value) is float:
-                chunk.append(field.series, time_ms, value, quality)
-            else:
-                refused.append(value)  # type: ignore[arg-type]  # as above
-        if not layout.layers and not layout.bits:
-            refused.append("no_known_register")
+            value = field.read(raw) if raw == 0 or raw == 1 else "not_a_bit"  # noqa: PLR1714  # it may be unhashable
+            self._add(field, value, time_ms, quality, chunk, refused)
         return tuple(refused)
+
+    def _read(
+        self, layer: _Layer, data: bytes, time_ms: int, quality: int, chunk: Chunk, refused: list[str]
+    ) -> None:
+        add_series, add_time = chunk.series.append, chunk.time_ms.append
+        add_value, add_quality = chunk.value.append, chunk.quality.append
+        raws = layer.unpack.unpack(data)
+        for (series, divisor, low, high, missing, field), raw in zip(layer.columns, raws, strict=True):
+            if divisor and raw not in missing:
+                value = raw / divisor
+                if low <= value <= high:
+                    add_series(series)
+                    add_time(time_ms)
+                    add_value(value)
+                    add_quality(quality)
+                    continue
+            self._add(field, field.read(raw), time_ms, quality, chunk, refused)
+
+    def _add(
+        self, field: _Field, value: float | str, time_ms: int, quality: int, chunk: Chunk, refused: list[str]
+    ) -> None:
+        if isinstance(value, str):
+            refused.append(value)
+        else:
+            inside = field.low <= value <= field.high
+            chunk.append(field.series, time_ms, value, quality if inside else _OUT_OF_RANGE)
 
     def _layout(self, read: RegisterRead) -> _Layout:
         inside = [field for field in self._fields if covers(read, field.row)]
         if read.fc in {1, 2}:
-            found = _Layout(read.count, (), tuple((f.row.address - read.address, f) for f in inside))
+            bits = tuple((field.row.address - read.address, field) for field in inside)
+            found = _Layout(read.count, (), bits, frozenset())
         else:
-            found = _Layout(read.count, self._layers(read, inside), ())
+            # a single register is no pattern: its 0 may well be 0.0 °C
+            repeats = read.count if read.count > 1 else 0
+            blanks = frozenset(word.to_bytes(2, "big") * repeats for word in self.spec.blank if repeats)
+            blanks |= frozenset(word.to_bytes(2, "little") * repeats for word in self.spec.blank if repeats)
+            found = _Layout(read.count, self._layers(read, inside), (), blanks)
         if len(self._layouts) < LAYOUTS_MAX:
             self._layouts[read] = found
         return found
@@ -196,12 +246,6 @@ class ModbusDecoder:
         )
 
 
-def _is_uniform(registers: Sequence[int]) -> bool:
-    """A single register is no pattern: 0 may well be 0.0 °C."""
-    first = registers[0]
-    return len(registers) > 1 and all(register == first for register in registers)
-
-
 def _layer(read: RegisterRead, fields: list[_Field], *, reverse: bool, little: bool) -> _Layer:
     """Low word first is high word first in the registers read backwards."""
     ordered = fields[::-1] if reverse else fields
@@ -211,7 +255,11 @@ def _layer(read: RegisterRead, fields: list[_Field], *, reverse: bool, little: b
         code += f"{2 * (start - at)}x" + STRUCT_CODES[field.row.type]
         at = start + field.row.words
     code += f"{2 * (read.count - at)}x"
-    return _Layer(reverse, Struct(f"{'<' if little else '>'}{read.count}H"), Struct(code), tuple(ordered))
+    columns = tuple(
+        (one.series, (one.divisor or 0.0) if one.is_plain else 0.0, one.low, one.high, one.missing, one)
+        for one in ordered
+    )
+    return _Layer(reverse, Struct(f"{'<' if little else '>'}{read.count}H"), Struct(code), columns)
 
 
 def bind_modbus(
