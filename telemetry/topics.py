@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 Leaf = Literal["batch", "urgent", "ack", "status", "config"]
@@ -33,6 +34,6 @@ def parse_topic(text: str) -> Address | None:
     return Address(*parts)
 
 
-def intake_filters() -> list[str]:
+def intake_filters(leaves: Sequence[Leaf] = ("urgent", "batch", "status")) -> list[str]:
     """What a collector subscribes to: the batches, urgent events and status of every gateway."""
-    return [f"{ROOT}/+/+/{leaf}" for leaf in ("urgent", "batch", "status")]
+    return [f"{ROOT}/+/+/{leaf}" for leaf in leaves]

@@ -212,11 +212,13 @@ class BatchLine:
                 self._see(opening.statuses)
                 admitted, refused = self._admit(opening.batches)
                 refused += opening.refused
-                if refused:
-                    await self._refusals.settle(refused, answer, self._now_ms())
                 if lane.name == "urgent":
-                    admitted = await self._receive(admitted, answer)
+                    admitted, never = await self._receive(admitted, answer)
+                    refused += never
             await self._hand_over(lane, admitted, answer)
+            # Last: should this fail, the sound batches are on their way.
+            if refused:
+                await self._refusals.settle(refused, answer, self._now_ms())
 
     def _see(self, statuses: Sequence[tuple[Address, Status]]) -> None:
         now_ms, changed = self._now_ms(), False
@@ -235,9 +237,16 @@ class BatchLine:
                 refused.append(_refusal(batch, *against))
         return admitted, refused
 
-    async def _receive(self, batches: list[Opened], answer: Answer) -> list[Opened]:
-        """Commits alerts and records and answers `received`; gives back what may go on."""
-        fresh = [batch for batch in batches if not self._marks.has("received", batch)]
+    async def _receive(self, batches: list[Opened], answer: Answer) -> tuple[list[Opened], list[Refused]]:
+        """Commits alerts and records and answers `received`; gives back what may go on and what never
+        will.
+        """
+        new = {
+            (batch.key, batch.header.sequence): batch
+            for batch in batches
+            if not self._marks.has("received", batch)
+        }
+        fresh = list(new.values())
         refused: list[Refused] = []
         try:
             await self._commit_received(fresh)
@@ -247,10 +256,9 @@ class BatchLine:
                     await self._commit_received([batch])
                 except RowsRefusedError:
                     refused.append(_refusal(batch, "not_storable", "the records database refuses it"))
-            await self._refusals.settle(refused, answer, self._now_ms())
         received = [batch for batch in batches if self._marks.has("received", batch)]
         await self._replies.received(received, answer)
-        return received
+        return received, refused
 
     async def _commit_received(self, batches: list[Opened]) -> None:
         if not batches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -10,9 +11,9 @@ from prometheus_client import CollectorRegistry, Counter
 
 from collector.intake.contract import Answer, Incoming, Line
 from foundation.broker import BrokerMessage, BrokerSettings, BrokerUnavailableError, Link, keep_connected
-from telemetry.topics import ROOT, Address, parse_topic, topic
+from telemetry.topics import Address, Leaf, intake_filters, parse_topic, topic
 
-LANES: Final = {"urgent": ("urgent",), "bulk": ("batch", "status")}
+LANES: Final[dict[str, Sequence[Leaf]]] = {"urgent": ("urgent",), "bulk": ("batch", "status")}
 """The topics of each connection."""
 _NOBODY: Final = Address("", "", "")
 
@@ -50,7 +51,7 @@ class MqttIntake:
         answer = self._answering(lane)
 
         async def session(link: Link) -> None:
-            await link.subscribe([f"{ROOT}/+/+/{leaf}" for leaf in LANES[lane]])
+            await link.subscribe(intake_filters(LANES[lane]))
             self._links[lane] = link
             try:
                 if self.connected:

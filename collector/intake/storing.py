@@ -19,7 +19,13 @@ from collector.intake.replies import Replies
 from collector.intake.suspects import Suspects
 from collector.overview import Overview
 from collector.records import RowsRefusedError
-from collector.series.contract import BatchKey, SeriesBatch, SeriesStore, StoreUnavailableError
+from collector.series.contract import (
+    BatchKey,
+    SeriesBatch,
+    SeriesStore,
+    StoreFullError,
+    StoreUnavailableError,
+)
 
 ALONE_FAILURES_MAX: Final = 3
 """So many batches, each by itself, are tried before the store is taken for broken."""
@@ -114,17 +120,23 @@ class Storing:
     async def _append_each(
         self, batches: Sequence[Opened], error: StoreUnavailableError, answer: Answer
     ) -> list[Opened]:
-        """After a group has failed: one batch may be to blame. Raises when none is stored."""
+        """After a group has failed: one batch may be to blame, unless there was no room. Raises when none
+        is stored.
+        """
         taken: list[Opened] = []
-        failed: list[Opened] = list(batches) if len(batches) == 1 else []
+        alone = len(batches) == 1 and not isinstance(error, StoreFullError)
+        failed: list[Opened] = list(batches) if alone else []
+        tries = 0
         for batch in self._suspects.in_order(batches) if len(batches) > 1 else ():
             try:
                 await self._append_all([batch])
                 taken.append(batch)
             except StoreUnavailableError as again:
                 error = again
-                failed.append(batch)
-                if not taken and len(failed) >= ALONE_FAILURES_MAX:
+                tries += 1
+                if not isinstance(again, StoreFullError):
+                    failed.append(batch)
+                if not taken and tries >= ALONE_FAILURES_MAX:
                     break
         hopeless = [batch for batch in failed if self._suspects.failed(batch)]
         await self._refuse(hopeless, "not_storable", "the series store does not take it", answer)

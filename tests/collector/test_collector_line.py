@@ -37,7 +37,7 @@ async def test_the_same_finding_alerts_once_although_the_marks_are_lost(make_lab
     sender = Sender()
     lab = await make_lab(sender)
     urgent = sender.batch(1, column(SMOKE, [1]), stream="urgent", records=[check()])
-    await lab.send(urgent)
+    await lab.send(urgent, urgent)
     await eventually(lambda: lab.stored() == {1})
     lab.line._marks.load({})
     lab.acks.clear()

@@ -127,6 +127,8 @@ async def test_what_another_holds_is_said_at_the_start(
 
 def test_a_second_collector_on_the_same_data_is_refused_and_the_first_stops_in_time(site: Site) -> None:
     """With a page that listens, gateways added meanwhile, and more than one signal."""
+    busy = Sender("gw-busy")
+    site.register(busy.gateway, busy.row.public_key, busy.signer.key_id)
     process = site.start_collector()
     second = site.folder / "second.toml"
     second.write_text(
@@ -139,8 +141,10 @@ def test_a_second_collector_on_the_same_data_is_refused_and_the_first_stops_in_t
     sender = Sender()
     arguments = ["--school", SCHOOL, "--id", "gw-1", "--public-key", sender.row.public_key]
     assert campus("collector", "gateway", "add", site.collector_file, *arguments).returncode == 0
+    backlog = [busy.batch(n, column(values=[600.0] * 5_000)) for n in range(1, 400)]
     with httpx.Client(timeout=10) as client, client.stream("GET", f"{site.url}/api/v1/events") as events:
         assert next(events.iter_lines())
+        asyncio.run(send(site.broker, busy, *backlog))
         started = time.monotonic()
         process._process.send_signal(signal.SIGINT)
         process._process.send_signal(signal.SIGTERM)
