@@ -126,5 +126,5 @@ def gateway(one: GatewayItem, parts: WebParts, language: Language) -> GatewayVie
 def _buffered(batches: int, size_bytes: int, language: Language) -> str:
     if not batches:
         return _NOTHING.in_(language)
-    words = Text(f"{batches} 批", f"{batches} batches").in_(language)
+    words = Text(f"{batches} 批", f"{batches} batch{'es' if batches > 1 else ''}").in_(language)
     return f"{words} · {size_text(size_bytes)}"
