@@ -87,6 +87,12 @@ class StoreUnavailableError(Exception):
     """The store cannot take or give anything now; the caller keeps what it has and tries again."""
 
 
+class StoreFullError(StoreUnavailableError):
+    """There is no room now, on the disk or in memory. No batch is to blame, also where a smaller one
+    still found room.
+    """
+
+
 class QueryTooLargeError(ValueError):
     """The answer would exceed POINTS_MAX rows; ask for a larger step or a shorter range."""
 
@@ -96,7 +102,8 @@ class SeriesStore(Protocol):
 
     async def append(self, batches: Sequence[SeriesBatch]) -> Awaitable[None]:
         """Takes the batches over, all or none. The awaitable it returns completes when they are
-        durable: only then may they be acknowledged as stored. Raises StoreUnavailableError.
+        durable: only then may they be acknowledged as stored. Raises StoreUnavailableError, and
+        StoreFullError where any batch would fail for want of room.
         """
 
     async def series(self, selector: Selector = ...) -> list[SeriesInfo]: ...

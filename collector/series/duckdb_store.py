@@ -25,6 +25,7 @@ from collector.series.contract import (
     SeriesBatch,
     SeriesInfo,
     SeriesPoints,
+    StoreFullError,
     StoreUnavailableError,
 )
 from collector.series.duckdb_file import DuckDbFile, StoreFileError
@@ -109,7 +110,7 @@ class DuckDbStore:
             # At once rather than at the next append: after some faults not even reads work.
             with contextlib.suppress(StoreUnavailableError):
                 self._recover()
-            raise StoreUnavailableError(_first_line(error)) from error
+            raise _as_unavailable(error) from error
         self._applied_rows += len(append.applied)
         append.update(self._index)
 
@@ -217,6 +218,12 @@ def _execute(
     new_series: Columns | None,  # noqa: ARG001
 ) -> None:
     writer.execute(sql)
+
+
+def _as_unavailable(error: duckdb.Error) -> StoreUnavailableError:
+    """Input and output, memory, locks, and what follows from them: not what was to be written."""
+    outer = isinstance(error, duckdb.OperationalError | duckdb.FatalException)
+    return (StoreFullError if outer else StoreUnavailableError)(_first_line(error))
 
 
 def _first_line(error: Exception) -> str:
