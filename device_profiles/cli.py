@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from device_profiles.cli_decode import CANNOT_BE_USED, Directories, decode, find_profile
 from device_profiles.examples import run_examples
@@ -40,7 +40,9 @@ def list_profiles(directories: Directories = None) -> None:
         profiles = Catalogue(directories or ()).all()
     except FileProblems as error:
         raise _stop(error) from None
-    table = Table("id", "transport", "名称 · name", "gives")
+    table = Table(
+        Column("id", no_wrap=True), Column("transport", no_wrap=True), Column("名称 · name"), Column("gives")
+    )
     for profile in profiles:
         spec = profile.spec
         gives = ", ".join(row.quantity for row in spec.fields)

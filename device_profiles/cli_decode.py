@@ -175,6 +175,8 @@ def _tell(item: _Item, found: Decoded, received_ms: int) -> None:
     if found.check is not None:
         _print(item.tags | _check(found.check, received_ms))
     where = "".join(f"{name} {value}: " for name, value in item.tags.items())
+    for note in found.notes:
+        typer.echo(f"{where}note: {note}", err=True)
     for refusal in found.refused:
         typer.echo(f"{where}{refusal}", err=True)
     if not found.readings and found.check is None and not found.refused:

@@ -20,6 +20,7 @@ from telemetry.readings import Chunk, Reading, SeriesTable
 DEVICE: Final = "example"
 PLACE: Final = "example/room"
 CENTURY_MS: Final = 3_155_760_000_000
+"""A hundred years: more, and a time is no date."""
 ANY_AGE: Final = TimeLimits(future_ms_max=CENTURY_MS, stale_after_ms=2**53)
 """For a payload of which nobody says when it came: its own time is believed."""
 
@@ -35,11 +36,12 @@ class Refusal(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """All that came of an input."""
+    """All that came of an input. `notes`: what had to be supposed, in words."""
 
     readings: Sequence[Reading] = ()
     check: CheckObservation | None = None
     refused: Sequence[Refusal] = ()
+    notes: Sequence[str] = ()
 
 
 def decode_input(
@@ -94,4 +96,9 @@ def _from_registers(profile: Profile, text: str, received_ms: int, *, warming_up
         for answer in answers
         for reason in decoder.decode(answer.read, answer.registers, received_ms, chunk, warming_up=warming_up)
     ]
-    return Decoded(chunk.readings(table), None, tuple(refused))
+    notes = [
+        f"a response without its request: taken for the answer to {answer.read}"
+        for answer in answers
+        if answer.guessed
+    ]
+    return Decoded(chunk.readings(table), None, tuple(refused), tuple(notes))

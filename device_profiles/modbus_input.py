@@ -21,10 +21,11 @@ DUMPS_MAX: Final = 64
 
 
 class Answer(NamedTuple):
-    """A read and the registers (or bits) that came back."""
+    """A read and the registers (or bits) that came back. `guessed`: nobody said at which address."""
 
     read: RegisterRead
     registers: tuple[int, ...]
+    guessed: bool = False
 
 
 def parse_answers(text: str, decoder: ModbusDecoder) -> list[Answer]:
@@ -107,13 +108,13 @@ def _placed(reply: Reply, decoder: ModbusDecoder) -> Answer:
     count, rows = len(reply.registers), [row for row in decoder.rows if row.fc == reply.fc]
     for read in decoder.reads:
         if read.fc == reply.fc and _bits_fit(reply.fc, read.count, count):
-            return Answer(read, reply.registers[: read.count])
+            return Answer(read, reply.registers[: read.count], guessed=True)
     for row in rows:
         read = RegisterRead(reply.fc, row.address, count)
         if any(one.end == read.end for one in rows if covers(read, one)):
-            return Answer(read, reply.registers)
+            return Answer(read, reply.registers, guessed=True)
     if rows:
-        return Answer(RegisterRead(reply.fc, rows[0].address, count), reply.registers)
+        return Answer(RegisterRead(reply.fc, rows[0].address, count), reply.registers, guessed=True)
     raise FrameError("no_known_register", f"the profile reads nothing with FC {reply.fc}")
 
 

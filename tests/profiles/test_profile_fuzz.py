@@ -18,7 +18,7 @@ from telemetry.quantities import QUANTITIES
 from telemetry.readings import Chunk, SeriesTable
 from telemetry.records import SITES, SYMPTOMS
 
-PROFILES = Catalogue().all()
+PROFILES = [profile for profile in Catalogue().all() if isinstance(profile.spec, MqttJsonProfile)]
 REASONS = {"empty", "too_large", "too_deep", "not_json"}
 
 _scalars = (
