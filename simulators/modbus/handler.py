@@ -42,12 +42,14 @@ class FaultyHandler(ServerRequestHandler):
         if unit is None:
             self._write(data)
             return
-        delay_s = unit.faults.delay_s()
         if unit.faults.silent:
             return
         data = unit.faults.spoil(data)
-        if delay_s:
-            self.loop.call_later(delay_s, self._write, data)
+        now_s = self.loop.time()
+        # A device does one thing after the other: no answer overtakes an earlier one.
+        unit.busy_until_s = max(unit.busy_until_s, now_s + unit.faults.delay_s())
+        if unit.busy_until_s > now_s:
+            self.loop.call_at(unit.busy_until_s, self._write, data)
         else:
             self._write(data)
 

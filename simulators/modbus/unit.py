@@ -50,6 +50,8 @@ class SimulatedUnit:
         self.faults = Faults()
         self.asked: Counter[tuple[int, int, int]] = Counter()
         self.written: dict[tuple[str, int], int] = {}
+        self.busy_until_s = 0.0
+        """When its last answer so far goes out, in the time of its event loop."""
         self._truth = truth
         self._registers_max = registers_max or profile.registers_max
         self._exists = {table: _addresses(profile, table, holes=holes) for table in set(_TABLES.values())}

@@ -83,9 +83,11 @@ class RtuLink:
 
     async def exchange(self, unit: int, request: Request, timeout_s: float) -> bytes:
         line, port = self._line, self._port
-        if port is None or port.lost is not None:
-            raise BusAwayError("the port is gone")
+        if port is None:
+            raise BusAwayError("the port is not open")
         await self._silence(port, line.silence_s)
+        if port.lost is not None:
+            raise BusAwayError(port.lost)
         frame = _frame(unit, request)
         wire_s = (len(frame) + request.reply_bytes + 4) * line.character_s + line.silence_s
         answer = port.expect(unit, request, frame if line.echo else b"")
