@@ -13,11 +13,15 @@ import itertools
 import json
 import os
 import signal
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import duckdb
+
 from collector.intake.commit import Commits
 from collector.records import alerts, streams
+from collector.series import duckdb_store
 from collector.series.duckdb_store import DuckDbStore
 from edge_agent.buffer import BatchId, BufferFullError, Item, SqliteBuffer
 from edge_agent.buffer.store import Store
@@ -47,6 +51,8 @@ GATEWAY_POINTS: dict[str, Point] = {
 def install(wanted: dict[str, Any]) -> None:
     if point := wanted.get("die_at"):
         _die_at(*(COLLECTOR_POINTS | GATEWAY_POINTS)[point], wanted["nth"])
+    if readings := wanted.get("no_room_for"):
+        _no_room_for(readings, wanted["times"])
     if path := wanted.get("witness"):
         _watch_appends(path)
 
@@ -85,6 +91,24 @@ def _watch_appends(path: str) -> None:
 
     SqliteBuffer.open = witnessed_open  # type: ignore[method-assign]  # the hook
     SqliteBuffer.append = witnessed_append  # type: ignore[method-assign]  # the hook
+
+
+def _no_room_for(readings: int, times: int) -> None:
+    """A disk on which small appends still find room, until one large one has failed so often
+    by itself.
+    """
+    execute, failures = duckdb_store._execute, Counter[tuple[str, int]]()
+
+    def without_room(writer: Any, sql: str, points: Any, applied: Any, series: Any) -> None:
+        nonlocal times
+        if points and len(points["ts"]) >= readings and times:
+            if (first := applied["first"].tolist()) == applied["last"].tolist():
+                failures[applied["gateway"][0], first[0]] += 1
+                times = 0 if max(failures.values()) >= times else times
+            raise duckdb.IOException("could not write: No space left on device")
+        execute(writer, sql, points, applied, series)
+
+    duckdb_store._execute = without_room  # type: ignore[assignment]  # the hook
 
 
 def _die_at(owner: Any, name: str, when: str, nth: int) -> None:

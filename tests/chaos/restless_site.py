@@ -103,7 +103,9 @@ class Nurseling(Process):
 
 
 class RestlessSite(Site):
-    """Gateways with an air sensor and a check station each, under load from one publisher."""
+    """Gateways with an air sensor and a check station each, under load from one publisher. The
+    `slow` ones make batches of a second, ten times as large as the others'.
+    """
 
     def __init__(
         self,
@@ -112,6 +114,7 @@ class RestlessSite(Site):
         nursery: Nursery,
         *,
         gateways: Sequence[str] = ("a",),
+        slow: Sequence[str] = (),
         collector_broker: Mosquitto | None = None,
     ) -> None:
         super().__init__(folder, broker)
@@ -121,7 +124,7 @@ class RestlessSite(Site):
             text = text.replace(f"port = {broker.port} }}", f"port = {collector_broker.port} }}")
             self.collector_file.write_text(text, "utf-8")
         self.cards[CARD] = Entry({"health": "hh7kq2mzw5xnr4tp3vd6yb8cfa"}, "3-2")
-        self.gateways = tuple(gateways)
+        self.gateways, self._slow = tuple(gateways), frozenset(slow)
         self.metrics_ports = {name: free_port() for name in gateways}
         self.files = {name: self._add(name) for name in gateways}
         self.agents: dict[str, Nurseling] = {}
@@ -133,8 +136,9 @@ class RestlessSite(Site):
             {"id": f"air-{name}", "profile": "json/environment", "place": f"main/{name}"},
             {"id": f"st-{name}", "profile": "campus/morning-check-v1", "place": f"gate/{name}"},
         ]
+        interval_s = 1.0 if name in self._slow else 0.1
         tables = (
-            "[batch]\ninterval_s = 0.1\n[uplink]\nresend_s = 1\nstatus_interval_s = 1\n"
+            f"[batch]\ninterval_s = {interval_s}\n[uplink]\nresend_s = 1\nstatus_interval_s = 1\n"
             f"[metrics]\nport = {self.metrics_ports[name]}\n"
         )
         return self.add_gateway(f"gw-{name}", devices, tables=tables)

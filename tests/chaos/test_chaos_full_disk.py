@@ -13,6 +13,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from collector.intake.suspects import FAILURES_MAX
 from tests.chaos.restless_site import Nurseling, Nursery, RestlessSite, rounds
 from tests.conftest import Mosquitto
 from tests.line.running_site import eventually
@@ -22,6 +23,7 @@ DISK_BYTES = 64 * 1024 * 1024
 KEPT_BATCHES = 20
 CRUMBS = rounds(12)
 CRUMB_BYTES = 24 * 1024
+LARGE_READINGS = 100
 
 
 class Disk(NamedTuple):
@@ -138,6 +140,26 @@ def test_room_that_comes_in_crumbs_costs_no_batch(
             full_disk.add_crumb(site)
             site.await_stored()
         full_disk.make_room(site)
+        site.settle()
+        print(site.check_balance())
+    finally:
+        site.close()
+
+
+def test_a_large_batch_is_not_to_blame_for_a_small_room(
+    tmp_path: Path, mosquitto: Mosquitto, nursery: Nursery
+) -> None:
+    """Small batches go into what a nearly full disk has left, a large one fails again and again. It
+    is not taken for a bad one, which would be refused for good and deleted at its gateway: once
+    there is room it is stored. The store's failure is injected at its only write.
+    """
+    site = RestlessSite(tmp_path, mosquitto, nursery, gateways=("a", "b"), slow="b")
+    try:
+        site.launch_collector(no_room_for=LARGE_READINGS, times=FAILURES_MAX + 2)
+        for name in site.gateways:
+            site.launch_gateway(name)
+        site.publisher.start()
+        eventually(lambda: ("gw-b", "bulk") in {key[:2] for key in site.stored()}, "a large batch is stored")
         site.settle()
         print(site.check_balance())
     finally:
