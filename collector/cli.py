@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from collector.config import CollectorConfig, load_config
 from collector.intake.line import wall_ms
@@ -129,10 +128,13 @@ def list_gateways(config_file: ConfigFile) -> None:
     """Show all gateways, revoked ones too."""
     with _files_in_words(), _records(config_file) as records:
         found = records.list_gateways()
-    table = Table("school", "gateway", "state", "public key")
-    for one in found:
-        table.add_row(one.school, one.id, one.state, one.public_key)
-    console.print(table)
+    rows = [("school", "gateway", "state", "public key")]
+    rows += [(one.school, one.id, one.state, one.public_key) for one in found]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        # No rich table: in a narrow terminal it cuts the key, which people want to compare.
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        console.print(line.rstrip(), soft_wrap=True, markup=False, highlight=False)
 
 
 @contextmanager

@@ -141,7 +141,7 @@ def test_a_second_collector_on_the_same_data_is_refused_and_the_first_stops_in_t
     sender = Sender()
     arguments = ["--school", SCHOOL, "--id", "gw-1", "--public-key", sender.row.public_key]
     assert campus("collector", "gateway", "add", site.collector_file, *arguments).returncode == 0
-    backlog = [busy.batch(n, column(values=[600.0] * 5_000)) for n in range(1, 400)]
+    backlog = [busy.batch(n, column(values=[600.0] * 5_000)) for n in range(1, 150)]
     with httpx.Client(timeout=10) as client, client.stream("GET", f"{site.url}/api/v1/events") as events:
         assert next(events.iter_lines())
         asyncio.run(send(site.broker, busy, *backlog))
