@@ -20,6 +20,7 @@ from edge_agent.config import GatewayConfig
 from edge_agent.counters import Counters, GatewayMetrics
 from edge_agent.drivers import make_drivers
 from edge_agent.drivers.contract import Driver
+from edge_agent.folderlock import folder_locked
 from edge_agent.gate import Credentials, Gate, MapUnusableError
 from edge_agent.uplink.forwarder import Forwarder
 from edge_agent.uplink.mqtt import MqttUplink
@@ -69,15 +70,15 @@ class Agent:
         self._stop.set()
 
     async def run(self) -> None:
-        """Raises StartError; anything else is a fault of the program."""
-        async with await self._open_buffer() as buffer, self._metrics(buffer):
-            await self._work(buffer)
-            self.batches_left = buffer.stats().batches
+        """Raises StartError or UsageError; anything else is a fault of the program."""
+        with folder_locked(self.config.gateway.data_dir):
+            async with await self._open_buffer() as buffer, self._metrics(buffer):
+                await self._work(buffer)
+                self.batches_left = buffer.stats().batches
 
     async def _open_buffer(self) -> SqliteBuffer:
         folder, settings = self.config.gateway.data_dir, self.config.buffer
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             return await SqliteBuffer.open(
                 folder / "buffer.db",
                 bytes_max=settings.bytes_max,
