@@ -15,8 +15,9 @@ from device_profiles.rtu import REQUEST_BYTES, FrameError, Reply, Request, parse
 
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+").fullmatch
 _BETWEEN_BYTES = re.compile(r"[\s:,;|>-]+")
-_DUMP = re.compile(r"([1-4])@(\d+|0x[0-9a-fA-F]+):((?:[\s,]*(?:0x[0-9a-fA-F]+|\d+))+)\s*").fullmatch
-_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+").findall
+_WORD = r"(?:0x[0-9a-fA-F]{1,4}|[0-9]{1,5})"
+_DUMP = re.compile(rf"([1-4])@({_WORD}):\s*({_WORD}(?:[\s,]+{_WORD})*)").fullmatch
+_WORDS = re.compile(_WORD).findall
 DUMPS_MAX: Final = 64
 
 
@@ -56,12 +57,15 @@ def _from_dump(text: str) -> Answer:
     found = _DUMP(text.strip())
     if found is None:
         raise FrameError("not_a_dump", "expected FC@ADDRESS: REGISTER …, such as 3@0: 658 235")
-    return _answer(int(found[1]), int(found[2], 0), [int(one, 0) for one in _NUMBER(found[3])])
+    return _answer(int(found[1]), _int(found[2]), [_int(word) for word in _WORDS(found[3])])
+
+
+def _int(word: str) -> int:
+    return int(word, 16) if word.startswith("0x") else int(word)
 
 
 def _answer(fc: Any, address: Any, registers: Any) -> Answer:
     """Checks what a person wrote; a decoder takes any registers."""
-    highest = 1 if fc in {1, 2} else 0xFFFF
     if (
         type(fc) is not int
         or fc not in {1, 2, 3, 4}
@@ -69,6 +73,7 @@ def _answer(fc: Any, address: Any, registers: Any) -> Answer:
         or not 0 <= address <= 0xFFFF
     ):
         raise FrameError("not_a_dump", "expected fc 1 to 4 and an address from 0 to 65535")
+    highest = 1 if fc in {1, 2} else 0xFFFF
     if not isinstance(registers, list) or not registers:
         raise FrameError("not_a_dump", "expected registers, at least one")
     if not all(type(one) in {int, bool} and 0 <= one <= highest for one in registers):
