@@ -21,8 +21,6 @@ from tests.line.running_site import eventually
 ROUNDS = rounds(2)
 DISK_BYTES = 64 * 1024 * 1024
 KEPT_BATCHES = 20
-CRUMBS = rounds(12)
-CRUMB_BYTES = 24 * 1024
 LARGE_READINGS = 100
 
 
@@ -31,7 +29,6 @@ class Disk(NamedTuple):
 
     fill: Callable[[RestlessSite], None]
     make_room: Callable[[RestlessSite], None]
-    add_crumb: Callable[[RestlessSite], None]
 
 
 def _fill_with_a_file(site: RestlessSite) -> None:
@@ -49,11 +46,6 @@ def _remove_the_file(site: RestlessSite) -> None:
     (site.folder / "collector-data" / "filler").unlink()
 
 
-def _shorten_the_file(site: RestlessSite) -> None:
-    filler = site.folder / "collector-data" / "filler"
-    os.truncate(filler, filler.stat().st_size - CRUMB_BYTES)
-
-
 def _limit_file_sizes(site: RestlessSite) -> None:
     """No file grows beyond what the largest one is now, or a log's few lines could not be written."""
     largest = max(file.stat().st_size for file in (site.folder / "collector-data").iterdir())
@@ -62,10 +54,6 @@ def _limit_file_sizes(site: RestlessSite) -> None:
 
 def _unlimit_file_sizes(site: RestlessSite) -> None:
     _limit(site, resource.RLIM_INFINITY)
-
-
-def _raise_the_limit(site: RestlessSite) -> None:
-    _limit(site, resource.prlimit(_collector(site).pid, resource.RLIMIT_FSIZE)[0] + CRUMB_BYTES)
 
 
 def _limit(site: RestlessSite, size_bytes: int) -> None:
@@ -87,9 +75,9 @@ def full_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
             and subprocess.run(mount, check=False, capture_output=True).returncode == 0
         ):
             stack.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=True)
-            yield Disk(_fill_with_a_file, _remove_the_file, _shorten_the_file)
+            yield Disk(_fill_with_a_file, _remove_the_file)
         else:
-            yield Disk(_limit_file_sizes, _unlimit_file_sizes, _raise_the_limit)
+            yield Disk(_limit_file_sizes, _unlimit_file_sizes)
 
 
 def test_a_full_disk_stops_acknowledgements_and_nothing_else(
@@ -117,31 +105,6 @@ def test_a_full_disk_stops_acknowledgements_and_nothing_else(
         figures = site.check_balance()
         print(figures, dict(site.kills))
         assert figures["lives"] == 1
-    finally:
-        site.close()
-
-
-def test_room_that_comes_in_crumbs_costs_no_batch(
-    full_disk: Disk, tmp_path: Path, mosquitto: Mosquitto, nursery: Nursery
-) -> None:
-    """A disk that is full for hours has room for a batch now and then. Those that find none, again
-    and again while others do, are not to blame for it: nothing is refused for good.
-    """
-    site = RestlessSite(tmp_path, mosquitto, nursery, gateways=("a", "b"))
-    try:
-        site.launch_collector()
-        for name in site.gateways:
-            site.launch_gateway(name)
-        site.publisher.start()
-        site.await_stored()
-        full_disk.fill(site)
-        for _ in range(CRUMBS):
-            eventually(lambda: site.buffered() >= KEPT_BATCHES, "batches wait for room")
-            full_disk.add_crumb(site)
-            site.await_stored()
-        full_disk.make_room(site)
-        site.settle()
-        print(site.check_balance())
     finally:
         site.close()
 
