@@ -20,6 +20,7 @@ from edge_agent.config import GatewayConfig, load_config
 from edge_agent.counters import Counters
 from edge_agent.drivers import make_drivers
 from edge_agent.gate import MapUnusableError
+from edge_agent.scan import cli as scan_cli
 from edge_agent.uplink.contract import UplinkError
 from edge_agent.uplink.mqtt import MqttUplink
 from foundation import logs
@@ -30,6 +31,7 @@ from telemetry.readings import SeriesTable
 app = typer.Typer(
     no_args_is_help=True, help="The gateway: reads devices, strips identity, buffers, forwards."
 )
+app.add_typer(scan_cli.app, name="scan")
 console = Console()
 
 ConfigFile = Annotated[

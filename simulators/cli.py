@@ -22,6 +22,7 @@ from foundation import logs
 from foundation.broker import BrokerSettings, BrokerUnavailableError, connect
 from foundation.commands import UsageError, errors_in_words
 from simulators.devices import Simulation
+from simulators.modbus.cli import modbus
 from simulators.publisher import Publisher, Totals
 from simulators.pupils import STATION_SITE, class_label
 from simulators.rubbish import flood, rubbish, unknown_card
@@ -32,6 +33,7 @@ from telemetry.credential_map import normalise_credential
 from telemetry.records import SITES, SYMPTOMS
 
 app = typer.Typer(no_args_is_help=True, help="Simulated devices for testers without hardware.")
+app.command()(modbus)
 console = Console()
 
 NO_BROKER: Final = 1
