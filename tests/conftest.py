@@ -5,7 +5,9 @@ A test that needs the type says ``from tests.conftest import Mosquitto``.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -47,7 +49,7 @@ class Mosquitto:
         assert not self.running, "mosquitto is running already"
         fixed = bool(self.port)
         for _ in range(_PORT_ATTEMPTS):
-            self.port = self.port if fixed else _free_port()
+            self.port = self.port if fixed else free_port()
             if self._try_start():
                 return
         pytest.fail(f"mosquitto does not start on port {self.port}:\n{self.log()}", pytrace=False)
@@ -130,11 +132,15 @@ def _binary() -> str:
     return found
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port() -> int:
+    """A TCP port nobody listens on, below those that the kernel hands out by itself: between this
+    answer and its use no outgoing connection can be given it.
+    """
+    while True:
+        port = secrets.randbelow(20_000) + 10_000
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _answers(host: str, port: int) -> bool:

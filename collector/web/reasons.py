@@ -49,10 +49,19 @@ REASONS: Final = {
     "bad_envelope": Text("信封损坏", "bad envelope"),
     "bad_status": Text("状态消息有误", "bad status message"),
     "undecodable": Text("无法解码", "undecodable"),
-    "unexpected_kind": Text("意外的消息", "unexpected kind"),
     "record_on_bulk": Text("通道不符", "record on the bulk stream"),
-    "name_too_long": Text("名称过长", "name too long"),
     "time_in_future": Text("时间超前", "time in the future"),
+    "time_too_old": Text("时间过早", "time too old"),
+    "bad_topic": Text("主题有误", "bad topic"),
+    "name_not_allowed": Text("名称不合规", "name not allowed"),
+    "personal_quantity": Text("个人数据走错通道", "personal quantity on the ambient lane"),
+    "too_many_records": Text("记录过多", "too many records"),
+    "too_many_series": Text("序列过多", "too many series"),
+    "too_many_generations": Text("缓存代数过多", "too many generations"),
+    "too_many_holes": Text("缺口过多", "too many holes"),
+    "absurd_gap": Text("缺口声明不合理", "absurd gap"),
+    "not_storable": Text("无法入库", "cannot be stored"),
+    "fault": Text("程序错误", "program fault"),
 }
 SHOWN_MAX: Final = 4
 

@@ -21,8 +21,8 @@ import msgspec
 from telemetry.credential_map import Entry
 from tests.chaos.ledger import Ledger, StreamName
 from tests.chaos.publisher import CARD, Publisher, check, reading
-from tests.conftest import Mosquitto
-from tests.line.running_site import WAIT_S_MAX, Process, Site, eventually, free_port
+from tests.conftest import Mosquitto, free_port
+from tests.line.running_site import WAIT_S_MAX, Process, Site, eventually
 
 LONG = os.environ.get("CAMPUS_CHAOS") == "long"
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,8 +15,8 @@ import pytest
 
 from foundation.keyfiles import create_secret, create_signing_key, public_text
 from telemetry.credential_map import FORMAT, CredentialMap, encode_map
-from tests.conftest import MakeMosquitto, Mosquitto
-from tests.line.running_site import Process, campus, eventually, free_port
+from tests.conftest import MakeMosquitto, Mosquitto, free_port
+from tests.line.running_site import Process, campus, eventually
 
 AIR = '{ id = "air-1", profile = "zigbee2mqtt/tuya-ts0601-air", place = "main/301" }'
 SILENT = '{ id = "air-2", profile = "zigbee2mqtt/tuya-ts0601-air", place = "main/302" }'

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from collector.records import Gateway, Records
 from foundation.keyfiles import create_secret, create_signing_key, public_text
 from telemetry.credential_map import FORMAT, CredentialMap, Entry, blind, encode_map
 from telemetry.envelope import key_id
-from tests.conftest import Mosquitto
+from tests.conftest import Mosquitto, free_port
 
 SCHOOL = "example-primary"
 WAIT_S_MAX = 60.0
@@ -89,6 +88,7 @@ class Process:
             pytest.fail(f"did not stop within 30 s:\n{self.log()[-3000:]}", pytrace=False)
 
     def resident_bytes(self) -> int:
+        assert self.running, self.log()[-3000:]
         status = Path(f"/proc/{self._process.pid}/status").read_text("ascii")
         line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) * 1024
@@ -252,10 +252,3 @@ class Site:
         for process in self._processes:
             if process.running:
                 process.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

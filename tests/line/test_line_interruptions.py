@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.line.running_site import Site, eventually, free_port
+from tests.conftest import free_port
+from tests.line.running_site import Site, eventually
 
 AIR = {"id": "air-1", "profile": "json/environment", "place": "main/301"}
 
