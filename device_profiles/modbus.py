@@ -218,8 +218,8 @@ class ModbusDecoder:
             bits = tuple((field.row.address - read.address, field) for field in inside)
             found = _Layout(read.count, (), bits, frozenset())
         else:
-            # a single register is no pattern: its 0 may well be 0.0 °C
-            repeats = read.count if read.count > 1 else 0
+            # few registers are no pattern: one of 0 may well be 0.0 °C
+            repeats = read.count if read.count >= self.spec.blank_count_min else 0
             blanks = frozenset(word.to_bytes(2, "big") * repeats for word in self.spec.blank if repeats)
             blanks |= frozenset(word.to_bytes(2, "little") * repeats for word in self.spec.blank if repeats)
             found = _Layout(read.count, self._layers(read, inside), (), blanks)

@@ -202,6 +202,7 @@ class ModbusProfile(ProfileModel):
     word_order: WordOrder = "hi-lo"
     byte_order: ByteOrder = "big"
     blank: Annotated[tuple[Word, ...], Tuple] = ()
+    blank_count_min: int = Field(default=2, ge=2, le=REGISTERS_MAX)
     fields: Annotated[tuple[RegisterRow, ...], Tuple] = Field(min_length=1)
     commands: Annotated[tuple[Command, ...], Tuple] = ()
     examples: Annotated[tuple[ModbusExample, ...], Tuple] = Field(min_length=1)

@@ -162,6 +162,9 @@ def test_a_blank_reply_gives_nothing_but_one_register_is_no_pattern() -> None:
         assert bench.refused == ("blank",)
     assert bench.read(1, [0]) == {"temperature": (0.0, "GOOD")}
     assert bench.read(0, [0, 1]) == {"relative_humidity": (0.0, "GOOD"), "temperature": (0.1, "GOOD")}
+    several = Bench("blank = [0]\nblank_count_min = 3\n" + CLIMATE)
+    assert len(several.read(0, [0, 0])) == 2
+    assert several.read(0, [0, 0, 0]) == {}
     little = Bench('blank = [258]\nbyte_order = "little"\n' + CLIMATE)
     little.read(0, [258, 258])
     assert little.refused == ("blank",)

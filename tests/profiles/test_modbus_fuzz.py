@@ -145,3 +145,22 @@ def test_any_text_about_registers_gives_readings_or_reasons(profile: Profile, te
 def test_long_and_odd_texts_do_no_harm(text: str) -> None:
     decoded = decode_input(Catalogue().get("renke/rs-ws-n01"), text, received_ms=9, zone=ZONE)
     _hold(list(decoded.readings), tuple(refusal.reason for refusal in decoded.refused))
+
+
+ACTORS = {"eletechsup/r421a08"}
+"""Whose zeros are states: every relay is off."""
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=[profile.id for profile in PROFILES])
+def test_a_device_that_answers_nothing_but_zeros_or_ones_gives_no_first_read(profile: Profile) -> None:
+    table = SeriesTable()
+    decoder = bind_modbus(profile, device="d", place="p/r", table=table)
+    read = decoder.reads[0]
+    for word in (0, 0xFFFF):
+        chunk = Chunk()
+        refused = decoder.decode(read, [word] * read.count, 9, chunk)
+        if profile.id in ACTORS and word == 0:
+            continue
+        good = [one for one in chunk.readings(table) if one.quality is Quality.GOOD]
+        assert good == []
+        assert refused or chunk
