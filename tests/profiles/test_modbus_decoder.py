@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_profiles.modbus import ModbusDecoder, RegisterRead, bind_modbus
+from device_profiles.modbus_input import parse_answers
 from device_profiles.modbus_schema import ModbusProfile
 from device_profiles.registry import Catalogue, Profile, WrongTransportError
+from device_profiles.rtu import FrameError, build_reply
 from foundation import tomlfile
 from telemetry.readings import Chunk, SeriesKey, SeriesTable
 
@@ -264,6 +266,8 @@ def test_a_refused_read_is_split_at_its_gaps_then_in_halves() -> None:
     assert gapless == (RegisterRead(3, 0, 2), RegisterRead(3, 4, 3))
     assert decoder.split(gapless[1]) == (RegisterRead(3, 4, 1), RegisterRead(3, 5, 2))
     assert decoder.split(RegisterRead(3, 4, 1)) == ()
+    many = Bench(spread(0, 1, 2, 3, 4, 5, 6, 7)).decoder
+    assert many.split(many.reads[0]) == (RegisterRead(3, 0, 4), RegisterRead(3, 4, 4))
     assert Bench(row("power", 0, "uint32", unit='"W"')).decoder.split(RegisterRead(3, 0, 2)) == ()
 
 
@@ -296,6 +300,29 @@ def test_reads_and_their_pieces_cover_every_row(
             atoms.append(read)
     for one in decoder.rows:
         assert any(read.address <= one.address and one.end <= read.end for read in atoms)
+
+
+@pytest.mark.parametrize(
+    ("fc", "count", "read"),
+    [
+        (3, 2, RegisterRead(3, 0, 2)),  # a read of the profile's own
+        (4, 3, RegisterRead(4, 7, 3)),
+        (4, 1, RegisterRead(4, 9, 1)),  # the row named first
+        (4, 2, RegisterRead(4, 7, 2)),  # begins and ends with a value
+        (4, 9, RegisterRead(4, 9, 9)),  # nothing fits: from the row named first
+    ],
+)
+def test_a_response_without_a_request_is_placed(fc: int, count: int, read: RegisterRead) -> None:
+    decoder = Bench(
+        row("relay_1", 0, unit='"1"')
+        + row("relay_2", 1, unit='"1"')
+        + row("relay_3", 9, fc=4, unit='"1"')
+        + row("power", 7, "uint32", fc=4, unit='"W"')
+    ).decoder
+    (answer,) = parse_answers(build_reply(5, fc, tuple(range(count))).hex(), decoder)
+    assert answer == (read, tuple(range(count)), True)
+    with pytest.raises(FrameError, match="the profile reads nothing with FC 2"):
+        parse_answers(build_reply(5, 2, (1,)).hex(), decoder)
 
 
 COMMANDS = """

@@ -61,4 +61,6 @@ def test_state_texts() -> None:
     assert state_text("xiaomi-gateway3/aqara-gas", "status", 99.0) is None
     assert state_text("xiaomi-gateway3/aqara-gas", "status", 0.5) is None
     assert state_text("xiaomi-gateway3/aqara-gas", "fault", 0.0) is None
+    assert state_text("renke/9-in-1", "wind_direction_sector", 1.0) == ("东北", "North-east")
+    assert state_text("renke/9-in-1", "wind_speed", 1.0) is None
     assert state_text("../../etc/passwd", "status", 0.0) is None
