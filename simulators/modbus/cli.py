@@ -25,6 +25,8 @@ from simulators.timetable import Timeline
 
 console = Console()
 UNIT_MAX: Final = 247
+DEVICE_FAILURE: Final = 4
+INTERRUPTION_S: Final = 1.0
 
 
 def modbus(
@@ -44,11 +46,19 @@ def modbus(
         int | None,
         typer.Option("--baud", min=300, help="Speed of the pty; as the profile says when left out."),
     ] = None,
-    echo: Annotated[
+    echo: Annotated[  # noqa: FBT002  # a flag of the command line
         bool, typer.Option("--echo", help="Like an adapter that gives back what is sent.")
-    ] = False,  # noqa: FBT002  # a flag of the command line
+    ] = False,
     silent: Annotated[str, typer.Option("--silent", help="Units that do not answer, such as 5 or 3,7.")] = "",
+    corrupt: Annotated[str, typer.Option("--corrupt", help="Units whose answers have a wrong byte.")] = "",
+    refuse: Annotated[str, typer.Option("--refuse", help="Units that refuse everything (exception 4).")] = "",
     latency_s: Annotated[float, typer.Option("--latency", min=0, help="Seconds until a unit answers.")] = 0.0,
+    interrupt_s: Annotated[
+        float | None,
+        typer.Option(
+            "--interrupt-every", min=1, help="Pull the adapter out (or end the host) so often, for a second."
+        ),
+    ] = None,
     duration_s: Annotated[
         float | None, typer.Option("--duration", min=0.1, help="Seconds to run; for ever when left out.")
     ] = None,
@@ -63,9 +73,12 @@ def modbus(
             raise UsageError("give either --tcp PORT or --pty PATH")
         models = [(name, _spec(directories, name)) for name in profiles or ["renke/rs-ws-n01"]]
         made = _units(parse_units(units), models, seed)
+        deaf, spoilt, refusing = (parse_units(text) if text else () for text in (silent, corrupt, refuse))
         for unit in made:
             unit.faults.latency_s = latency_s
-            unit.faults.silent = bool(silent) and unit.unit in parse_units(silent)
+            unit.faults.silent = unit.unit in deaf
+            unit.faults.corrupt = unit.unit in spoilt
+            unit.faults.exception = DEVICE_FAILURE if unit.unit in refusing else None
         line = models[0][1].serial
         bits = 9 + (line.parity != "none") + line.stop_bits
         # pymodbus writes down every request for a unit that is not there; here that is no error.
@@ -78,7 +91,7 @@ def modbus(
         else:
             host, where = TcpHost(made, tcp or 0), f"127.0.0.1:{tcp}"
     try:
-        asyncio.run(_serve(host, f"{len(made)} units on {where}", duration_s))
+        asyncio.run(_serve(host, f"{len(made)} units on {where}", duration_s, interrupt_s))
     except (OSError, RuntimeError) as error:
         raise _cannot(where, error) from error
     asked = sum(unit.asked.total() for unit in made)
@@ -119,18 +132,34 @@ def _units(
     return made
 
 
-async def _serve(host: RtuBus | TcpHost, what: str, duration_s: float | None) -> None:
+async def _serve(
+    host: RtuBus | TcpHost, what: str, duration_s: float | None, interrupt_s: float | None
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    until_s = None if duration_s is None else loop.time() + duration_s
     async with host:
         console.print(f"Serving {what}", soft_wrap=True, highlight=False)
-        try:
-            async with asyncio.timeout(duration_s):
-                await stop.wait()
-        except TimeoutError:
-            return
+        while not await _stopped(stop, interrupt_s, until_s) and interrupt_s is not None:
+            await host.stop()
+            if await _stopped(stop, INTERRUPTION_S, until_s):
+                return
+            await host.start()
+
+
+async def _stopped(stop: asyncio.Event, wait_s: float | None, until_s: float | None) -> bool:
+    """Waits; True when the end has come, and not only the wait is over."""
+    loop = asyncio.get_running_loop()
+    now_s = loop.time()
+    ends = [end for end in (None if wait_s is None else now_s + wait_s, until_s) if end is not None]
+    try:
+        async with asyncio.timeout_at(min(ends) if ends else None):
+            await stop.wait()
+    except TimeoutError:
+        return until_s is not None and loop.time() >= until_s
+    return True
 
 
 def _cannot(where: str, error: Exception) -> typer.Exit:

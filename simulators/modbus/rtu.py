@@ -8,6 +8,7 @@ last byte would have been sent.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pty
 import tty
@@ -48,7 +49,7 @@ class RtuBus:
         self._server: RtuServer | None = None
 
     async def __aenter__(self) -> Self:
-        await self.plug()
+        await self.start()
         return self
 
     async def __aexit__(
@@ -57,9 +58,9 @@ class RtuBus:
         _value: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        await self.unplug()
+        await self.stop()
 
-    async def plug(self) -> None:
+    async def start(self) -> None:
         """The adapter is there (again), as another device behind the same name."""
         server = RtuServer(PLACEHOLDER)
         server.units = self.units
@@ -67,7 +68,7 @@ class RtuBus:
         await server.serve_forever(background=True)
         self._server = server
 
-    async def unplug(self) -> None:
+    async def stop(self) -> None:
         """The adapter is pulled out: whoever has it open sees an error."""
         if self._server is not None:
             self.path.unlink(missing_ok=True)
@@ -132,8 +133,10 @@ class _Wire(asyncio.Transport):
         self._loop.call_at(self._free_s, self._put, bytes(data))
 
     def _put(self, data: bytes) -> None:
-        if not self._closed:
-            os.write(self._master, data)
+        # A pty that nobody reads is full some day; a real line would lose the bytes too.
+        with contextlib.suppress(BlockingIOError):
+            if not self._closed:
+                os.write(self._master, data)
 
     def close(self) -> None:
         if not self._closed:

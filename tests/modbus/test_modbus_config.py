@@ -81,6 +81,11 @@ def test_what_is_left_out_comes_from_the_profiles(tmp_path: Path) -> None:
         (TCP + "timout_s = 1\n" + _device(), "check its spelling", "timout_s = 1"),
         (TCP, "devices is missing", "[[modbus]]"),
         (
+            SERIAL.replace("/dev", "socket://dev") + _device(),
+            "should match pattern",
+            'serial = { port = "socket://dev/serial/by-id/example" }',
+        ),
+        (
             TCP + _device(1) + TCP.replace('"bus"', '"two"') + _device(2),
             "one scheduler a bus",
             'tcp = { host = "192.168.7.20" }',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -102,6 +103,7 @@ def test_a_write_that_is_answered_with_another_value_is_not_done() -> None:
 
 
 def test_what_no_device_can_be_asked_is_refused_here() -> None:
+    impossible: Callable[[], Request]
     for impossible in (
         lambda: requests.read(3, 0, 126),
         lambda: requests.read(1, 0, 2_001),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Mosquitto
-from tests.line.running_site import Process, Site, campus, eventually, free_port
+from tests.conftest import Mosquitto, free_port
+from tests.line.running_site import Process, Site, campus, eventually
 
 BUS = '[[modbus]]\nname = "{name}"\n{bus}\ntimeout_s = 0.3\n{devices}'
 DEVICE = (

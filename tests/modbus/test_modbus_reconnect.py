@@ -23,9 +23,9 @@ async def test_an_adapter_that_is_pulled_out_and_put_in_again(
     async with bus, running(serial={"port": str(bus.path)}, devices=[device(1), device(2)]) as rig:
         for _ in range(2):
             await _goes_on(rig, "climate-1")
-            await bus.unplug()
+            await bus.stop()
             await until(lambda: not rig.driver._bus._link.is_open, "the loss is noticed")
-            await bus.plug()
+            await bus.start()
         await _goes_on(rig, "climate-1")
         await _goes_on(rig, "climate-2")
     said = capsys.readouterr().out

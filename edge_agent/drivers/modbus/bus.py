@@ -250,13 +250,13 @@ class Bus:
         say("device refuses", driver=self.name, device=device.id, read=str(read), reason=str(error))
 
     async def _obey(self) -> None:
-        """Carries out the commands that wait."""
-        while self._commands:
+        """Carries out the commands that wait now; those that come meanwhile wait for one poll."""
+        for _ in range(len(self._commands)):
             command = self._commands.popleft()
             if command.done.done():
                 continue
             try:
-                await self._exchange(command.device.unit, command.request)
+                await self._write(command.device.unit, command.request)
             except (NoReplyError, RefusedError) as error:
                 _settle(command.done, error)
             except BusAwayError as error:
@@ -266,6 +266,14 @@ class Bus:
                 _settle(command.done, None)
             finally:
                 _settle(command.done, BusAwayError("the gateway stops"))
+
+    async def _write(self, unit: int, request: Request) -> None:
+        now_s = asyncio.get_running_loop().time()
+        several = request.fc in {requests.WRITE_COILS, requests.WRITE_REGISTERS}
+        # Their reply does not tell the values; that of the others does.
+        if several and not self._link.numbered and self._late.could_pass(unit, request, now_s):
+            raise HeldBackError("the answer to an earlier write may still be on its way")
+        await self._exchange(unit, request)
 
     def _fail_commands(self, error: BusAwayError) -> None:
         while self._commands:

@@ -21,7 +21,8 @@ Parity = Literal["none", "even", "odd"]
 class SerialPort(StrictModel):
     """A serial port with a bus behind it. What is left out, the profiles of its devices say."""
 
-    port: str = Field(min_length=1)
+    port: str = Field(pattern=r"^/")
+    """Its path; a link of /dev/serial/by-id names the same adapter in any socket."""
     baud: Baud | None = None
     parity: Parity | None = None
     stop_bits: Literal[1, 2] | None = None

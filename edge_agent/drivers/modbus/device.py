@@ -52,8 +52,9 @@ class PolledDevice:
         self._warm_s: float | None = None
 
     def start(self, now_s: float) -> None:
-        """The bus is there (again): the rhythm begins anew."""
-        self.due_s = now_s + self.offset_s
+        """The bus is there (again): the rhythm begins anew, but not for who was silent before."""
+        if not self.quarantined:
+            self.due_s = now_s + self.offset_s
 
     def schedule(self, now_s: float) -> None:
         """Sets the next due time. On a bus that cannot keep up every device gets its turn, late."""

@@ -73,6 +73,7 @@ class RtuLink:
                 self._port = port
                 await port.ready.wait()
         except (OSError, ValueError, TimeoutError) as error:
+            await self.close()
             raise BusAwayError(str(error) or "the port does not open") from error
         _prepare(transport)
 
