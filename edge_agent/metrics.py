@@ -1,0 +1,110 @@
+"""Prometheus metrics of the gateway, and the port they are asked for at."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from edge_agent.buffer.contract import BufferStats
+from edge_agent.counters import Counters, DeviceCounters
+
+_POLLED = (
+    ("polls", "Times a device was asked"),
+    ("timeouts", "Polls without an answer"),
+    ("garbled", "Polls with an answer that cannot be believed"),
+    ("exceptions", "Answers that refuse"),
+    ("missed", "Polls left out because the bus had no time"),
+    ("quarantines", "Times a device was given up for a while"),
+)
+
+
+@contextlib.contextmanager
+def served(host: str, port: int, counters: Counters, buffer: Callable[[], BufferStats]) -> Iterator[None]:
+    """Answers at the port until left. Raises OSError when it cannot be listened on."""
+    registry = CollectorRegistry()
+    registry.register(GatewayMetrics(counters, buffer))
+    server, thread = start_http_server(port, host, registry)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class GatewayMetrics(Collector):
+    """Turns counters and buffer figures into Prometheus metrics when somebody asks."""
+
+    def __init__(self, counters: Counters, buffer: Callable[[], BufferStats]) -> None:
+        self._counters = counters
+        self._buffer = buffer
+
+    def collect(self) -> Iterable[Metric]:
+        counters = self._counters
+        for name, help_, value in (
+            ("messages", "Device messages received", counters.messages_in),
+            ("readings", "Readings taken from devices", counters.readings_in),
+            ("checks", "Morning checks received", counters.checks_in),
+            ("readings_buffered", "Readings committed to the buffer", counters.readings_buffered),
+            ("records_buffered", "Records committed to the buffer", counters.records_buffered),
+            ("readings_stored", "Readings the collector has stored", counters.readings_stored),
+            ("records_stored", "Records the collector has stored", counters.records_stored),
+            ("batches_sent", "Batches sent, repeats included", counters.batches_sent),
+            (
+                "batches_unanswered",
+                "Batches for which no answer came in time or before the connection ended",
+                counters.batches_unanswered,
+            ),
+            ("acks_refused", "Answers that were not the collector's", counters.acks_refused),
+            ("local_alarms", "Urgent batches that raised the local alarm", counters.local_alarms),
+            ("disk_full", "Changes that the full disk did not take, tried again", counters.disk_full),
+        ):
+            yield CounterMetricFamily(f"campus_edge_{name}", help_, value=value)
+        dropped = CounterMetricFamily(
+            "campus_edge_dropped", "Readings and observations dropped", labels=["reason"]
+        )
+        for reason, count in list(counters.dropped.items()):
+            dropped.add_metric([reason], count)
+        yield dropped
+        refused = CounterMetricFamily(
+            "campus_edge_refused", "Device input that gave nothing", labels=["device", "reason"]
+        )
+        for (device, reason), count in list(counters.refused.items()):
+            refused.add_metric([device, reason], count)
+        yield refused
+        yield from _device_metrics(counters.devices)
+        stats = self._buffer()
+        yield GaugeMetricFamily("campus_edge_buffer_batches", "Batches in the buffer", stats.batches)
+        yield GaugeMetricFamily("campus_edge_buffer_bytes", "Size of the buffer", stats.size_bytes)
+        yield CounterMetricFamily(
+            "campus_edge_quarantined", "Damaged buffer files put aside", value=stats.quarantined
+        )
+        given_up = CounterMetricFamily(
+            "campus_edge_given_up", "Buffered readings given up", labels=["reason"]
+        )
+        for reason, count in stats.given_up.items():
+            given_up.add_metric([reason], count)
+        yield given_up
+
+
+def _device_metrics(devices: Mapping[str, DeviceCounters]) -> Iterable[Metric]:
+    rows = list(devices.items())
+    for name, help_ in _POLLED:
+        metric = CounterMetricFamily(f"campus_edge_device_{name}", help_, labels=["device"])
+        for device, counted in rows:
+            metric.add_metric([device], getattr(counted, name))
+        yield metric
+    silent = GaugeMetricFamily("campus_edge_device_silent", "1 while a device is given up", labels=["device"])
+    seen = GaugeMetricFamily(
+        "campus_edge_device_last_seen_seconds", "Unix time of a device's last answer", labels=["device"]
+    )
+    for device, counted in rows:
+        silent.add_metric([device], float(counted.silent))
+        if counted.last_seen_ms is not None:
+            seen.add_metric([device], counted.last_seen_ms / 1_000)
+    yield silent
+    yield seen
