@@ -125,8 +125,12 @@ def _rules(row: ValueRow) -> str:
         given.pop("unit", None)
     if isinstance(row, FieldRow) and row.unit_from is not None:
         given["unit_from"] = show_path(row.unit_from.path)
-    words = [name if value is True else f"{name} {value}" for name, value in given.items()]
+    words = [name if value is True else f"{name} {_value(value)}" for name, value in given.items()]
     return ", ".join([*words, *(["states"] if row.states else [])])
+
+
+def _value(value: object) -> str:
+    return " or ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 @app.command("test")

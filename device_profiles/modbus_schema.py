@@ -50,7 +50,7 @@ class RegisterRow(ValueRow):
     bit: int | None = Field(default=None, ge=0, le=15)
     word_order: WordOrder | None = None
     byte_order: ByteOrder | None = None
-    missing: Annotated[tuple[Number, ...], Tuple] = ()
+    missing: Annotated[tuple[int | Number, ...], Tuple] = ()
 
     @property
     def words(self) -> int:
@@ -74,7 +74,7 @@ class RegisterRow(ValueRow):
 
     @field_validator("missing")
     @classmethod
-    def _in_type(cls, missing: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+    def _in_type(cls, missing: tuple[int | float, ...], info: ValidationInfo) -> tuple[int | float, ...]:
         low, high = raw_range(info.data.get("type", "float64"))
         for raw in missing:
             if not low <= raw <= high:

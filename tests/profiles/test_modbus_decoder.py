@@ -147,6 +147,9 @@ def test_missing_not_finite_and_out_of_range() -> None:
     huge = Bench(row("energy", 0, "uint64", unit='"kWh"'))
     assert huge.read(0, [0xFFFF] * 4) == {}
     assert huge.refused == ("number_too_large",)
+    named = Bench(row("energy", 0, "uint64", unit='"kWh"', missing=f"[{2**63 - 1}]"))
+    assert named.read(0, [0x7FFF, 0xFFFF, 0xFFFF, 0xFFFF]) == {}
+    assert named.refused == ("missing_value",)
 
 
 def test_warm_up_makes_readings_uncertain_but_not_plausible() -> None:
