@@ -21,11 +21,11 @@ class _Room(NamedTuple):
 
 _ROOMS: Final = {
     "demo": _Room("campus.demo.cli", "Run a whole simulated school on this machine.", "all"),
-    "edge": _Room("edge_agent.cli", "The gateway: keygen, run, check, buffer.", "edge"),
+    "edge": _Room("edge_agent.cli", "The gateway: keygen, run, check, buffer, scan.", "edge"),
     "collector": _Room(
         "collector.cli", "The collector: keygen, run, gateway add, revoke, list.", "collector"
     ),
-    "profile": _Room("device_profiles.cli", "Device profiles: list, show, test.", "edge"),
+    "profile": _Room("device_profiles.cli", "Device profiles: list, show, test, decode.", "edge"),
     "simulate": _Room("simulators.cli", "Simulated devices, for testers without hardware.", "simulators"),
 }
 

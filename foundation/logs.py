@@ -40,11 +40,16 @@ def configure(level: LogLevel = "info", style: LogFormat = "auto") -> None:
             ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_to_stderr,
         cache_logger_on_first_use=False,
     )
     # Libraries that use the standard logging: only what is worth waking somebody for.
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
+
+
+def _to_stderr(*_: object) -> structlog.PrintLogger:
+    """Standard error as it is when something is logged: a program may have replaced it meanwhile."""
+    return structlog.PrintLogger(sys.stderr)
 
 
 class FirstOnly:
