@@ -24,7 +24,9 @@ from telemetry.records import RECORD_TYPES, MorningCheck
 from telemetry.topics import Address, intake_filters, parse_topic, topic
 
 # Case sensitive atoms of UCUM that our units are made of; {…} is an annotation.
-UCUM = re.compile(r"1|%|Cel|\[pp[mb]\]|[um]g/m3|hPa|lx|dB(\[SPL\]|\{mW\})|uS/cm|W|V(\.A(\{reactive\})?)?|A|Hz|kW\.h|m/s|deg|mm")
+UCUM = re.compile(
+    r"1|%|Cel|\[pp[mb]\]|[um]g/m3|hPa|lx|dB(\[SPL\]|\{mW\})|uS/cm|W|V(\.A(\{reactive\})?)?|A|Hz|kW\.h|m/s|deg|mm"
+)
 
 
 def test_quantities_are_well_formed() -> None:
