@@ -85,9 +85,9 @@ def alert(one: Alert, parts: WebParts, language: Language) -> AlertView:
         who=one.pseudonym or _ANONYMOUS.in_(language),
         is_anonymous=one.pseudonym is None,
         class_name=class_name.in_(language) if class_name else one.class_id,
-        value="" if one.unit == BOOL else f"{number_text(one.value)} {unit}",
+        value="" if one.unit == BOOL else f"{_alert_number(one.value, one.unit)} {unit}",
         site=site.in_(language) if site else one.site,
-        limit=None if one.limit is None else f"{number_text(one.limit)} {unit}",
+        limit=None if one.limit is None else f"{_alert_number(one.limit, one.unit)} {unit}",
         advice=advice.in_(language) if advice else None,
         place=place.in_(language) if place else one.place,
         device=one.device,
@@ -101,6 +101,12 @@ def alert(one: Alert, parts: WebParts, language: Language) -> AlertView:
         if one.acknowledged_ms is None
         else clock_text(one.acknowledged_ms, now_ms, parts.time_zone),
     )
+
+
+def _alert_number(value: float, unit: str) -> str:
+    """Temperatures with their tenth, as thermometers and nurses write them: 38.0."""
+    text = number_text(value)
+    return f"{value:.1f}" if unit == "Cel" and "." not in text else text
 
 
 def gateway(one: GatewayItem, parts: WebParts, language: Language) -> GatewayView:
