@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 import structlog
 
@@ -32,6 +33,7 @@ from telemetry.status import FORMAT as STATUS_FORMAT
 from telemetry.status import Status
 
 CLOCK_INTERVAL_S = 5.0
+CREDENTIALS_INTERVAL_S = 5.0
 DRAIN_S = 3.0
 """How long a stop waits for acknowledgements of what is on its way; the buffer keeps the rest."""
 
@@ -140,6 +142,7 @@ class Agent:
                 group.create_task(uplink.run(forwarder), name="uplink"),
                 group.create_task(alarm.run(), name="alarm"),
                 group.create_task(self._keep_time(), name="clock"),
+                group.create_task(self._keep_credentials(gate), name="credentials"),
             ]
             if broker := self._alarm_broker():
                 announcing = alarm.announce(broker, f"campus-alarm-{school}-{gateway}")
@@ -168,6 +171,27 @@ class Agent:
             self.clock.refresh()
             if self.clock.quality is not before:
                 log.info("clock", quality=self.clock.quality.name.lower())
+
+    async def _keep_credentials(self, gate: Gate) -> None:
+        """Takes a new credential map into use soon after it has been put in the place of the old one.
+
+        Of a map that cannot be used the old one stays in force, until it is too old to be believed.
+        """
+        if self.config.personal is None:
+            return
+        file = self.config.personal.credential_map
+        seen = _modified_ns(file)
+        while True:
+            await asyncio.sleep(CREDENTIALS_INTERVAL_S)
+            if (modified := _modified_ns(file)) == seen:
+                continue
+            seen = modified
+            try:
+                gate.credentials = load_credentials(self.config)
+            except MapUnusableError as error:
+                log.error("new credential map unusable: the old one stays", error=str(error))
+            else:
+                log.info("credential map loaded", entries=gate.credentials.entries)
 
     def _credentials(self) -> Credentials:
         try:
@@ -219,6 +243,13 @@ class Agent:
                 reason = f"metrics.port {settings.port} on {settings.host}: {error.strerror}"
                 raise StartError(reason) from error
             yield
+
+
+def _modified_ns(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def load_credentials(config: GatewayConfig) -> Credentials:

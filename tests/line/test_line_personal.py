@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from telemetry.credential_map import Entry
-from tests.line.running_site import Site, eventually
+from foundation.keyfiles import load_secret
+from telemetry.credential_map import FORMAT, CredentialMap, Entry, blind, encode_map
+from tests.line.running_site import SCHOOL, Site, eventually
 
 CARD = "04A1B2C3D4E5F6"
 PSEUDONYM = "hh7kq2mzw5xnr4tp3vd6yb8cfa"
@@ -98,6 +100,28 @@ def test_without_a_collector_the_gateway_alarms_by_itself(station: Site) -> None
         eventually(lambda: said()[-1]["state"] == "cleared", "the alarm topic says cleared")
     eventually(lambda: station.metric("campus_intake_batches_total") >= 1, "the batch is stored")
     assert [one["pseudonym"] for one in station.alerts()] == [PSEUDONYM]
+
+
+def test_a_new_credential_map_is_taken_into_use_without_a_restart(station: Site) -> None:
+    gateway = station.add_gateway("gw-gate", [STATION])
+    station.start_collector()
+    agent = station.start_gateway(gateway)
+    map_file = gateway.parent / "credentials.map"
+    key = load_secret(gateway.parent / "blinding.key")
+    map_file.write_bytes(b"rubbish")
+    agent.wait_for("new credential map unusable")
+    station.publish(TOPIC, check(38.1))
+    eventually(lambda: [one["pseudonym"] for one in station.alerts()] == [PSEUDONYM], "the old map stays")
+    newcomer = {blind(key, "04AABBCCDD"): Entry({"health": "n" * 26}, "1-1")}
+    now_ms = time.time_ns() // 1_000_000
+    since = len(agent.log())
+    map_file.write_bytes(encode_map(CredentialMap(FORMAT, SCHOOL, "gw-gate", now_ms, newcomer)))
+    agent.wait_for("credential map loaded", since)
+    station.publish(TOPIC, check(38.2, "04AABBCCDD"))
+    station.publish(TOPIC, check(38.3))
+    eventually(lambda: len(station.alerts()) == 3, "three alerts")
+    told = {one["value"]: one["pseudonym"] for one in station.alerts()}
+    assert told == {38.1: PSEUDONYM, 38.2: "n" * 26, 38.3: None}
 
 
 @contextmanager
