@@ -10,6 +10,7 @@ The file is msgpack of `CredentialMap`.
 from __future__ import annotations
 
 import hmac
+import re
 from typing import Final
 
 import msgspec
@@ -58,6 +59,20 @@ def normalise_credential(text: str) -> str:
     if not 4 <= len(digits) <= 32 or any(digit not in "0123456789ABCDEF" for digit in digits):
         raise ValueError("a credential is 4 to 32 hexadecimal digits")
     return digits
+
+
+def normalise_identifier(scheme: str, text: str) -> str:
+    """One notation for a number by which a station itself knows people (an employee number, say):
+    ``scheme:text``, letters as the station writes them.
+
+    scheme: whose numbers they are, lower-case letters ("hikvision", "wecom"). Its colon stands in no
+    card's notation, so that a number is never taken for a card, nor for another system's number.
+    Raises ValueError when the text is none; the message does not repeat it, for it names a person.
+    """
+    number = text.strip()
+    if not re.fullmatch(r"[a-z]{1,32}", scheme) or not re.fullmatch(r"[!-~]{1,64}", number):
+        raise ValueError("a station's number of a person is 1 to 64 printable ASCII signs without blanks")
+    return f"{scheme}:{number}"
 
 
 def blind(gateway_key: bytes, credential: str) -> bytes:
