@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from device_profiles.ble_schema import BleProfile
+from device_profiles.bytes_schema import PayloadRows
 from device_profiles.cli_decode import CANNOT_BE_USED, Directories, decode, find_profile
 from device_profiles.examples import run_examples
+from device_profiles.lorawan_schema import LorawanProfile
 from device_profiles.modbus_schema import ModbusProfile
 from device_profiles.paths import show_path
-from device_profiles.registry import Catalogue, Profile, ProfileNotFoundError
+from device_profiles.registry import Catalogue, Profile, ProfileNotFoundError, Spec
 from device_profiles.schema import FieldRow, MqttJsonProfile, ValueRow
+from device_profiles.serial_schema import SerialProfile
 from foundation.tomlfile import FileProblems
 
 app = typer.Typer(
@@ -46,10 +51,16 @@ def list_profiles(directories: Directories = None) -> None:
     for profile in profiles:
         spec = profile.spec
         gives = ", ".join(row.quantity for row in spec.fields)
-        if isinstance(spec, MqttJsonProfile) and spec.record is not None:
-            gives = f"record {spec.record}"
+        gives = gives or _gives_people(spec)
         table.add_row(profile.id, spec.transport, f"{spec.name.zh} · {spec.name.en}", gives)
     out.print(table)
+
+
+def _gives_people(spec: Spec) -> str:
+    """What a model without readings gives."""
+    if getattr(spec, "card", None):
+        return "cards"
+    return f"record {getattr(spec, 'record', None) or 'morning-check'}"
 
 
 @app.command()
@@ -69,8 +80,10 @@ def show(
     out.print(f"source: {spec.source}", markup=False)
     if isinstance(spec, MqttJsonProfile):
         _show_topics(spec)
-    else:
+    elif isinstance(spec, ModbusProfile):
         _show_registers(spec)
+    else:
+        _show_payloads(spec)
 
 
 def _show_topics(spec: MqttJsonProfile) -> None:
@@ -114,8 +127,36 @@ def _show_registers(spec: ModbusProfile) -> None:
         )
 
 
+def _show_payloads(spec: BleProfile | SerialProfile | LorawanProfile) -> None:
+    payloads: Sequence[PayloadRows]
+    if isinstance(spec, SerialProfile):
+        payloads = spec.payloads
+        speeds = " or ".join(map(str, spec.line.baud))
+        out.print(f"line:   {speeds} Bd, parity {spec.line.parity}; frames of {spec.frame}", highlight=False)
+    elif isinstance(spec, BleProfile):
+        payloads = spec.packets
+    else:
+        payloads = spec.uplinks
+    for payload in payloads:
+        out.print(_recognised(payload), markup=False, highlight=False)
+        table = Table("quantity", "where", "unit", "rules")
+        for row in payload.fields:
+            where = row.key or f"{row.type}@{row.at}" + (f" bits {row.bits}" if row.bits else "")
+            table.add_row(row.quantity, where, row.spec.unit, _rules(row).replace("[", r"\["))
+        out.print(table)
+
+
+def _recognised(payload: PayloadRows) -> str:
+    """How a payload is told from others, in words."""
+    told = payload.model_dump(exclude_defaults=True, exclude={"fields", "also", "byte_order"})
+    if "company" in told:
+        told["company"] = f"0x{told['company']:04X}"
+    return "payload " + ", ".join(f"{name} {_value(value)}" for name, value in told.items())
+
+
 _SHOWN_ELSEWHERE = {
-    "quantity", "states", "path", "other_paths", "fc", "address", "type", "bit", "word_order",
+    "quantity", "states", "path", "other_paths", "fc", "address", "type", "bit", "word_order", "at", "key",
+    "bits", "byte_order",
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from device_profiles.observations import CheckObservation
 from device_profiles.registry import Catalogue, Profile, ProfileNotFoundError, load_profile
 from device_profiles.times import TimeLimits
 from foundation.tomlfile import FileProblems
+from telemetry.named import Named
 from telemetry.quantities import QUANTITIES
 from telemetry.readings import Reading
 
@@ -57,8 +58,9 @@ def decode(
         str | None,
         typer.Argument(
             metavar="[INPUT]",
-            help="A JSON payload (MQTT); a frame in hexadecimal, alone or after its request, a register "
-            'dump such as "4@12: 50108 52674", or JSON (Modbus). - reads standard input.',
+            help="A JSON payload (MQTT, HTTP); a frame in hexadecimal, alone or after its request, a register "
+            'dump such as "4@12: 50108 52674", or JSON (Modbus); the bytes of a frame, an advertisement, '
+            "a characteristic or an uplink in hexadecimal (serial, Bluetooth, LoRaWAN). - reads standard input.",
         ),
     ] = None,
     batch: Annotated[
@@ -77,8 +79,11 @@ def decode(
     ] = None,
     zone: Annotated[str, typer.Option(help="The zone of device times that name none.")] = "Asia/Shanghai",
     warming_up: Annotated[  # noqa: FBT002  # an option of the command line
-        bool, typer.Option("--warming-up", help="The device was just switched on (Modbus).")
+        bool, typer.Option("--warming-up", help="The device was just switched on.")
     ] = False,
+    key: Annotated[
+        str | None, typer.Option("--key", help="The bind key of an encrypted Bluetooth device, hexadecimal.")
+    ] = None,
 ) -> None:
     """Decode what a device sent: one JSON line a reading on standard output.
 
@@ -98,9 +103,10 @@ def decode(
                 zone=zone_info,
                 time_limits=limits,
                 warming_up=warming_up,
+                key=_key(key),
             )
             _tell(item, found, received_ms)
-            given = given or bool(found.readings) or found.check is not None
+            given = given or found.gives_something
     except (FileProblems, ProfileNotFoundError, _Usage) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(CANNOT_BE_USED) from None
@@ -125,6 +131,13 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError):
         raise _Usage(f"--zone {name}: no such zone; expected one such as Asia/Shanghai") from None
+
+
+def _key(text: str | None) -> bytes | None:
+    try:
+        return None if text is None else bytes.fromhex(text)
+    except ValueError:
+        raise _Usage("--key: expected 24 or 32 hexadecimal digits") from None
 
 
 def _items(text: str | None, batch: Path | None) -> Iterator[_Item]:
@@ -172,14 +185,18 @@ def _of_line(line: str, number: int) -> _Item:
 def _tell(item: _Item, found: Decoded, received_ms: int) -> None:
     for reading in found.readings:
         _print(item.tags | _reading(reading, received_ms))
-    if found.check is not None:
-        _print(item.tags | _check(found.check, received_ms))
+    for check in found.checks:
+        _print(item.tags | _check(check, received_ms))
+    for tap in found.taps:
+        _print(item.tags | {"record": "card", "door": tap.door})
+    for name, named in found.named.items():
+        _print(item.tags | _named(name, named))
     where = "".join(f"{name} {value}: " for name, value in item.tags.items())
     for note in found.notes:
         typer.echo(f"{where}note: {note}", err=True)
     for refusal in found.refused:
         typer.echo(f"{where}{refusal}", err=True)
-    if not found.readings and found.check is None and not found.refused:
+    if not (found.gives_something or found.refused):
         typer.echo(f"{where}no_reading: nothing in it is a value now", err=True)
 
 
@@ -195,6 +212,17 @@ def _reading(reading: Reading, received_ms: int) -> dict[str, Any]:
         "unit": quantity.unit,
         "quality": reading.quality.name.lower(),
     } | _time(reading.time_ms, received_ms)
+
+
+def _named(name: str, named: Named) -> dict[str, Any]:
+    """What else a payload holds; no gateway forwards it."""
+    return {
+        "quantity": name,
+        "value": named.value,
+        "unit": named.unit,
+        "quality": "good",
+        "forwarded": False,
+    }
 
 
 def _check(check: CheckObservation, received_ms: int) -> dict[str, Any]:

@@ -6,13 +6,15 @@ four appends; nothing is created a reading, and nothing at all for a message wit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from device_profiles.cards import CardReader
 from device_profiles.checks import CheckReader
+from device_profiles.observations import NOTHING_REFUSED, CheckObservation, Outcome
 from device_profiles.paths import ABSENT, Step, walk
 from device_profiles.registry import mqtt_json_spec
 from device_profiles.schema import ADDRESS, FieldRow, check_filter
-from device_profiles.times import TimeLimits, doubt_time, read_time_ms
+from device_profiles.times import TimeLimits, device_time
 from device_profiles.values import VALUE_MAX, ValueReader
 from telemetry.quality import Quality
 from telemetry.readings import SeriesKey
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
 
-    from device_profiles.observations import CheckObservation
     from device_profiles.registry import Profile
     from telemetry.readings import Chunk, SeriesTable
 
@@ -29,16 +30,6 @@ _GOOD: Final = int(Quality.GOOD)
 _UNCERTAIN: Final = int(Quality.UNCERTAIN)
 _OUT_OF_RANGE: Final = int(Quality.OUT_OF_RANGE)
 _STALE: Final = int(Quality.STALE)
-
-
-class Outcome(NamedTuple):
-    """What a message gave besides readings: a check, and a reason for everything refused in it."""
-
-    check: CheckObservation | None = None
-    refused: tuple[str, ...] = ()
-
-
-NOTHING_REFUSED: Final = Outcome()
 
 
 class _Field:
@@ -85,6 +76,7 @@ class DeviceDecoder:
         time_limits: TimeLimits,
     ) -> None:
         spec = mqtt_json_spec(profile)
+        self.encoding = spec.encoding
         self.device = device
         self.place = place
         self.model = profile.id
@@ -98,6 +90,7 @@ class DeviceDecoder:
         self._where_value = spec.where.value.replace(ADDRESS, address) if spec.where else ""
         self._refused: list[str] = []
         self._check = CheckReader(device, place, zone, time_limits) if spec.record else None
+        self._card = CardReader(spec.card, device, place) if spec.card else None
         fields = [
             _Field(row, lambda name: table.index(SeriesKey(name, device, place, profile.id)))
             for row in spec.fields
@@ -144,12 +137,14 @@ class DeviceDecoder:
         refused = self._refused
         if self._check is not None:
             if retained:
-                return Outcome(None, ("retained_event",))
+                return Outcome(("retained_event",))
             check = self._check.read(payload, received_ms, refused, trust_device_time=trust_device_time)
             return self._outcome(check)
+        if self._card is not None:
+            return self._card.read(payload, received_ms, retained=retained)
         root = payload if self._flat else self._find_root(payload)
         if not isinstance(root, dict):
-            return Outcome(None, ("not_an_object" if self._flat else "no_known_field",))
+            return Outcome(("not_an_object" if self._flat else "no_known_field",))
         time_ms = received_ms
         quality = _UNCERTAIN if retained else _GOOD
         if self._time is not None and trust_device_time:
@@ -184,7 +179,7 @@ class DeviceDecoder:
                     self._add(field, series, raw, None, time_ms, quality, chunk)
 
     def _outcome(self, check: CheckObservation | None) -> Outcome:
-        outcome = Outcome(check, tuple(self._refused))
+        outcome = Outcome(tuple(self._refused), () if check is None else (check,))
         self._refused.clear()
         return outcome
 
@@ -200,10 +195,9 @@ class DeviceDecoder:
         raw = walk(root, self._time.path)
         if raw is ABSENT or raw is None:
             return None
-        time_ms = read_time_ms(raw, self._time.unit, self._zone)
-        doubt = time_ms if isinstance(time_ms, str) else doubt_time(time_ms, received_ms, self._limits)
-        if isinstance(time_ms, str) or doubt is not None:
-            self._refused.append(doubt or "bad_device_time")
+        time_ms, doubt = device_time(raw, self._time.unit, self._zone, received_ms, self._limits)
+        if doubt is not None:
+            self._refused.append(doubt)
             return None
         return time_ms
 

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
+from device_profiles.ble import Advertisement, BleDecoder, bind_ble
+from device_profiles.ble_input import BleInput, parse_ble
+from device_profiles.ble_schema import BleProfile
 from device_profiles.decoder import bind
+from device_profiles.input_text import InputError, hex_bytes, hex_field, json_object
+from device_profiles.lorawan import Uplink, bind_lorawan, find_uplink
+from device_profiles.lorawan_schema import LorawanProfile
 from device_profiles.modbus import bind_modbus
 from device_profiles.modbus_input import parse_answers
-from device_profiles.observations import CheckObservation
-from device_profiles.parsing import DecodeError, parse_json
+from device_profiles.observations import CheckObservation, Outcome, TapObservation
+from device_profiles.parsing import DecodeError, parse_payload
+from device_profiles.payloads import Context
 from device_profiles.registry import Profile
 from device_profiles.rtu import FrameError
 from device_profiles.schema import MqttJsonProfile
+from device_profiles.serial import bind_serial
+from device_profiles.serial_schema import SerialProfile
 from device_profiles.times import TimeLimits
+from firmware_bridges.frames import CODECS, FrameReader
+from telemetry.named import Named
 from telemetry.readings import Chunk, Reading, SeriesTable
 
 DEVICE: Final = "example"
 PLACE: Final = "example/room"
+EUI: Final = "0102030405060708"
 CENTURY_MS: Final = 3_155_760_000_000
 """A hundred years: more, and a time is no date."""
 ANY_AGE: Final = TimeLimits(future_ms_max=CENTURY_MS, stale_after_ms=2**53)
@@ -36,12 +48,21 @@ class Refusal(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """All that came of an input. `notes`: what had to be supposed, in words."""
+    """All that came of an input. `named`: what else it holds, that no gateway forwards. `notes`: what
+    had to be supposed, in words.
+    """
 
     readings: Sequence[Reading] = ()
-    check: CheckObservation | None = None
     refused: Sequence[Refusal] = ()
+    checks: Sequence[CheckObservation] = ()
+    taps: Sequence[TapObservation] = ()
+    named: Mapping[str, Named] = {}
     notes: Sequence[str] = ()
+
+    @property
+    def gives_something(self) -> bool:
+        """A reading, or something about a person."""
+        return bool(self.readings or self.checks or self.taps)
 
 
 def decode_input(
@@ -52,19 +73,49 @@ def decode_input(
     zone: tzinfo,
     time_limits: TimeLimits = ANY_AGE,
     warming_up: bool = False,
+    key: bytes | None = None,
 ) -> Decoded:
     """What a device of this model has said with `text`. Never raises for anything in `text`.
 
     text: a JSON payload for MQTT (whichever device it is from); for Modbus see
-    `device_profiles.modbus_input`.
+    `device_profiles.modbus_input`, for Bluetooth `device_profiles.ble_input`; for a serial board its
+    bytes, hexadecimal; for LoRaWAN the payload, hexadecimal, or a network server's event. key: the bind
+    key of an encrypted device, where the input itself names none.
     """
-    if isinstance(profile.spec, MqttJsonProfile):
-        return _from_json(profile, text, received_ms, zone, time_limits)
+    spec = profile.spec
+    try:
+        if isinstance(spec, MqttJsonProfile):
+            return _from_message(profile, spec, text, received_ms, zone, time_limits)
+        if isinstance(spec, BleProfile):
+            return _from_air(profile, parse_ble(text, spec), received_ms, key, warming_up=warming_up)
+        if isinstance(spec, SerialProfile):
+            return _from_line(profile, spec, text, received_ms, warming_up=warming_up)
+        if isinstance(spec, LorawanProfile):
+            return _from_uplink(profile, text, received_ms, warming_up=warming_up)
+    except InputError as error:
+        return Decoded(refused=(Refusal(error.reason, str(error)),))
     return _from_registers(profile, text, received_ms, warming_up=warming_up)
 
 
-def _from_json(
-    profile: Profile, text: str, received_ms: int, zone: tzinfo, time_limits: TimeLimits
+def _outcome(
+    outcome: Outcome, chunk: Chunk, table: SeriesTable, named: Mapping[str, Named] | None = None
+) -> Decoded:
+    return Decoded(
+        chunk.readings(table),
+        tuple(map(Refusal, outcome.refused)),
+        outcome.checks,
+        outcome.taps,
+        named or {},
+    )
+
+
+def _from_message(
+    profile: Profile,
+    spec: MqttJsonProfile,
+    text: str,
+    received_ms: int,
+    zone: tzinfo,
+    time_limits: TimeLimits,
 ) -> Decoded:
     table, chunk = SeriesTable(), Chunk()
     decoder = bind(
@@ -77,11 +128,85 @@ def _from_json(
         time_limits=time_limits,
     )
     try:
-        payload = parse_json(text.encode("utf-8", "surrogatepass"))
+        payload = parse_payload(spec.encoding, text.encode("utf-8", "surrogatepass"))
     except DecodeError as error:
         return Decoded(refused=(Refusal(error.reason),))
-    outcome = decoder.decode(payload, received_ms, False, chunk)
-    return Decoded(chunk.readings(table), outcome.check, tuple(map(Refusal, outcome.refused)))
+    return _outcome(decoder.decode(payload, received_ms, False, chunk), chunk, table)
+
+
+def _from_air(
+    profile: Profile, given: BleInput, received_ms: int, key: bytes | None, *, warming_up: bool
+) -> Decoded:
+    table, chunk = SeriesTable(), Chunk()
+    heard = given.advertisement or Advertisement("")
+    key = given.key or key
+    decoder: BleDecoder = bind_ble(
+        profile, device=DEVICE, place=PLACE, address=heard.address, table=table, key=key
+    )
+    context = Context(heard.address, key)
+    if given.characteristic is not None:
+        refused = decoder.decode_value(
+            given.characteristic, given.value, received_ms, chunk, warming_up=warming_up
+        )
+        parts = [(one, given.value) for one in decoder.decoders_for(given.value)[:1]]
+    else:
+        refused = decoder.decode(heard, received_ms, chunk, warming_up=warming_up)
+        parts = decoder.named_decoders(heard)
+    named: dict[str, Named] = {}
+    for one, data in parts:
+        named |= one.name_values(data, context)
+    if heard.rssi is not None:
+        named["rssi"] = Named(heard.rssi, "dB[mW]")
+    return _outcome(Outcome(refused), chunk, table, named)
+
+
+def _from_line(
+    profile: Profile, spec: SerialProfile, text: str, received_ms: int, *, warming_up: bool
+) -> Decoded:
+    table, chunk = SeriesTable(), Chunk()
+    decoder = bind_serial(profile, device=DEVICE, place=PLACE, table=table)
+    reader = FrameReader(CODECS[spec.frame]())
+    frames = reader.feed(_line_bytes(text))
+    refused = [reason for reason, count in reader.faults.items() for _ in range(count)]
+    if not frames and not refused:
+        refused.append("truncated")
+    checks: list[CheckObservation] = []
+    taps: list[TapObservation] = []
+    named: dict[str, Named] = {}
+    for frame in frames:
+        outcome = decoder.decode(frame, received_ms, chunk, warming_up=warming_up)
+        refused += outcome.refused
+        checks += outcome.checks
+        taps += outcome.taps
+        known = decoder.decoder_for(frame)
+        named |= frame.values if known is None else known.name_values(frame.payload, values=frame.values)
+    return _outcome(Outcome(tuple(refused), tuple(checks), tuple(taps)), chunk, table, named)
+
+
+def _line_bytes(text: str) -> bytes:
+    """Hexadecimal, {"data": hexadecimal}, or {"bits": "0110…"} of a Wiegand reader."""
+    text = text.strip()
+    bits = json_object(text).get("bits") if text.startswith("{") else text
+    if isinstance(bits, str) and len(bits) >= 24 and not set(bits) - {"0", "1"}:
+        return bits.encode() + b"\n"
+    return hex_field(json_object(text), "data") if text.startswith("{") else hex_bytes(text)
+
+
+def _from_uplink(profile: Profile, text: str, received_ms: int, *, warming_up: bool) -> Decoded:
+    table, chunk = SeriesTable(), Chunk()
+    decoder = bind_lorawan(profile, device=DEVICE, place=PLACE, address=EUI, table=table)
+    if text.strip().startswith("{"):
+        given = json_object(text)
+        port = given.get("port", given.get("fPort"))
+        uplink = find_uplink(given) if "format" not in given else None
+        if uplink is None:
+            uplink = Uplink(hex_field(given, "data"), port if type(port) is int else 0)
+    else:
+        uplink = Uplink(hex_bytes(text), 0)
+    refused = decoder.decode_uplink(uplink, received_ms, chunk, warming_up=warming_up)
+    known = decoder.decoder_for(uplink)
+    named = {} if known is None else known.name_values(uplink.data, Context(port=uplink.port))
+    return _outcome(Outcome(refused), chunk, table, named)
 
 
 def _from_registers(profile: Profile, text: str, received_ms: int, *, warming_up: bool) -> Decoded:
@@ -101,4 +226,4 @@ def _from_registers(profile: Profile, text: str, received_ms: int, *, warming_up
         for answer in answers
         if answer.guessed
     ]
-    return Decoded(chunk.readings(table), None, tuple(refused), tuple(notes))
+    return Decoded(chunk.readings(table), refused, notes=notes)

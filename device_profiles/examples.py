@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from device_profiles.decoder import Outcome, bind
+from device_profiles.bytes_schema import BytesExample
+from device_profiles.decoder import bind
 from device_profiles.decoding import DEVICE, PLACE, decode_input
 from device_profiles.modbus_schema import ModbusExample
-from device_profiles.observations import CheckObservation
-from device_profiles.parsing import DecodeError, parse_json
+from device_profiles.observations import CheckObservation, Outcome, TapObservation
+from device_profiles.parsing import DecodeError, parse_payload
 from device_profiles.registry import Profile
 from device_profiles.routing import Router
-from device_profiles.schema import Example, ExpectedCheck, ExpectedReading, MqttJsonProfile
+from device_profiles.schema import Example, ExpectedCheck, ExpectedReading
 from telemetry.credential_map import normalise_credential
 from telemetry.quality import Quality
 from telemetry.quantities import QUANTITIES
@@ -25,22 +26,36 @@ ZONE: Final = ZoneInfo("Asia/Shanghai")
 
 def run_examples(profile: Profile) -> list[str]:
     """Everything in which a profile differs from what its examples expect; empty when nothing."""
-    spec = profile.spec
-    if isinstance(spec, MqttJsonProfile):
-        found = [(example.about, run_example(profile, example)) for example in spec.examples]
-    else:
-        found = [(example.about, run_modbus_example(profile, example)) for example in spec.examples]
+    found = [
+        (
+            example.about,
+            run_example(profile, example)
+            if isinstance(example, Example)
+            else run_input_example(profile, example),
+        )
+        for example in profile.spec.examples
+    ]
     return [f"{about}: {problem}" for about, problems in found for problem in problems] + untested(profile)
 
 
-def run_modbus_example(profile: Profile, example: ModbusExample) -> list[str]:
-    """As `run_example`, for a device that answers Modbus."""
-    decoded = decode_input(profile, example.input, received_ms=0, zone=ZONE, warming_up=example.warming_up)
+def run_input_example(profile: Profile, example: ModbusExample | BytesExample) -> list[str]:
+    """As `run_example`, for an input without a topic."""
+    key = getattr(example, "key", None)
+    decoded = decode_input(
+        profile,
+        example.input,
+        received_ms=0,
+        zone=ZONE,
+        warming_up=example.warming_up,
+        key=None if key is None else bytes.fromhex(key),
+    )
     problems = _compare_readings(example.expected, decoded.readings)
     reasons = sorted(refusal.reason for refusal in decoded.refused)
     if reasons != sorted(example.refused):
         told = [str(refusal) for refusal in decoded.refused]
         problems.append(f"refused {told}, expected {list(example.refused)}")
+    if isinstance(example, BytesExample):
+        problems += _compare_people(example, decoded.checks, decoded.taps)
     return problems
 
 
@@ -55,39 +70,52 @@ def run_example(profile: Profile, example: Example) -> list[str]:
     if not Router([decoder]).match(example.topic):
         return [f"topic {example.topic!r} is matched by none of {', '.join(decoder.topics)}"]
     try:
-        payload = parse_json(example.payload.encode())
+        payload = parse_payload(decoder.encoding, example.payload.encode())
         if decoder.accepts(payload):
             outcome = decoder.decode(payload, received_ms, example.retained, chunk)
         else:
-            outcome = Outcome(None, ("other_device",))
+            outcome = Outcome(("other_device",))
     except DecodeError as error:
-        outcome = Outcome(None, (error.reason,))
+        outcome = Outcome((error.reason,))
     problems = _compare_readings(example.expected, chunk.readings(table))
     if sorted(outcome.refused) != sorted(example.refused):
         problems.append(f"refused {list(outcome.refused)}, expected {list(example.refused)}")
-    return problems + _compare_check(example.check, outcome.check)
+    return problems + _compare_people(example, outcome.checks, outcome.taps)
 
 
 def untested(profile: Profile) -> list[str]:
     """Quantities of the profile that no example expects, and what else its examples leave out."""
     spec = profile.spec
-    given: list[str] = []
+    examples: Sequence[Example | ModbusExample | BytesExample] = spec.examples
     problems: list[str] = []
-    if isinstance(spec, MqttJsonProfile):
-        given += [name for row in spec.fields for name in (row.quantity, *(row.phases or ()))]
-        expected = [example.expected for example in spec.examples]
-        quiet = any(example.expected == () and example.check is None for example in spec.examples)
-        if spec.record is not None and not any(example.check for example in spec.examples):
-            problems.append("no example expects a check")
-    else:
-        given += [row.quantity for row in spec.fields]
-        expected = [example.expected for example in spec.examples]
-        quiet = () in expected
+    given = [name for row in spec.fields for name in (row.quantity, *(getattr(row, "phases", None) or ()))]
+    quiet = any(not (one.expected or _people(one)) for one in examples)
+    for about, kind in (("check", "check"), ("card", "cards")):
+        wanted = getattr(spec, about, None) or (about == "check" and getattr(spec, "record", None))
+        if wanted and not any(getattr(one, kind, None) for one in examples):
+            problems.append(f"no example expects a {about}")
+    expected = [one.expected for one in examples]
     seen = {reading.quantity for readings in expected for reading in readings}
     problems += [f"no example expects {name}" for name in given if name not in seen]
     if not quiet:
         problems.append("no example shows a message that gives nothing")
     return problems
+
+
+def _people(example: Example | ModbusExample | BytesExample) -> bool:
+    """Whether something about a person is expected."""
+    return bool(getattr(example, "check", None) or getattr(example, "cards", ()))
+
+
+def _compare_people(
+    example: Example | BytesExample, checks: Sequence[CheckObservation], taps: Sequence[TapObservation]
+) -> list[str]:
+    problems = _compare_check(example.check, checks[0] if checks else None)
+    if len(checks) > 1:
+        problems.append("more than one check was read")
+    found = [(tap.credential, tap.door) for tap in taps]
+    wanted = [(one.card, one.door) for one in example.cards]
+    return problems if found == wanted else [*problems, "cards differ from what was expected"]
 
 
 def _compare_readings(expected: tuple[ExpectedReading, ...], found: Sequence[Reading]) -> list[str]:

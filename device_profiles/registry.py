@@ -10,10 +10,13 @@ import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from device_profiles.ble_schema import BleProfile
+from device_profiles.lorawan_schema import LorawanProfile
 from device_profiles.modbus_schema import ModbusProfile
 from device_profiles.schema import MqttJsonProfile
+from device_profiles.serial_schema import SerialProfile
 from foundation import tomlfile
 from foundation.tomlfile import FileProblems, Problem
 
@@ -25,10 +28,13 @@ _PART: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 MQTT_JSON: Final = "mqtt-json"
-MODBUS: Final = "modbus"
-_KINDS: Final[dict[str, type[MqttJsonProfile | ModbusProfile]]] = {
+Spec = MqttJsonProfile | ModbusProfile | BleProfile | SerialProfile | LorawanProfile
+_KINDS: Final[dict[str, type[Spec]]] = {
     MQTT_JSON: MqttJsonProfile,
-    MODBUS: ModbusProfile,
+    "modbus": ModbusProfile,
+    "ble": BleProfile,
+    "serial": SerialProfile,
+    "lorawan": LorawanProfile,
 }
 
 
@@ -37,7 +43,7 @@ class Profile(NamedTuple):
 
     id: str
     origin: str
-    spec: MqttJsonProfile | ModbusProfile
+    spec: Spec
 
 
 class WrongTransportError(ValueError):
@@ -64,7 +70,7 @@ def load_profile(path: Path) -> Profile:
     return Profile(f"{family}/{model}", str(path), spec)
 
 
-def _kind(path: Path) -> type[MqttJsonProfile | ModbusProfile]:
+def _kind(path: Path) -> type[Spec]:
     """The model of the file's transport. A file that cannot be read is for `tomlfile` to explain."""
     try:
         text = path.read_text("utf-8-sig")
@@ -80,20 +86,36 @@ def _kind(path: Path) -> type[MqttJsonProfile | ModbusProfile]:
 
 def mqtt_json_spec(profile: Profile) -> MqttJsonProfile:
     """The content of a profile for MQTT. Raises WrongTransportError."""
-    if isinstance(profile.spec, MqttJsonProfile):
-        return profile.spec
-    raise WrongTransportError(_wrong(profile, "is no device that publishes JSON over MQTT"))
+    return _spec(profile, MqttJsonProfile, "is no device that publishes JSON over MQTT")
 
 
 def modbus_spec(profile: Profile) -> ModbusProfile:
     """The content of a profile for Modbus. Raises WrongTransportError."""
-    if isinstance(profile.spec, ModbusProfile):
+    return _spec(profile, ModbusProfile, "is no device that answers Modbus")
+
+
+def ble_spec(profile: Profile) -> BleProfile:
+    """The content of a profile for Bluetooth Low Energy. Raises WrongTransportError."""
+    return _spec(profile, BleProfile, "is no device that is read over Bluetooth")
+
+
+def serial_spec(profile: Profile) -> SerialProfile:
+    """The content of a profile for a serial board. Raises WrongTransportError."""
+    return _spec(profile, SerialProfile, "is no board on a serial line")
+
+
+def lorawan_spec(profile: Profile) -> LorawanProfile:
+    """The content of a profile for LoRaWAN. Raises WrongTransportError."""
+    return _spec(profile, LorawanProfile, "is no device whose LoRaWAN uplinks are read here")
+
+
+S = TypeVar("S", bound=Spec)
+
+
+def _spec(profile: Profile, wanted: type[S], what: str) -> S:
+    if isinstance(profile.spec, wanted):
         return profile.spec
-    raise WrongTransportError(_wrong(profile, "is no device that answers Modbus"))
-
-
-def _wrong(profile: Profile, what: str) -> str:
-    return f'profile {profile.id} {what}: its transport is "{profile.spec.transport}"'
+    raise WrongTransportError(f'profile {profile.id} {what}: its transport is "{profile.spec.transport}"')
 
 
 class Catalogue:

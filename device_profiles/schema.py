@@ -228,6 +228,13 @@ class ExpectedCheck(ProfileModel):
     time: str | None = None
 
 
+class ExpectedCard(ProfileModel):
+    """A card that an example must give: its number as normalised for the credential map."""
+
+    card: str
+    door: int | None = None
+
+
 class Example(ProfileModel):
     """A message as the device sends it and all that must come of it: no reading more, none less.
 
@@ -242,7 +249,15 @@ class Example(ProfileModel):
     retained: bool = False
     expected: Annotated[tuple[ExpectedReading, ...], Tuple] = ()
     check: ExpectedCheck | None = None
+    cards: Annotated[tuple[ExpectedCard, ...], Tuple] = ()
     refused: Annotated[tuple[Words, ...], Tuple] = ()
+
+
+class JsonCard(ProfileModel):
+    """Where a card's number stands in a message, and how it is written: see `bytes_schema.CardRow`."""
+
+    path: RootPath
+    notation: Literal["hex", "hex-reversed", "decimal", "decimal-reversed"] = "hex"
 
 
 class MqttJsonProfile(ProfileModel):
@@ -256,7 +271,10 @@ class MqttJsonProfile(ProfileModel):
     where: Where | None = None
     roots: Annotated[tuple[RootPath, ...], Tuple] = ((),)
     time: TimeRow | None = None
+    encoding: Literal["json"] = "json"
     record: Literal["morning-check-v1"] | None = None
+    card: JsonCard | None = None
+    silent_after_s: Number = Field(default=3_600.0, ge=1, le=604_800)
     fields: Annotated[tuple[FieldRow, ...], Tuple] = ()
     examples: Annotated[tuple[Example, ...], Tuple] = Field(min_length=1)
 
@@ -278,8 +296,8 @@ class MqttJsonProfile(ProfileModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> MqttJsonProfile:
-        if bool(self.fields) == (self.record is not None):
-            raise ValueError("a profile has either [[fields]] or a record")
+        if [bool(self.fields), self.record is not None, self.card is not None].count(True) != 1:
+            raise ValueError("a profile has either [[fields]], a record or a [card]")
         if self.record is not None and (self.time is not None or self.roots != ((),)):
             raise ValueError("a record has its own layout: time and roots do not go with it")
         shared = not all(ADDRESS in topic for topic in self.topics)

@@ -53,3 +53,14 @@ def doubt_time(time_ms: int, received_ms: int, limits: TimeLimits) -> str | None
     if time_ms < UNSET_BEFORE_MS:
         return "device_time_unset"
     return None
+
+
+def device_time(
+    raw: object, unit: str | None, zone: tzinfo, received_ms: int, limits: TimeLimits
+) -> tuple[int, str | None]:
+    """The time of a reading, and why the device's own was not taken for it."""
+    time_ms = read_time_ms(raw, unit, zone)
+    doubt = time_ms if isinstance(time_ms, str) else doubt_time(time_ms, received_ms, limits)
+    if doubt is not None or isinstance(time_ms, str):
+        return received_ms, doubt
+    return time_ms, None

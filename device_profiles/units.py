@@ -44,6 +44,17 @@ CONVERSIONS: Final[dict[tuple[str, str], Linear]] = {
     ("ppb", "ppm"): Linear(0.001),
     ("ppm", "ppb"): Linear(1_000),
     ("mS/cm", "uS/cm"): Linear(1_000),
+    ("g", "kg"): Linear(0.001),
+    ("t", "kg"): Linear(1_000),
+    ("[lb_av]", "kg"): Linear(0.45359237),  # international avoirdupois pound, 1959
+    ("[jin_i]", "kg"): Linear(0.5),  # market pound of mainland China; our code, UCUM has none
+    ("[in_i]", "m"): Linear(0.0254),
+    ("cm", "m"): Linear(0.01),
+    ("mL", "L"): Linear(0.001),
+    ("m3", "L"): Linear(1_000),
+    ("L", "m3"): Linear(0.001),
+    ("L/h", "m3/h"): Linear(0.001),
+    ("klx", "lx"): Linear(1_000),
     ("dBm", "dB[mW]"): SAME,
 }
 

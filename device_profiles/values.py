@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from device_profiles.units import SAME, Linear, conversion
 
 if TYPE_CHECKING:
+    from device_profiles.bytes_schema import BytesRow
     from device_profiles.schema import FieldRow
     from telemetry.quantities import Quantity
 
@@ -40,7 +41,7 @@ def to_number(raw: object) -> float | str:
 class ValueReader:
     """How one field of a profile reads its raw value."""
 
-    def __init__(self, row: FieldRow) -> None:
+    def __init__(self, row: FieldRow | BytesRow) -> None:
         quantity = row.spec
         self.is_bool = quantity.is_bool
         self.invert = row.invert
@@ -54,10 +55,9 @@ class ValueReader:
         self.rounds = self.linear != SAME or row.decimals is not None
         self.by_unit: dict[str, Linear] | None = None
         self.needs_unit = row.unit is None
-        if row.unit_from is not None:
-            self.by_unit = {
-                word: _known(unit, quantity).after(own) for word, unit in row.unit_from.map.items()
-            }
+        unit_from = getattr(row, "unit_from", None)
+        if unit_from is not None:
+            self.by_unit = {word: _known(unit, quantity).after(own) for word, unit in unit_from.map.items()}
 
     @property
     def is_plain(self) -> bool:

@@ -24,6 +24,7 @@ class Text(NamedTuple):
 
 _UNITS: Final = {
     "Cel": "°C", "ug/m3": "µg/m³", "mg/m3": "mg/m³", "uS/cm": "µS/cm", "dB[mW]": "dBm",
+    "m3": "m³", "m3/h": "m³/h", "um": "µm", "kg/m2": "kg/m²", "/min": "次/分", "Ohm": "Ω",
     "1": "", "bool": "", UNIT_DIFFERS: "",
 }  # fmt: skip
 """Units whose code people would not write."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import NamedTuple, Protocol
 
-from device_profiles.observations import CheckObservation
+from device_profiles.observations import CheckObservation, TapObservation
 from telemetry.readings import Chunk
 
 
@@ -17,6 +17,9 @@ class Sink(Protocol):
 
     def check(self, observation: CheckObservation) -> None:
         """A morning check, credential still in clear; it lives in memory only."""
+
+    def tap(self, observation: TapObservation) -> None:
+        """A card at a reader, credential still in clear; it lives in memory only."""
 
     def refused(self, device: str, reason: str, size_bytes: int) -> None:
         """Input that gave nothing. `device` is a configured id or "unknown", never part of the input."""

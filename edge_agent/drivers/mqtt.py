@@ -9,14 +9,13 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from device_profiles.decoder import DeviceDecoder
-from device_profiles.parsing import DecodeError, parse_json
+from device_profiles.parsing import DecodeError, parse_payload
 from device_profiles.registry import Catalogue
 from device_profiles.routing import Router
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.drivers.contract import DeviceReport, Sink
-from edge_agent.drivers.mqtt_config import MqttSource, bind_device
+from edge_agent.drivers.mqtt_config import MqttDecoder, MqttSource, bind_device
 from foundation.broker import (
     BrokerMessage,
     BrokerUnavailableError,
@@ -55,7 +54,7 @@ class MqttDriver:
         self._counters = counters
         self._client_id = client_id
         self._table = table
-        self._decoders: list[DeviceDecoder] = [
+        self._decoders: list[MqttDecoder] = [
             bind_device(device, catalogue, table, zone) for device in source.devices
         ]
         self._router = Router(self._decoders)
@@ -100,17 +99,18 @@ class MqttDriver:
         if stopped is not None:
             raise stopped
 
-    def _decode(self, message: BrokerMessage, chunk: Chunk, sink: Sink) -> list[DeviceDecoder]:
+    def _decode(self, message: BrokerMessage, chunk: Chunk, sink: Sink) -> list[MqttDecoder]:
         """Decodes one message; returns the devices that said something in it."""
         self._counters.messages_in += 1
         size_bytes = len(message.payload)
         decoders = self._router.match(message.topic)
-        heard: list[DeviceDecoder] = []
+        heard: list[MqttDecoder] = []
         if not decoders:
             sink.refused("unknown", "no_device_for_topic", size_bytes)
             return heard
         try:
-            payload = parse_json(message.payload)
+            # Devices that share a topic speak one encoding.
+            payload = parse_payload(decoders[0].encoding, message.payload)
         except DecodeError as error:
             sink.refused(decoders[0].device if len(decoders) == 1 else "unknown", error.reason, size_bytes)
             return heard
@@ -125,8 +125,10 @@ class MqttDriver:
                 chunk,
                 trust_device_time=self._clock.known,
             )
-            if outcome.check is not None:
-                sink.check(outcome.check)
+            for check in outcome.checks:
+                sink.check(check)
+            for tap in outcome.taps:
+                sink.tap(tap)
             for reason in outcome.refused:
                 sink.refused(decoder.device, reason, size_bytes)
         if not heard:
@@ -189,6 +191,7 @@ class _Heard:
 
     def __init__(self) -> None:
         self.checks = 0
+        self.taps = 0
         self.reasons: dict[str, str] = {}
 
     def readings(self, chunk: Chunk) -> None: ...
@@ -196,6 +199,10 @@ class _Heard:
     def check(self, observation: object) -> None:
         del observation
         self.checks += 1
+
+    def tap(self, observation: object) -> None:
+        del observation
+        self.taps += 1
 
     def refused(self, device: str, reason: str, size_bytes: int) -> None:
         del size_bytes

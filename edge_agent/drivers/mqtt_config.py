@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 
 from device_profiles.decoder import DeviceDecoder, bind
+from device_profiles.lorawan import LorawanDecoder, bind_lorawan
+from device_profiles.lorawan_schema import LorawanProfile
 from device_profiles.registry import Catalogue
 from foundation.broker import BrokerSettings
 from foundation.tomlfile import StrictModel
@@ -56,14 +58,28 @@ class MqttSource(StrictModel):
     devices: tuple[MqttDevice, ...] = Field(min_length=1)
 
 
+MqttDecoder = DeviceDecoder | LorawanDecoder
+"""Reads a device's messages: its own, or those that a LoRaWAN network server publishes for it."""
+
+
 def bind_device(
     device: MqttDevice, catalogue: Catalogue, table: SeriesTable, zone: ZoneInfo
-) -> DeviceDecoder:
+) -> MqttDecoder:
     """The decoder of a configured device. Raises ProfileNotFoundError, FileProblems for a profile
     that cannot be used, and ValueError for an address or topic that cannot be.
     """
+    profile = catalogue.get(device.profile)
+    if isinstance(profile.spec, LorawanProfile):
+        return bind_lorawan(
+            profile,
+            device=device.id,
+            place=device.place,
+            address=device.address or device.id,
+            table=table,
+            topics=device.topics,
+        )
     return bind(
-        catalogue.get(device.profile),
+        profile,
         device=device.id,
         place=device.place,
         address=device.address or device.id,

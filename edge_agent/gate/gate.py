@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
-from device_profiles.observations import CheckObservation
+from device_profiles.observations import CheckObservation, TapObservation
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.gate.credentials import Credentials, Lookup
@@ -127,6 +127,11 @@ class Gate:
             self._counters.dropped["no_consent"] += 1
             return
         self._outlet.urgent(None, record, alarm=fever)
+
+    def tap(self, observation: TapObservation) -> None:
+        """No policy permits access events yet: they are counted and go no further."""
+        del observation
+        self._counters.dropped["access_not_permitted"] += 1
 
     def refused(self, device: str, reason: str, size_bytes: int) -> None:
         self._counters.refused[device, reason] += 1

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import structlog
 
-from device_profiles.observations import CheckObservation
+from device_profiles.observations import CheckObservation, TapObservation
 from device_profiles.registry import Catalogue
 from edge_agent.config import load_config
 from edge_agent.counters import Counters
@@ -38,6 +38,7 @@ class Bag:
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []
         self.checks: list[CheckObservation] = []
+        self.taps: list[TapObservation] = []
         self.refusals: list[tuple[str, str]] = []
 
     def readings(self, chunk: Chunk) -> None:
@@ -45,6 +46,9 @@ class Bag:
 
     def check(self, observation: CheckObservation) -> None:
         self.checks.append(observation)
+
+    def tap(self, observation: TapObservation) -> None:
+        self.taps.append(observation)
 
     def refused(self, device: str, reason: str, size_bytes: int) -> None:
         self.refusals.append((device, reason))

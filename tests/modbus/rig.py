@@ -81,6 +81,9 @@ class Rig:
     def check(self, observation: object) -> None:
         raise AssertionError("a Modbus device gives no checks")
 
+    def tap(self, observation: object) -> None:
+        raise AssertionError("a Modbus device reads no cards")
+
     def refused(self, device: str, reason: str, size_bytes: int) -> None:
         self.reasons.append((device, reason))
 

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from device_profiles.decoder import NOTHING_REFUSED, DeviceDecoder, Outcome, bind
+from device_profiles.decoder import DeviceDecoder, bind
+from device_profiles.observations import NOTHING_REFUSED, Outcome
 from device_profiles.registry import Catalogue, Profile
 from device_profiles.schema import MqttJsonProfile
 from device_profiles.times import TimeLimits
@@ -350,4 +351,4 @@ def test_a_detail_does_not_cost_a_fever_its_alarm(changes: dict[str, Any], refus
 def test_what_is_no_check_gives_a_reason(payload: object, reason: str) -> None:
     profile = Catalogue().get("campus/morning-check-v1")
     decoder = bind(profile, device="d", place="p", address="a", table=SeriesTable(), zone=ZoneInfo("UTC"))
-    assert decoder.decode(payload, NOW_MS, False, Chunk()) == (None, (reason,))
+    assert decoder.decode(payload, NOW_MS, False, Chunk()) == Outcome((reason,))

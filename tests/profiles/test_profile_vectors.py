@@ -10,6 +10,7 @@ import pytest
 
 from device_profiles.decoder import bind
 from device_profiles.labels import state_text
+from device_profiles.observations import NOTHING_REFUSED
 from device_profiles.parsing import parse_json
 from device_profiles.registry import Catalogue
 from device_profiles.routing import Router
@@ -85,7 +86,7 @@ def _decode(vector: dict[str, Any]) -> list[Reading]:
     message = parse_json(json.dumps(payload).encode())
     assert decoder.accepts(message)
     outcome = decoder.decode(message, RECEIVED_MS, False, chunk)
-    assert outcome == (None, ())
+    assert outcome == NOTHING_REFUSED
     return chunk.readings(table)
 
 

@@ -25,7 +25,8 @@ from telemetry.topics import Address, intake_filters, parse_topic, topic
 
 # Case sensitive atoms of UCUM that our units are made of; {…} is an annotation.
 UCUM = re.compile(
-    r"1|%|Cel|\[pp[mb]\]|[um]g/m3|hPa|lx|dB(\[SPL\]|\{mW\})|uS/cm|W|V(\.A(\{reactive\})?)?|A|Hz|kW\.h|m/s|deg|mm"
+    r"1|%|Cel|\[pp[mb]\]|[um]g/m3|hPa|lx|dB(\[SPL\]|\{mW\})?|uS/cm|W|V(\.A(\{reactive\})?)?|A|Hz|kW\.h|m/s|deg|mm"
+    r"|um|m|m3|m3/h|L|kg|kg/m2|kJ|/min|Ohm"
 )
 
 
@@ -38,7 +39,9 @@ def test_quantities_are_well_formed() -> None:
         assert math.isfinite(row.low)
         assert row.unit
         assert UCUM.fullmatch(row.ucum), f"{name}: {row.ucum}"
-        assert row.lane is Lane.AMBIENT, "what concerns a person is a record"
+        is_personal = row.lane is Lane.PERSONAL
+        assert bool(row.purpose) is bool(row.assessment) is bool(row.retention_days) is is_personal
+        assert row.retention_days <= {"sport": 30, "health": 7, "": 0}[row.purpose]
         assert re.search("[\u4e00-\u9fff]|PM", row.zh), f"{name} has no Chinese label"
         assert row.en.isascii() or "₂" in row.en
         assert row.is_bool == ((row.low, row.high) == (0, 1) and row.unit == "bool")

@@ -37,6 +37,7 @@ export function numberText(value) {
 // Units whose code people would not write; the server has the same table (wording.py).
 const UNIT_TEXT = {
   Cel: "°C", "ug/m3": "µg/m³", "mg/m3": "mg/m³", "uS/cm": "µS/cm", "dB[mW]": "dBm",
+  m3: "m³", "m3/h": "m³/h", um: "µm", "kg/m2": "kg/m²", "/min": "次/分", Ohm: "Ω",
   1: "", bool: "", "unit differs by model": "",
 };
 

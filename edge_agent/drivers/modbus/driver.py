@@ -149,6 +149,8 @@ class _Heard:
 
     def check(self, observation: object) -> None: ...
 
+    def tap(self, observation: object) -> None: ...
+
     def refused(self, device: str, reason: str, size_bytes: int) -> None:
         del device, size_bytes
         self.reasons.add(reason)

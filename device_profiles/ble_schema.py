@@ -1,0 +1,77 @@
+"""What the profile of a Bluetooth Low Energy device may say. docs/profiles.md explains every setting."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from device_profiles.bytes_schema import BytesExample, BytesRow, Offset, PayloadRows, all_fields
+from device_profiles.schema import Number, ProfileModel, Text, Tuple, Words
+
+BASE_UUID: Final = "-0000-1000-8000-00805f9b34fb"
+"""What a 16-bit number of the Bluetooth SIG stands before, Bluetooth Core Specification, vol. 3, part B."""
+_SHORT = re.compile(r"(?:0x)?([0-9a-fA-F]{4})").fullmatch
+_LONG = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
+
+
+def full_uuid(text: str) -> str:
+    """A UUID in its long form and lower case. Raises ValueError."""
+    if short := _SHORT(text):
+        return f"0000{short[1].lower()}{BASE_UUID}"
+    if _LONG(text):
+        return text.lower()
+    raise ValueError(f"{text!r} is no UUID; expected one such as fcd2 or 0000fcd2{BASE_UUID}")
+
+
+class Packet(PayloadRows):
+    """One kind of data a device sends: in its advertisements under a company's number (`company`) or a
+    service's (`service`), or as the value of a characteristic.
+
+    address_at: where the device's own address stands in the payload, most significant byte first
+    unless `address_order` says otherwise; for devices whose outer address changes.
+    """
+
+    company: int | None = Field(default=None, ge=0, le=0xFFFF)
+    service: str | None = None
+    characteristic: str | None = None
+    mode: Literal["notify", "read"] = "notify"
+    interval_s: Number = Field(default=60.0, ge=0.5, le=86_400)
+    """How often a characteristic is read, where `mode` is "read"."""
+    address_at: Offset | None = None
+    address_order: Literal["big", "little"] = "big"
+
+    @field_validator("service", "characteristic")
+    @classmethod
+    def _uuid(cls, text: str | None) -> str | None:
+        return None if text is None else full_uuid(text)
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Packet:
+        if [self.company, self.service, self.characteristic].count(None) != 2:
+            raise ValueError("needs one of company, service and characteristic")
+        return self
+
+
+class BleProfile(ProfileModel):
+    """A device model that is read over Bluetooth Low Energy.
+
+    encrypted: its data can only be read with the bind key of the device. name_start: how the name
+    begins under which it advertises, for finding it.
+    """
+
+    transport: Literal["ble"]
+    name: Text
+    vendor: Words
+    source: Words
+    encrypted: bool = False
+    name_start: Annotated[tuple[Words, ...], Tuple] = ()
+    warm_up_s: Number = Field(default=0.0, ge=0, le=86_400)
+    silent_after_s: Number = Field(default=300.0, ge=1, le=604_800)
+    packets: Annotated[tuple[Packet, ...], Tuple] = Field(min_length=1, max_length=16)
+    examples: Annotated[tuple[BytesExample, ...], Tuple] = Field(min_length=1)
+
+    @property
+    def fields(self) -> tuple[BytesRow, ...]:
+        return all_fields(self.packets)
