@@ -32,7 +32,10 @@ class Frame(NamedTuple):
 
 
 class Codec(Protocol):
-    """One framing. Holds no state between frames; all that is unread stays in the caller's buffer."""
+    """One framing. Holds no state between frames; all that is unread stays in the caller's buffer.
+
+    A framing of text lines has an attribute `line_end`, the bytes that end a line.
+    """
 
     def take(self, buffer: bytearray) -> Frame | None:
         """Removes everything up to and including the next good frame, and returns that frame; None
@@ -48,6 +51,7 @@ class FrameReader:
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
+        self._line_end: bytes = getattr(codec, "line_end", b"")
         self._buffer = bytearray()
         self.faults: Counter[str] = Counter()
         """What was no good frame, by reason."""
@@ -68,6 +72,16 @@ class FrameReader:
         if len(self._buffer) > BUFFER_BYTES_MAX:
             del self._buffer[:-BUFFER_BYTES_MAX]
             self.faults["overflow"] += 1
+        return frames
+
+    def finish(self) -> list[Frame]:
+        """What the last bytes give when no more will come: a line may lack its end, anything else that
+        has begun is counted as "truncated".
+        """
+        frames = self.feed(self._line_end) if self._buffer and self._line_end else []
+        if self._buffer:
+            self.faults["truncated"] += 1
+            self.clear()
         return frames
 
     def clear(self) -> None:
