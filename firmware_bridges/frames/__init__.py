@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from firmware_bridges.frames import dlt645
+from firmware_bridges.frames.cobs import CobsCodec
 from firmware_bridges.frames.contract import Codec, Frame, FrameError, FrameReader
 from firmware_bridges.frames.dlt645 import Dlt645Codec
 from firmware_bridges.frames.gymcu import GyMcuCodec
@@ -24,6 +25,7 @@ from firmware_bridges.frames.yaohua_a12 import YaohuaA12Codec
 __all__ = ["CODECS", "REQUESTS", "Codec", "Frame", "FrameError", "FrameReader"]
 
 CODECS: Final[dict[str, Callable[[], Codec]]] = {
+    "cobs": CobsCodec,
     "dlt645": Dlt645Codec,
     "gy-mcu": GyMcuCodec,
     "honeywell": HoneywellCodec,
