@@ -13,7 +13,7 @@ from device_profiles.serial_schema import SerialProfile
 from firmware_bridges.frames import REQUESTS, Frame
 from telemetry.readings import Chunk, SeriesTable
 
-ADDRESS = "address"
+ADDRESS = "meter_address"
 """Under this name a framing with addresses tells whose frame it is."""
 
 
@@ -62,7 +62,7 @@ class SerialDecoder:
     def accepts(self, frame: Frame) -> bool:
         """Whether a frame on a shared line is this board's."""
         told = frame.values.get(ADDRESS)
-        return not self.address or told is None or told.value == self.address
+        return not self.address or told is None or told.value == self.address.zfill(12)
 
     def decode(self, frame: Frame, received_ms: int, chunk: Chunk, *, warming_up: bool = False) -> Outcome:
         """Appends a frame's readings to `chunk`. Never raises."""
