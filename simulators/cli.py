@@ -26,7 +26,7 @@ from simulators.modbus.cli import modbus
 from simulators.publisher import Publisher, Totals
 from simulators.pupils import STATION_SITE, class_label
 from simulators.rubbish import flood, rubbish, unknown_card
-from simulators.school import DEFAULT_SEED, NAME_EN, NAME_ZH, School
+from simulators.school import DEFAULT_SEED, School
 from simulators.station import check_payload
 from simulators.timetable import FIRST_MORNING_MS, ZONE, Timeline
 from telemetry.credential_map import normalise_credential
@@ -169,7 +169,12 @@ def _display(publisher: Publisher) -> Table:
     totals = publisher.totals
     school_ms = publisher.simulation.timeline.school_ms(_now_ms())
     clock = datetime.fromtimestamp(school_ms / 1_000, ZONE).strftime("%Y-%m-%d %H:%M")
-    table = Table("设备 · device", "messages", "readings", title=f"{NAME_ZH} · {NAME_EN} · {clock}")
+    table = Table(
+        "设备 · device",
+        "messages",
+        "readings",
+        title=f"{' · '.join(publisher.simulation.school.name)} · {clock}",
+    )
     for device, messages in totals.messages.most_common(12):
         table.add_row(device, f"{messages:,}", f"{totals.readings[device]:,}")
     table.caption = _totals_line(totals)

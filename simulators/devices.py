@@ -1,4 +1,4 @@
-"""When each device of the school speaks and what it says: a pure function of seed and time."""
+"""When each MQTT device of the school speaks and what it says: a pure function of seed and time."""
 
 from __future__ import annotations
 
@@ -9,42 +9,19 @@ from typing import Final, NamedTuple
 import msgspec
 
 from simulators.events import SLOT_MS
+from simulators.models import MODELS
 from simulators.payloads import FORMATS, Probe
 from simulators.pupils import Check
-from simulators.school import STATION, School
-from simulators.senses import Device
+from simulators.school import School
 from simulators.signals import chance
-from simulators.station import STATION_TOPIC, render_check
-from simulators.timetable import MS_PER_MINUTE, Timeline, in_check_window
+from simulators.station import STATION, STATION_TOPIC, render_check
+from simulators.timetable import Timeline
+from simulators.world import Device
 
 GAP_MS_MIN: Final = 100
 """No device speaks more often than this on the wall clock, however fast the school runs."""
 HELLO_MS: Final = 2_000
 """Within this wall time of the start every device has spoken once, as after a power cut."""
-
-
-class Cadence(NamedTuple):
-    """How often a model reports, in the school's time, and which change it reports at once."""
-
-    interval_ms: int
-    at_change_of: str = ""
-
-
-CADENCES: Final = {
-    "zigbee2mqtt/aqara-door": Cadence(50 * MS_PER_MINUTE, "open"),
-    "zigbee2mqtt/aqara-leak": Cadence(50 * MS_PER_MINUTE, "water_leak"),
-    "zigbee2mqtt/heiman-smoke": Cadence(30 * MS_PER_MINUTE, "smoke"),
-    "zigbee2mqtt/tuya-ts0601-air": Cadence(30_000),
-    "zigbee2mqtt/aqara-tvoc": Cadence(5 * MS_PER_MINUTE),
-    "zigbee2mqtt/tuya-sos": Cadence(60 * MS_PER_MINUTE, "panic"),
-    "xiaomi-gateway3/aqara-gas": Cadence(5 * MS_PER_MINUTE, "status"),
-    "tasmota/pms5003t": Cadence(MS_PER_MINUTE),
-    "tasmota/mhz19b": Cadence(MS_PER_MINUTE),
-    "tasmota/energy": Cadence(MS_PER_MINUTE),
-    "shelly/plus-ht": Cadence(5 * MS_PER_MINUTE),
-    "chirpstack/dragino-lse01": Cadence(20 * MS_PER_MINUTE),
-    "json/environment": Cadence(30_000),
-}
 
 
 class Message(NamedTuple):
@@ -70,7 +47,7 @@ class Message(NamedTuple):
 
 
 class Simulation:
-    """A school on a timeline. Every time it takes or gives is ms UTC on the wall clock.
+    """The MQTT devices of a school on a timeline. Every time it takes or gives is ms UTC on the wall clock.
 
     check_every_s: seconds of wall time between two pupils at the station. checks_all_day: they
     keep coming outside the morning window, so that a demo shows them at any hour.
@@ -80,6 +57,7 @@ class Simulation:
         self, school: School, timeline: Timeline, *, check_every_s: float = 4.0, checks_all_day: bool = True
     ) -> None:
         self.school = school
+        self.devices = school.on("mqtt")
         self.timeline = timeline
         self.checks_all_day = checks_all_day
         self._check_interval_ms = max(1, int(check_every_s * 1_000 * timeline.speed))
@@ -90,6 +68,8 @@ class Simulation:
 
     def topic(self, device: Device) -> str:
         """The topic that a device publishes on."""
+        if device.plan.mqtt is not None and device.plan.mqtt.topic is not None:
+            return device.plan.mqtt.topic
         pattern = STATION_TOPIC if device.profile == STATION else FORMATS[device.profile].topic
         return pattern.replace("{address}", device.address)
 
@@ -104,7 +84,7 @@ class Simulation:
             return Message(device, due_ms, due_ms, topic, msgspec.json.encode(body), {}, {}, check)
         vendor = FORMATS[device.profile]
         time_ms = due_ms - due_ms % vendor.clock_ms
-        probe = Probe(self.school, device, self.timeline.school_ms(time_ms), time_ms)
+        probe = Probe(self.school.world, device, self.timeline.school_ms(time_ms), time_ms)
         payload = msgspec.json.encode(vendor.render(probe))
         return Message(device, due_ms, time_ms, topic, payload, probe.said, probe.within)
 
@@ -113,12 +93,12 @@ class Simulation:
         return self._check_dues(from_ms) if device.profile == STATION else self._dues(device, from_ms)
 
     def agenda(self, from_ms: int) -> Iterator[tuple[int, Device]]:
-        """When every device speaks, from a moment on, for ever and in order."""
+        """When every MQTT device speaks, from a moment on, for ever and in order."""
 
         def of(device: Device) -> Iterator[tuple[int, str, Device]]:
             return ((due_ms, device.id, device) for due_ms in self.dues(device, from_ms))
 
-        ordered = heapq.merge(*map(of, self.school.devices), key=lambda one: one[:2])
+        ordered = heapq.merge(*map(of, self.devices), key=lambda one: one[:2])
         return ((due_ms, device) for due_ms, _, device in ordered)
 
     def messages(self, from_ms: int, to_ms: int) -> Iterator[Message]:
@@ -132,12 +112,13 @@ class Simulation:
         number = -(-self.timeline.school_ms(from_ms) // self._check_interval_ms)
         while True:
             school_ms = number * self._check_interval_ms
-            if self.checks_all_day or in_check_window(school_ms):
+            if self.checks_all_day or self.school.world.timetable.in_check_window(school_ms):
                 yield self.timeline.wall_ms(school_ms)
             number += 1
 
     def _dues(self, device: Device, from_ms: int) -> Iterator[int]:
-        cadence = CADENCES[device.profile]
+        cadence = MODELS[device.profile].cadence
+        assert cadence is not None, "the station has dues of its own"
         seed = self.school.seed
         phase_ms = int(cadence.interval_ms * chance(seed, device.id, "phase"))
         due_ms = from_ms + int(HELLO_MS * chance(seed, device.id, "hello"))

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from simulators.signals import chance
-from simulators.timetable import MS_PER_MINUTE, Phase, day_of, phase_at, start_of
+from simulators.timetable import MS_PER_MINUTE, Phase, day_of, start_of
+from simulators.world import World
 
 SLOT_MS: Final = 20_000
 _DOOR_OPEN: Final[dict[Phase, float]] = {
@@ -18,7 +19,11 @@ _DOOR_OPEN: Final[dict[Phase, float]] = {
     "break": 0.6,
     "outside": 0.1,
     "lunch": 0.3,
+    "rest": 0.2,
     "leaving": 0.5,
+    "cleaning": 0.8,
+    "dinner": 0.0,
+    "study": 0.02,
 }
 
 
@@ -37,9 +42,10 @@ PRESS: Final = Incident(0.1, SLOT_MS)
 _BETWEEN_MIN: Final = (480, 960)
 
 
-def is_door_open(seed: int, device: str, school_ms: int) -> bool:
+def is_door_open(world: World, device: str, school_ms: int) -> bool:
     slot_ms = school_ms - school_ms % SLOT_MS
-    return chance(seed, device, "open", slot_ms // SLOT_MS) < _DOOR_OPEN[phase_at(slot_ms)]
+    likely = _DOOR_OPEN[world.timetable.phase_at(slot_ms)]
+    return chance(world.seed, device, "open", slot_ms // SLOT_MS) < likely
 
 
 def is_happening(seed: int, device: str, incident: Incident, school_ms: int) -> bool:

@@ -1,10 +1,12 @@
-"""How the school's devices are spread over gateways, for whoever writes the gateways' files."""
+"""How the school's MQTT devices are spread over gateways, for whoever writes the gateways' files."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypedDict
+from typing import Final, NamedTuple, NotRequired, TypedDict
 
-from simulators.school import GATE, SCHOOL_ID, TEACHING, School
+from simulators.school import School
+from simulators.station import STATION
+from simulators.world import Device
 from telemetry.credential_map import FORMAT, CredentialMap, Entry, blind
 
 PURPOSE: Final = "health"
@@ -17,10 +19,11 @@ class DeviceEntry(TypedDict):
     profile: str
     place: str
     address: str
+    topics: NotRequired[list[str]]
 
 
 class GatewayLayout(NamedTuple):
-    """A gateway and its devices. `has_station`: it needs a credential map."""
+    """A gateway and its MQTT devices. `has_station`: it needs a credential map."""
 
     id: str
     zh: str
@@ -29,33 +32,33 @@ class GatewayLayout(NamedTuple):
     has_station: bool
 
 
-_GATEWAYS: Final = ((TEACHING, "教学楼网关", "Teaching gateway"), (GATE, "校门网关", "Gate gateway"))
-
-
 def gateways(school: School) -> tuple[GatewayLayout, ...]:
-    """The school's gateways: one for the rooms, one for the gate and the grounds."""
+    """The school's gateways, as its file names them."""
     return tuple(
         GatewayLayout(
-            gateway,
-            zh,
-            en,
-            tuple(
-                DeviceEntry(id=one.id, profile=one.profile, place=one.place, address=one.address)
-                for one in school.devices
-                if one.gateway == gateway
-            ),
-            school.station.gateway == gateway,
+            one.id,
+            one.name.zh,
+            one.name.en,
+            tuple(map(_entry, school.on("mqtt", one.id))),
+            any(device.profile == STATION for device in school.on("mqtt", one.id)),
         )
-        for gateway, zh, en in _GATEWAYS
+        for one in school.plan.gateways
     )
 
 
+def _entry(device: Device) -> DeviceEntry:
+    entry = DeviceEntry(id=device.id, profile=device.profile, place=device.place, address=device.address)
+    if device.plan.mqtt is not None and device.plan.mqtt.topic is not None:
+        entry["topics"] = [device.plan.mqtt.topic]
+    return entry
+
+
 def credential_map(
-    school: School, gateway: str, gateway_key: bytes, issued_ms: int, *, school_id: str = SCHOOL_ID
+    school: School, gateway: str, gateway_key: bytes, issued_ms: int, *, school_id: str | None = None
 ) -> CredentialMap:
     """Every pupil's card, blinded with the gateway's key: stands in for the vault's map."""
     entries = {
         blind(gateway_key, pupil.card): Entry({PURPOSE: pupil.pseudonym}, pupil.class_id)
         for pupil in school.pupils
     }
-    return CredentialMap(FORMAT, school_id, gateway, issued_ms, entries)
+    return CredentialMap(FORMAT, school_id or school.id, gateway, issued_ms, entries)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from simulators.school import School
-from simulators.senses import Device
+from simulators.senses import sense
 from simulators.timetable import ZONE, iso_local, iso_utc
+from simulators.world import Device, World
 
 
 class Probe:
@@ -22,16 +22,20 @@ class Probe:
     lie from the truth, for the payload's rounding alone.
     """
 
-    def __init__(self, school: School, device: Device, school_ms: int, time_ms: int) -> None:
+    def __init__(self, world: World, device: Device, school_ms: int, time_ms: int) -> None:
         self.device = device
         self.time_ms = time_ms
         self.said: dict[str, float] = {}
         self.within: dict[str, float] = {}
-        self._school = school
+        self._world = world
         self._school_ms = school_ms
 
     def _truth(self, quantity: str) -> float:
-        return self._school.truth(self.device.id, quantity, self._school_ms)
+        return sense(self._world, self.device, quantity, self._school_ms)
+
+    @property
+    def is_at_gate(self) -> bool:
+        return self._world.outdoors.get(self.device.place) == "gate"
 
     def read(self, quantity: str, decimals: int = 0) -> float:
         """The quantity's true value, rounded; a whole number when there are no decimals."""
@@ -141,7 +145,7 @@ def _tasmota(probe: Probe, **sensors: Any) -> dict[str, Any]:
 
 def _pms5003t(probe: Probe) -> dict[str, Any]:
     """The one at the gate is set to °F, as its maker ships it."""
-    in_fahrenheit = probe.device.place.startswith("gate/")
+    in_fahrenheit = probe.is_at_gate
     dust = {name: probe.read(quantity) for name, quantity in _DUST}
     sensor = {
         **{f"CF{name.removeprefix('PM')}": value for name, value in dust.items()},

@@ -12,7 +12,7 @@ from typing import Final
 from foundation.backoff import Backoff
 from foundation.broker import BrokerSettings, BrokerUnavailableError, Link, keep_connected
 from simulators.devices import Message, Simulation
-from simulators.senses import Device
+from simulators.world import Device
 
 AT_ONCE_MAX: Final = 50
 """Publications in flight; more do not make a QoS 1 client faster."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from simulators.signals import chance, digest
 from telemetry.records import Site, Symptom
 
-CLASS_PUPILS: Final = 36
 FEVER_EVERY_CHECKS: Final = 10
 UNKNOWN_CARD_EVERY_CHECKS: Final = 25
 STATION_SITE: Final[Site] = "forehead"
@@ -50,11 +50,11 @@ def class_label(class_id: str) -> str:
     return f"{'零一二三四五六七八九'[int(grade)]}（{number}）班"
 
 
-def enrol(seed: int, class_ids: tuple[str, ...]) -> tuple[Pupil, ...]:
-    """Every pupil of the school, class by class, numbered from 0."""
+def enrol(seed: int, classes: Mapping[str, int]) -> tuple[Pupil, ...]:
+    """Every pupil of the school, class by class, numbered from 0; `classes`: how many in each."""
     found: list[Pupil] = []
-    for class_id in class_ids:
-        for _ in range(CLASS_PUPILS):
+    for class_id, count in classes.items():
+        for _ in range(count):
             number = len(found)
             found.append(Pupil(number, class_id, card_uid(seed, f"pupil-{number}"), _pseudonym(seed, number)))
     return tuple(found)

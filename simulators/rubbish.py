@@ -44,7 +44,7 @@ def rubbish(simulation: Simulation, seed: int, time_ms: int) -> Iterator[Rubbish
     """Endless rubbish on the topics of the school's devices, all kinds in turn."""
     dice = random.Random(seed)  # noqa: S311  # must repeat by seed, guards nothing
     while True:
-        for device in simulation.school.devices:
+        for device in simulation.devices:
             real = simulation.message(device, time_ms)
             cut = dice.randrange(1, len(real.payload))
             yield Rubbish("random_bytes", real.topic, b"\x80" + dice.randbytes(dice.randrange(300)))

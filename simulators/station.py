@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from simulators.pupils import Check
-from simulators.senses import Device
 from simulators.timetable import iso_local
+from simulators.world import Device
 
+STATION: Final = "campus/morning-check-v1"
+"""The profile of our own station."""
 STATION_TOPIC: Final = "stations/{address}/check"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import pairwise
 from math import ceil
 from typing import Final, Literal, NamedTuple
 
@@ -13,7 +12,21 @@ ZONE: Final = timezone(timedelta(hours=8), "UTC+08:00")
 """China Standard Time has had no summer time since 1992."""
 _ZONE_MS: Final = 8 * 3_600_000
 
-Phase = Literal["closed", "arriving", "lesson", "break", "outside", "lunch", "leaving"]
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Phase = Literal[
+    "closed",
+    "arriving",
+    "lesson",
+    "break",
+    "outside",
+    "lunch",
+    "rest",
+    "leaving",
+    "cleaning",
+    "dinner",
+    "study",
+]
+"""What a part of the day is for. rest: the noon rest; dinner and study: of those who board."""
 
 
 class Period(NamedTuple):
@@ -24,37 +37,18 @@ class Period(NamedTuple):
     phase: Phase
 
 
-def _hm(text: str) -> int:
-    hour, minute = text.split(":")
-    return 60 * int(hour) + int(minute)
+def hm(text: str) -> int:
+    """Minutes from midnight of a time such as ``"07:30"``. Raises ValueError."""
+    hour, _, minute = text.partition(":")
+    if not (len(hour) == len(minute) == 2 and f"{hour}{minute}".isdecimal()):
+        raise ValueError(text)
+    found = 60 * int(hour) + int(minute)
+    if int(minute) > 59 or found > 1_440:
+        raise ValueError(text)
+    return found
 
 
-_STARTS: Final[tuple[tuple[str, Phase], ...]] = (
-    ("00:00", "closed"),
-    ("07:30", "arriving"),
-    ("08:20", "lesson"),
-    ("09:00", "break"),
-    ("09:10", "lesson"),
-    ("09:50", "outside"),
-    ("10:20", "lesson"),
-    ("11:00", "break"),
-    ("11:10", "lesson"),
-    ("11:50", "lunch"),
-    ("13:40", "lesson"),
-    ("14:20", "break"),
-    ("14:30", "lesson"),
-    ("15:10", "break"),
-    ("15:20", "lesson"),
-    ("16:00", "leaving"),
-    ("16:30", "closed"),
-    ("24:00", "closed"),
-)
-SCHOOL_DAY: Final = tuple(
-    Period(_hm(start), _hm(end), phase) for (start, phase), (end, _) in pairwise(_STARTS)
-)
 FREE_DAY: Final = (Period(0, 1_440, "closed"),)
-CHECK_WINDOW_MIN: Final = (_hm("07:30"), _hm("08:20"))
-"""When the morning-check station stands at the gate."""
 FIRST_MORNING_MS: Final = int(datetime(2026, 9, 7, 7, 45, tzinfo=ZONE).timestamp() * 1_000)
 """A Monday in September, a quarter past the opening of the gate: where a fast school starts."""
 
@@ -74,23 +68,45 @@ def minute_of(school_ms: int) -> float:
     return ((school_ms + _ZONE_MS) % MS_PER_DAY) / MS_PER_MINUTE
 
 
-def is_school_day(day: int) -> bool:
-    """Monday to Friday; holidays are not simulated."""
-    return (day + 3) % 7 < 5
+def weekday_of(day: int) -> int:
+    """0 is Monday."""
+    return (day + 3) % 7
 
 
-def periods(day: int) -> tuple[Period, ...]:
-    return SCHOOL_DAY if is_school_day(day) else FREE_DAY
+class Timetable:
+    """The week of a school; holidays are not simulated.
 
+    day: the periods of a day with school. days: which weekdays are such days. check_window: from and
+    until which minute the morning-check station stands at the gate.
+    """
 
-def phase_at(school_ms: int) -> Phase:
-    minute = minute_of(school_ms)
-    return next(one.phase for one in periods(day_of(school_ms)) if minute < one.end_min)
+    def __init__(self, day: tuple[Period, ...], days: frozenset[int], check_window: tuple[int, int]) -> None:
+        self.day = day
+        self.days = days
+        self.check_window = check_window
 
+    def is_school_day(self, day: int) -> bool:
+        return weekday_of(day) in self.days
 
-def in_check_window(school_ms: int) -> bool:
-    first, last = CHECK_WINDOW_MIN
-    return is_school_day(day_of(school_ms)) and first <= minute_of(school_ms) < last
+    def periods(self, day: int) -> tuple[Period, ...]:
+        """The periods of a day, without a gap from midnight to midnight."""
+        return self.day if self.is_school_day(day) else FREE_DAY
+
+    def period_at(self, school_ms: int) -> Period:
+        minute = minute_of(school_ms)
+        return next(one for one in self.periods(day_of(school_ms)) if minute < one.end_min)
+
+    def phase_at(self, school_ms: int) -> Phase:
+        return self.period_at(school_ms).phase
+
+    def lesson_number(self, period: Period) -> int:
+        """Which lesson of the day a period is, from 1; 0 when it is none."""
+        lessons = [one for one in self.day if one.phase == "lesson"]
+        return lessons.index(period) + 1 if period in lessons else 0
+
+    def in_check_window(self, school_ms: int) -> bool:
+        first, last = self.check_window
+        return self.is_school_day(day_of(school_ms)) and first <= minute_of(school_ms) < last
 
 
 def iso_local(time_ms: int) -> str:

@@ -18,7 +18,7 @@ from foundation.commands import UsageError
 from foundation.keyfiles import create_secret, create_signing_key, public_text
 from simulators.layout import GatewayLayout, credential_map, gateways
 from simulators.pupils import class_label
-from simulators.school import BUILDINGS, SCHOOL_ID, School, place_label
+from simulators.school import School
 from telemetry.credential_map import encode_map
 from telemetry.envelope import key_id
 
@@ -71,7 +71,7 @@ def make_site(folder: Path, school: School, *, web_port: int, broker_port: int) 
             home = folder / layout.id
             key = create_signing_key(home / "gateway.key").public_key()
             records.add_gateway(
-                Gateway(SCHOOL_ID, layout.id, public_text(key), key_id(key).hex(), "active", _now_ms())
+                Gateway(school.id, layout.id, public_text(key), key_id(key).hex(), "active", _now_ms())
             )
             if layout.has_station:
                 blinding_key = create_secret(home / "blinding.key")
@@ -79,7 +79,7 @@ def make_site(folder: Path, school: School, *, web_port: int, broker_port: int) 
                 (home / "credentials.map").write_bytes(encode_map(found))
             gateway_file = home / "gateway.toml"
             gateway_file.write_text(
-                _gateway_toml(layout, broker, public_text(collector_key)), encoding="utf-8"
+                _gateway_toml(school.id, layout, broker, public_text(collector_key)), encoding="utf-8"
             )
             files.append(gateway_file)
     finally:
@@ -89,13 +89,10 @@ def make_site(folder: Path, school: School, *, web_port: int, broker_port: int) 
 
 def _names_toml(school: School) -> str:
     """Tables `places` and `classes`: what people call them."""
-    places = dict(BUILDINGS)
-    for place in sorted({device.place for device in school.devices}):
-        building = BUILDINGS[place.partition("/")[0]]
-        zh, en = (
-            whole.removeprefix(f"{part} ") for whole, part in zip(place_label(place), building, strict=True)
-        )
-        places[place] = (f"{zh} 教室", f"Room {en}") if zh.isdigit() else (zh, en)
+    places = {code: name.both for code, name in school.plan.buildings.items()}
+    for room in sorted(school.plan.rooms, key=lambda room: room.place):
+        zh, en = room.name.both
+        places[room.place] = (f"{zh} 教室", f"Room {en}") if zh.isdigit() else (zh, en)
     classes = {id_: (class_label(id_), f"Class {id_}") for id_ in school.class_ids}
     return "\n".join([*_table("places", places), "", *_table("classes", classes)]) + "\n"
 
@@ -111,18 +108,18 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _gateway_toml(layout: GatewayLayout, broker: str, collector_key: str) -> str:
+def _gateway_toml(school_id: str, layout: GatewayLayout, broker: str, collector_key: str) -> str:
     personal = (
         '[personal]\ncredential_map = "credentials.map"\nblinding_key_file = "blinding.key"\n\n'
         if layout.has_station
         else ""
     )
     devices = "\n".join(
-        "[[mqtt.devices]]\n" + "".join(f'{name} = "{value}"\n' for name, value in device.items())
+        "[[mqtt.devices]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in device.items())
         for device in layout.devices
     )
     return (
-        f'# {layout.zh} {layout.en}\n[gateway]\nid = "{layout.id}"\nschool = "{SCHOOL_ID}"\n'
+        f'# {layout.zh} {layout.en}\n[gateway]\nid = "{layout.id}"\nschool = "{school_id}"\n'
         f'key_file = "gateway.key"\ndata_dir = "data"\nclock = "system"\n\n'
         f'[collector]\npublic_key = "{collector_key}"\nmqtt = {broker}\n\n'
         f'[uplink]\nstatus_interval_s = 2.0\n\n{personal}[log]\nlevel = "error"\n\n'

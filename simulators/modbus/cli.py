@@ -127,7 +127,14 @@ def _units(
     made = []
     for at, number in enumerate(numbers):
         name, spec = models[at % len(models)]
-        truth = school_truth(seed, f"unit-{number}", name, timeline, lambda _: time.time_ns() // 1_000_000)
+        truth = school_truth(
+            seed,
+            f"unit-{number}",
+            name,
+            timeline,
+            lambda _: time.time_ns() // 1_000_000,
+            phases=3 if any(row.quantity == "power_l3" for row in spec.fields) else 1,
+        )
         made.append(SimulatedUnit(number, spec, truth))
     return made
 

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.devices import CADENCES, GAP_MS_MIN, HELLO_MS, Message, Simulation
+from simulators.devices import GAP_MS_MIN, HELLO_MS, Message, Simulation
+from simulators.models import MODELS
 from simulators.payloads import FORMATS
-from simulators.school import STATION, School
-from simulators.senses import SENSES
+from simulators.school import School
+from simulators.station import STATION
 from simulators.timetable import FIRST_MORNING_MS, MS_PER_DAY, Timeline
 from telemetry.quality import Quality
 from tests.simulators.reading_back import Reader
@@ -54,7 +55,7 @@ def test_a_morning_of_the_whole_school_reads_back_exactly() -> None:
     messages = list(SIMULATION.messages(WALL_MS, WALL_MS + 40_000))
     for message in messages:
         assert_reads_back(message, SIMULATION)
-    assert {one.device.id for one in messages} == {device.id for device in SCHOOL.devices}
+    assert {one.device.id for one in messages} == {device.id for device in SCHOOL.on("mqtt")}
     rate = sum(len(one.readings) for one in messages) / 40
     assert 50 <= rate <= 200
 
@@ -67,7 +68,7 @@ def test_a_morning_of_the_whole_school_reads_back_exactly() -> None:
 )
 def test_any_device_at_any_moment_reads_back_exactly(ahead_ms: int, speed: float, seed: int) -> None:
     simulation = Simulation(SCHOOL, Timeline(WALL_MS, FIRST_MORNING_MS + ahead_ms, speed))
-    for device in SCHOOL.devices:
+    for device in SIMULATION.devices:
         assert_reads_back(simulation.message(device, WALL_MS + seed), simulation)
 
 
@@ -139,6 +140,7 @@ def test_the_station_rests_outside_its_window() -> None:
     assert found[-1] - WALL_MS > 1_000_000  # tomorrow
 
 
-def test_every_model_of_the_school_has_senses_a_format_and_a_cadence() -> None:
-    assert set(SENSES) == set(FORMATS) | {STATION} == set(CADENCES) | {STATION}
-    assert {device.profile for device in SCHOOL.devices} == set(SENSES)
+def test_every_mqtt_model_of_the_school_has_senses_a_format_and_a_cadence() -> None:
+    assert set(MODELS) == set(FORMATS) | {STATION}
+    assert {name for name, model in MODELS.items() if model.cadence is None} == {STATION}
+    assert {device.profile for device in SIMULATION.devices} == set(MODELS)
