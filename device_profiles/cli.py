@@ -13,6 +13,7 @@ from device_profiles.ble_schema import BleProfile
 from device_profiles.bytes_schema import PayloadRows
 from device_profiles.cli_decode import CANNOT_BE_USED, Directories, decode, find_profile
 from device_profiles.examples import run_examples
+from device_profiles.http_schema import HttpProfile
 from device_profiles.lorawan_schema import LorawanProfile
 from device_profiles.modbus_schema import ModbusProfile
 from device_profiles.paths import show_path
@@ -82,6 +83,8 @@ def show(
         _show_topics(spec)
     elif isinstance(spec, ModbusProfile):
         _show_registers(spec)
+    elif isinstance(spec, HttpProfile):
+        _show_posts(spec)
     else:
         _show_payloads(spec)
 
@@ -90,6 +93,17 @@ def _show_topics(spec: MqttJsonProfile) -> None:
     out.print("topics: " + "  ".join(spec.topics), markup=False)
     if spec.where is not None:
         out.print(f"where:  {show_path(spec.where.path)} = {spec.where.value}", markup=False)
+    _show_fields(spec)
+
+
+def _show_posts(spec: HttpProfile) -> None:
+    out.print("posts JSON or XML to an address it is given (see docs/http-push.md)", markup=False)
+    if spec.record is not None:
+        out.print(f"cards:  written {spec.card_notation}", markup=False)
+    _show_fields(spec)
+
+
+def _show_fields(spec: MqttJsonProfile | HttpProfile) -> None:
     if spec.time is not None:
         out.print(f"time:   {show_path(spec.time.path)}", markup=False)
     table = Table("quantity", "path", "unit", "rules")

@@ -191,6 +191,10 @@ def _tell(item: _Item, found: Decoded, received_ms: int) -> None:
         _print(item.tags | {"record": "card", "door": tap.door})
     for name, named in found.named.items():
         _print(item.tags | _named(name, named))
+    for number, event in enumerate(found.events, 1):
+        which = {"event": number} if len(found.events) > 1 else {}
+        for name, named in event.items():
+            _print(item.tags | which | _named(name, named))
     where = "".join(f"{name} {value}: " for name, value in item.tags.items())
     for note in found.notes:
         typer.echo(f"{where}note: {note}", err=True)

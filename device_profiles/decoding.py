@@ -10,6 +10,8 @@ from device_profiles.ble import Advertisement, BleDecoder, bind_ble
 from device_profiles.ble_input import BleInput, parse_ble
 from device_profiles.ble_schema import BleProfile
 from device_profiles.decoder import bind
+from device_profiles.http_push import bind_http, parse_body
+from device_profiles.http_schema import HttpProfile
 from device_profiles.input_text import InputError, hex_bytes, hex_field, json_object
 from device_profiles.lorawan import Uplink, bind_lorawan, find_uplink
 from device_profiles.lorawan_schema import LorawanProfile
@@ -48,8 +50,8 @@ class Refusal(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """All that came of an input. `named`: what else it holds, that no gateway forwards. `notes`: what
-    had to be supposed, in words.
+    """All that came of an input. `named`: what else it holds, that no gateway forwards. `events`: all
+    that a post tells, event by event. `notes`: what had to be supposed, in words.
     """
 
     readings: Sequence[Reading] = ()
@@ -58,11 +60,12 @@ class Decoded(NamedTuple):
     taps: Sequence[TapObservation] = ()
     named: Mapping[str, Named] = {}
     notes: Sequence[str] = ()
+    events: Sequence[Mapping[str, Named]] = ()
 
     @property
     def gives_something(self) -> bool:
-        """A reading, or something about a person."""
-        return bool(self.readings or self.checks or self.taps)
+        """A reading, something about a person, or an event."""
+        return bool(self.readings or self.checks or self.taps or self.events)
 
 
 def decode_input(
@@ -78,13 +81,13 @@ def decode_input(
     """What a device of this model has said with `text`. Never raises for anything in `text`.
 
     text: a JSON payload for MQTT (whichever device it is from); for Modbus see
-    `device_profiles.modbus_input`, for Bluetooth `device_profiles.ble_input`; for a serial board its
+    `device_profiles.modbus_input`, for HTTP the JSON or XML of a post, for Bluetooth `device_profiles.ble_input`; for a serial board its
     bytes, hexadecimal; for LoRaWAN the payload, hexadecimal, or a network server's event. key: the bind
     key of an encrypted device, where the input itself names none.
     """
     spec = profile.spec
     try:
-        if isinstance(spec, MqttJsonProfile):
+        if isinstance(spec, MqttJsonProfile | HttpProfile):
             return _from_message(profile, spec, text, received_ms, zone, time_limits)
         if isinstance(spec, BleProfile):
             return _from_air(profile, parse_ble(text, spec), received_ms, key, warming_up=warming_up)
@@ -111,12 +114,14 @@ def _outcome(
 
 def _from_message(
     profile: Profile,
-    spec: MqttJsonProfile,
+    spec: MqttJsonProfile | HttpProfile,
     text: str,
     received_ms: int,
     zone: tzinfo,
     time_limits: TimeLimits,
 ) -> Decoded:
+    if isinstance(spec, HttpProfile):
+        return _from_post(profile, text, received_ms, zone, time_limits)
     table, chunk = SeriesTable(), Chunk()
     decoder = bind(
         profile,
@@ -132,6 +137,21 @@ def _from_message(
     except DecodeError as error:
         return Decoded(refused=(Refusal(error.reason),))
     return _outcome(decoder.decode(payload, received_ms, False, chunk), chunk, table)
+
+
+def _from_post(
+    profile: Profile, text: str, received_ms: int, zone: tzinfo, time_limits: TimeLimits
+) -> Decoded:
+    table, chunk = SeriesTable(), Chunk()
+    decoder = bind_http(profile, device=DEVICE, place=PLACE, table=table, zone=zone, time_limits=time_limits)
+    try:
+        payload = parse_body(text.encode("utf-8", "surrogatepass"))
+    except DecodeError as error:
+        return Decoded(refused=(Refusal(error.reason),))
+    outcome = decoder.decode(payload, received_ms, chunk)
+    told, _ = decoder.events(payload)
+    found = _outcome(outcome, chunk, table)
+    return found._replace(events=tuple(event.values for event in told))
 
 
 def _from_air(

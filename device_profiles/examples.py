@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 from device_profiles.bytes_schema import BytesExample
 from device_profiles.decoder import bind
 from device_profiles.decoding import DEVICE, PLACE, decode_input
+from device_profiles.http_schema import HttpExample
 from device_profiles.modbus_schema import ModbusExample
 from device_profiles.observations import CheckObservation, Outcome, TapObservation
 from device_profiles.parsing import DecodeError, parse_payload
 from device_profiles.registry import Profile
 from device_profiles.routing import Router
 from device_profiles.schema import Example, ExpectedCheck, ExpectedReading
+from device_profiles.times import TimeLimits
 from telemetry.credential_map import normalise_credential
 from telemetry.quality import Quality
 from telemetry.quantities import QUANTITIES
@@ -26,16 +28,50 @@ ZONE: Final = ZoneInfo("Asia/Shanghai")
 
 def run_examples(profile: Profile) -> list[str]:
     """Everything in which a profile differs from what its examples expect; empty when nothing."""
-    found = [
-        (
-            example.about,
-            run_example(profile, example)
-            if isinstance(example, Example)
-            else run_input_example(profile, example),
-        )
-        for example in profile.spec.examples
-    ]
+    found = [(example.about, _run(profile, example)) for example in profile.spec.examples]
     return [f"{about}: {problem}" for about, problems in found for problem in problems] + untested(profile)
+
+
+def _run(profile: Profile, example: Example | ModbusExample | BytesExample | HttpExample) -> list[str]:
+    if isinstance(example, Example):
+        return run_example(profile, example)
+    if isinstance(example, HttpExample):
+        return run_http_example(profile, example)
+    return run_input_example(profile, example)
+
+
+def run_http_example(profile: Profile, example: HttpExample) -> list[str]:
+    """As `run_example`, for a device that posts."""
+    try:
+        received_ms = _time_ms(example.received)
+    except ValueError as error:
+        return [str(error)]
+    decoded = decode_input(
+        profile, example.payload, received_ms=received_ms, zone=ZONE, time_limits=TimeLimits()
+    )
+    problems = _compare_readings(example.expected, decoded.readings)
+    reasons = sorted(refusal.reason for refusal in decoded.refused)
+    if reasons != sorted(example.refused):
+        problems.append(f"refused {reasons}, expected {list(example.refused)}")
+    if len(decoded.checks) != len(example.checks):
+        problems.append(f"{len(decoded.checks)} checks were read, expected {len(example.checks)}")
+    for want, got in zip(example.checks, decoded.checks, strict=False):
+        given = (got.credential, got.site, got.temperature_c, got.ambient_c, got.symptoms)
+        if given != (want.credential, want.site, want.temperature_c, want.ambient_c, want.symptoms):
+            problems.append("a check differs from what was expected")
+        problems += _compare_time("check", got.time_ms, want.time)
+    if [(tap.credential, tap.door) for tap in decoded.taps] != [
+        (want.credential, want.door) for want in example.taps
+    ]:
+        problems.append("cards differ from what was expected")
+    for tap, passing in zip(decoded.taps, example.taps, strict=False):
+        problems += _compare_time("card", tap.time_ms, passing.time)
+    told = [{name: named.value for name, named in event.items()} for event in decoded.events]
+    if len(example.told) > len(told) or not all(
+        want.items() <= got.items() for want, got in zip(example.told, told, strict=False)
+    ):
+        problems.append("what the events tell differs from what was expected")
+    return problems
 
 
 def run_input_example(profile: Profile, example: ModbusExample | BytesExample) -> list[str]:
@@ -86,13 +122,13 @@ def run_example(profile: Profile, example: Example) -> list[str]:
 def untested(profile: Profile) -> list[str]:
     """Quantities of the profile that no example expects, and what else its examples leave out."""
     spec = profile.spec
-    examples: Sequence[Example | ModbusExample | BytesExample] = spec.examples
+    examples: Sequence[Example | ModbusExample | BytesExample | HttpExample] = spec.examples
     problems: list[str] = []
     given = [name for row in spec.fields for name in (row.quantity, *(getattr(row, "phases", None) or ()))]
     quiet = any(not (one.expected or _people(one)) for one in examples)
     for about, kind in (("check", "check"), ("card", "cards")):
         wanted = getattr(spec, about, None) or (about == "check" and getattr(spec, "record", None))
-        if wanted and not any(getattr(one, kind, None) for one in examples):
+        if wanted and not any(getattr(one, kind, None) or getattr(one, f"{kind}s", None) for one in examples):
             problems.append(f"no example expects a {about}")
     expected = [one.expected for one in examples]
     seen = {reading.quantity for readings in expected for reading in readings}
@@ -102,9 +138,9 @@ def untested(profile: Profile) -> list[str]:
     return problems
 
 
-def _people(example: Example | ModbusExample | BytesExample) -> bool:
+def _people(example: Example | ModbusExample | BytesExample | HttpExample) -> bool:
     """Whether something about a person is expected."""
-    return bool(getattr(example, "check", None) or getattr(example, "cards", ()))
+    return any(getattr(example, kind, None) for kind in ("check", "checks", "cards", "taps"))
 
 
 def _compare_people(

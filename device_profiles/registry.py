@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from device_profiles.ble_schema import BleProfile
+from device_profiles.http_schema import HttpProfile
 from device_profiles.lorawan_schema import LorawanProfile
 from device_profiles.modbus_schema import ModbusProfile
 from device_profiles.schema import MqttJsonProfile
@@ -28,13 +29,14 @@ _PART: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 MQTT_JSON: Final = "mqtt-json"
-Spec = MqttJsonProfile | ModbusProfile | BleProfile | SerialProfile | LorawanProfile
+Spec = MqttJsonProfile | ModbusProfile | BleProfile | SerialProfile | LorawanProfile | HttpProfile
 _KINDS: Final[dict[str, type[Spec]]] = {
     MQTT_JSON: MqttJsonProfile,
     "modbus": ModbusProfile,
     "ble": BleProfile,
     "serial": SerialProfile,
     "lorawan": LorawanProfile,
+    "http": HttpProfile,
 }
 
 
@@ -107,6 +109,11 @@ def serial_spec(profile: Profile) -> SerialProfile:
 def lorawan_spec(profile: Profile) -> LorawanProfile:
     """The content of a profile for LoRaWAN. Raises WrongTransportError."""
     return _spec(profile, LorawanProfile, "is no device whose LoRaWAN uplinks are read here")
+
+
+def http_spec(profile: Profile) -> HttpProfile:
+    """The content of a profile for a device that posts. Raises WrongTransportError."""
+    return _spec(profile, HttpProfile, "is no device that posts over HTTP")
 
 
 S = TypeVar("S", bound=Spec)

@@ -10,19 +10,16 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Final, Literal, NamedTuple
 
 from device_profiles.values import to_number
-from telemetry.credential_map import normalise_credential, normalise_identifier
+from telemetry.credential_map import normalise_identifier
 from telemetry.named import Named
 
 EVENTS_MAX: Final = 100
 """Of one message; WeCom's interface allows 100 records a call."""
 TEXT_CHARACTERS_MAX: Final = 64
-CARD_HEX_DIGITS_MIN: Final = 8
-"""A card number of 32 bits or fewer is written with 8 digits, as readers print a UID of 4 bytes."""
-CARD_MAX: Final = 2**80
-"""Beyond it no UID is left: the longest has 10 bytes (ISO/IEC 14443-3)."""
+WHOLE_MAX: Final = 2**64
 
-CardNotation = Literal["decimal", "hex"]
-"""How a station writes the number of a card."""
+CardNotation = Literal["decimal", "decimal-reversed", "hex", "hex-reversed"]
+"""How a station writes the number of a card; reversed: least significant byte first."""
 
 
 class Event(NamedTuple):
@@ -32,7 +29,8 @@ class Event(NamedTuple):
     seconds or an ISO 8601 text. credential: whose it was, normalised. temperature_c: a body
     temperature. passed: somebody was let through. door: which one. serial, previous: the device's
     own count of its events, and that of the event before. key: equal in what was sent twice.
-    replayed: the device tells it again, or later than it happened.
+    replayed: the device tells it again, or later than it happened. refused: a fixed word for everything
+    in it that could not be used.
     """
 
     values: Mapping[str, Named]
@@ -45,6 +43,7 @@ class Event(NamedTuple):
     previous: int | None = None
     key: Hashable = None
     replayed: bool = False
+    refused: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return "Event(…)"
@@ -60,7 +59,7 @@ class Adapter(NamedTuple):
 def to_text(raw: object) -> str | None:
     """A short text or whole number as text; None for nothing, and for all else."""
     if isinstance(raw, int) and not isinstance(raw, bool):
-        raw = str(raw) if abs(raw) < CARD_MAX else ""
+        raw = str(raw) if abs(raw) < WHOLE_MAX else ""
     if not isinstance(raw, str):
         return None
     text = raw.strip()
@@ -78,26 +77,6 @@ def to_truth(raw: object) -> bool | None:
     if isinstance(raw, str):
         return {"true": True, "false": False}.get(raw.strip().lower())
     return raw if isinstance(raw, bool) else None
-
-
-def card_credential(text: str, notation: CardNotation, refused: list[str]) -> str | None:
-    """The credential of a card whose number a station writes; None, with a reason, for what is none.
-
-    Decimal: the number of the card's UID, most significant byte first.
-    """
-    try:
-        return normalise_credential(_hexadecimal(text) if notation == "decimal" else text)
-    except ValueError:
-        refused.append("bad_card")
-        return None
-
-
-def _hexadecimal(decimal: str) -> str:
-    """Whole bytes. Raises ValueError."""
-    if not (decimal.isascii() and decimal.isdigit()) or int(decimal) >= CARD_MAX:
-        raise ValueError("is no card's number")
-    digits = f"{int(decimal):0{CARD_HEX_DIGITS_MIN}X}"
-    return "0" * (len(digits) % 2) + digits
 
 
 def person_credential(scheme: str, text: str, refused: list[str]) -> str | None:

@@ -16,13 +16,13 @@ from device_profiles.adapters.contract import (
     Adapter,
     CardNotation,
     Event,
-    card_credential,
     person_credential,
     to_text,
     to_truth,
     to_whole,
 )
 from device_profiles.adapters.hikvision_events import kind_of
+from device_profiles.named_people import read_card
 from device_profiles.units import SAME, Linear
 from device_profiles.values import to_number
 from telemetry.named import Named
@@ -48,9 +48,7 @@ def read(payload: object, notation: CardNotation, refused: list[str]) -> list[Ev
         if number >= EVENTS_MAX:
             refused.append("too_many_events")
             break
-        found = _event(item, raw_time, notation, refused)
-        if found is not None:
-            events.append(found)
+        events.append(_event(item, raw_time, notation))
     return events
 
 
@@ -93,9 +91,8 @@ def _dicts(raw: object) -> list[dict[str, Any]]:
     return [one for one in raw if isinstance(one, dict)] if isinstance(raw, list) else []
 
 
-def _event(
-    item: dict[str, Any], raw_time: object, notation: CardNotation, refused: list[str]
-) -> Event | None:
+def _event(item: dict[str, Any], raw_time: object, notation: CardNotation) -> Event:
+    refused: list[str] = []
     values: dict[str, Named] = {}
     major = to_whole(item.get("majorEventType", item.get("major")))
     minor = to_whole(item.get("subEventType", item.get("minor")))
@@ -108,9 +105,8 @@ def _event(
     serial = _put_whole(values, "serial_no", item.get("serialNo"))
     credential = _person(item, values, notation, refused)
     temperature_c = _temperature(item, values, refused)
-    if not values:
+    if not (values or refused):
         refused.append("no_known_field")
-        return None
     return Event(
         values,
         raw_time=raw_time,
@@ -123,6 +119,7 @@ def _event(
         # The log of a device may be cleared and its count begin anew: the time tells them apart.
         key=None if serial is None else (serial, to_text(raw_time)),
         replayed=to_truth(item.get("currentEvent")) is False,
+        refused=tuple(refused),
     )
 
 
@@ -145,7 +142,7 @@ def _person(
         values["person"] = Named(person)
     if card is not None and card.strip("0"):
         values["card_number"] = Named(card)
-        if credential := card_credential(card, notation, refused):
+        if credential := read_card(card, notation, refused):
             return credential
     return None if person is None else person_credential(SCHEME, person, refused)
 

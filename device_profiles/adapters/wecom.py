@@ -38,8 +38,7 @@ def read(payload: object, notation: CardNotation, refused: list[str]) -> list[Ev
     events: list[Event] = []
     for record in records[:EVENTS_MAX]:
         if isinstance(record, dict):
-            if found := _event(record, refused):
-                events.append(found)
+            events.append(_event(record))
         else:
             refused.append("not_an_object")
     return events
@@ -63,7 +62,8 @@ def _records(payload: object) -> list[Any] | None:
     return [body] if "temperature" in body else None
 
 
-def _event(record: dict[str, Any], refused: list[str]) -> Event | None:
+def _event(record: dict[str, Any]) -> Event:
+    refused: list[str] = []
     values: dict[str, Named] = {}
     person = to_text(record.get("open_userid")) or to_text(record.get("userid"))
     if person is not None:
@@ -76,8 +76,6 @@ def _event(record: dict[str, Any], refused: list[str]) -> Event | None:
     else:
         values["body_temperature"] = Named(number, "Cel")
     _put_word(values, "status", record.get("status"), STATUSES)
-    if not values:
-        return None
     credential = None if person is None else person_credential(SCHEME, person, refused)
     raw_time = record.get("timestamp")
     return Event(
@@ -86,6 +84,7 @@ def _event(record: dict[str, Any], refused: list[str]) -> Event | None:
         credential=credential,
         temperature_c=number if isinstance(number, float) else None,
         key=None if to_whole(raw_time) is None else (person, to_whole(raw_time), number),
+        refused=tuple(refused),
     )
 
 

@@ -1,0 +1,1 @@
+"""HTTP push: a small listener for stations and cameras that only post."""

@@ -1,0 +1,167 @@
+"""One connection of a device: requests in, answers out, every wait and size bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import h11
+
+from edge_agent.drivers.http_push.answers import answer
+from edge_agent.drivers.http_push.bodies import Body
+
+HEADER_BYTES_MAX: Final = 16 * 1024
+READ_BYTES: Final = 16 * 1024
+LINGER_BYTES_MAX: Final = 256 * 1024
+"""Of a body that nobody wants: read away, so that the answer arrives before the connection ends."""
+LINGER_S_MAX: Final = 2.0
+
+
+class Reply(NamedTuple):
+    """An answer: status, body (of problems the usual text), fields of the header, and for how long to
+    hold it back.
+    """
+
+    status: int
+    body: bytes | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    delay_s: float = 0.0
+
+
+class Handler(NamedTuple):
+    """Who decides. `begin` sees the header and gives either an answer or a body to read with what is
+    to be done then; `garbled` hears of what is no HTTP, with a fixed word.
+    """
+
+    begin: Callable[[h11.Request], Reply | tuple[Body, Callable[[int], Reply]]]
+    garbled: Callable[[str], None]
+
+
+class Connection:
+    """Speaks HTTP/1.1 on a stream until one of both ends it."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        handler: Handler,
+        *,
+        body_bytes_max: int,
+        request_s_max: float,
+        idle_s_max: float,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._handler = handler
+        self._body_bytes_max = body_bytes_max
+        self._request_s_max = request_s_max
+        self._idle_s_max = idle_s_max
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEADER_BYTES_MAX)
+
+    async def run(self) -> None:
+        """Returns when the connection is over. Raises OSError when it breaks."""
+        while await self._has_more():
+            try:
+                async with asyncio.timeout(self._request_s_max):
+                    await self._exchange()
+            except TimeoutError:
+                self._handler.garbled("too_slow")
+                await self._last_words(Reply(408))
+                return
+            except h11.RemoteProtocolError as error:
+                self._handler.garbled("cut_off" if self._reader.at_eof() else "not_http")
+                await self._last_words(Reply(error.error_status_hint))
+                return
+            if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+                await self._linger()
+                return
+            self._http.start_next_cycle()
+
+    async def _has_more(self) -> bool:
+        """Waits for the first bytes of a request."""
+        if self._http.trailing_data[0]:
+            return True
+        try:
+            async with asyncio.timeout(self._idle_s_max):
+                data = await self._reader.read(READ_BYTES)
+        except TimeoutError:
+            return False
+        self._http.receive_data(data)
+        return bool(data)
+
+    async def _exchange(self) -> None:
+        request = await self._next()
+        if not isinstance(request, h11.Request):
+            return
+        begun = self._handler.begin(request)
+        if isinstance(begun, Reply):
+            await self._refuse(begun)
+            return
+        body, finish = begun
+        size_bytes = 0
+        while isinstance(event := await self._next(), h11.Data):
+            size_bytes += len(event.data)
+            if size_bytes > self._body_bytes_max:
+                self._handler.garbled("too_large")
+                await self._say(Reply(413, headers=((b"Connection", b"close"),)))
+                return
+            body.feed(bytes(event.data))
+        if isinstance(event, h11.EndOfMessage):
+            body.finish()
+            await self._say(finish(size_bytes))
+
+    async def _refuse(self, reply: Reply) -> None:
+        """Answers before the body has come; a short one is read away, and the connection goes on."""
+        unsent = self._http.they_are_waiting_for_100_continue
+        if reply.delay_s:
+            await asyncio.sleep(reply.delay_s)
+        if unsent or reply.status == 413:
+            await self._say(reply._replace(headers=(*reply.headers, (b"Connection", b"close"))))
+            return
+        await self._say(reply)
+        size_bytes = 0
+        while size_bytes <= LINGER_BYTES_MAX and isinstance(event := await self._next(), h11.Data):
+            size_bytes += len(event.data)
+
+    async def _next(self) -> type[h11.NEED_DATA | h11.PAUSED] | h11.Event:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            if self._http.they_are_waiting_for_100_continue:
+                self._send(h11.InformationalResponse(status_code=100, headers=[]))
+            self._http.receive_data(await self._reader.read(READ_BYTES))
+        return event
+
+    def _send(self, event: h11.Event) -> None:
+        data = self._http.send(event)
+        if data:
+            self._writer.write(data)
+
+    async def _say(self, reply: Reply) -> None:
+        for event in answer(reply.status, reply.body, headers=list(reply.headers)):
+            self._send(event)
+        await self._writer.drain()
+
+    async def _last_words(self, reply: Reply) -> None:
+        """An answer to what cannot be answered any more but with goodbye."""
+        if self._http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            return
+        try:
+            async with asyncio.timeout(LINGER_S_MAX):
+                await self._say(reply._replace(headers=(*reply.headers, (b"Connection", b"close"))))
+        except (TimeoutError, h11.LocalProtocolError):
+            return
+        await self._linger()
+
+    async def _linger(self) -> None:
+        """Reads away what still comes, for a moment: a connection closed over unread data is reset, and
+        the other end may lose the answer.
+        """
+        if self._writer.can_write_eof():
+            self._writer.write_eof()
+        left = LINGER_BYTES_MAX
+        try:
+            async with asyncio.timeout(LINGER_S_MAX):
+                while left > 0 and (data := await self._reader.read(READ_BYTES)):
+                    left -= len(data)
+        except TimeoutError:
+            return
