@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from device_profiles.registry import Catalogue, ProfileNotFoundError
+from edge_agent.drivers.http_push.config import HttpSource
+from edge_agent.drivers.http_push.config import find_problems as find_http_problems
 from edge_agent.drivers.modbus.config import ModbusSource, find_problems
 from edge_agent.drivers.mqtt_config import MqttSource, bind_device
 from foundation.broker import BrokerSettings
@@ -142,12 +144,13 @@ class GatewayConfig(StrictModel):
     """Folders with profiles of the school's own, beside the bundled catalogue."""
     mqtt: tuple[MqttSource, ...] = ()
     modbus: tuple[ModbusSource, ...] = ()
+    http: tuple[HttpSource, ...] = ()
 
     @model_validator(mode="after")
     def _devices_are_unique(self) -> GatewayConfig:
         seen: set[str] = set()
         names: set[str] = set()
-        sources: tuple[MqttSource | ModbusSource, ...] = (*self.mqtt, *self.modbus)
+        sources: tuple[MqttSource | ModbusSource | HttpSource, ...] = (*self.mqtt, *self.modbus, *self.http)
         for source in sources:
             if source.name in names:
                 raise ValueError(f"two sources of devices are called {source.name!r}")
@@ -201,6 +204,7 @@ def load_config(path: Path) -> GatewayConfig:
                 source.model_copy(update={"broker": source.broker.relative_to(base)})
                 for source in config.mqtt
             ),
+            "http": tuple(source.relative_to(base) for source in config.http),
         }
     )
     _check_devices(path, config)
@@ -224,7 +228,9 @@ def _check_devices(path: Path, config: GatewayConfig) -> None:
             if same != device.id:
                 message = f"device {device.id}: has the same profile, address and topics as {same}"
                 problems.append(Problem(f"{path}:{line}", message))
-    for location, message in find_problems(config.modbus, catalogue):
+    found = [*find_problems(config.modbus, catalogue)]
+    found += find_http_problems(config.http, catalogue, config.zone)
+    for location, message in found:
         problems.append(Problem(f"{path}:{find_line(text, location)}", message))
     if problems:
         raise FileProblems(problems)

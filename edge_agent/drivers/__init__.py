@@ -59,7 +59,27 @@ def _modbus(
     ]
 
 
-_FACTORIES: Final[dict[str, Factory]] = {"mqtt": _mqtt, "modbus": _modbus}
+def _http(
+    config: GatewayConfig,
+    catalogue: Catalogue,
+    table: SeriesTable,
+    clock: Clock,
+    counters: Counters,
+) -> Sequence[Driver]:
+    if not config.http:
+        return []
+    # As above: h11 and ssl only where somebody posts.
+    from edge_agent.drivers.http_push.driver import HttpDriver  # noqa: PLC0415  # said above
+
+    return [
+        HttpDriver(
+            source, catalogue=catalogue, table=table, zone=config.zone, clock=clock, counters=counters
+        )
+        for source in config.http
+    ]
+
+
+_FACTORIES: Final[dict[str, Factory]] = {"mqtt": _mqtt, "modbus": _modbus, "http": _http}
 """Transport → how its drivers are made from the configuration."""
 
 
