@@ -1,0 +1,1 @@
+"""Boards on serial lines: one task a port, whatever the framing."""
