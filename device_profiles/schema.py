@@ -274,7 +274,7 @@ class MqttJsonProfile(ProfileModel):
     encoding: Literal["json"] = "json"
     record: Literal["morning-check-v1"] | None = None
     card: JsonCard | None = None
-    silent_after_s: Number = Field(default=3_600.0, ge=1, le=604_800)
+    silent_after_s: Number = Field(default=90_000.0, ge=1, le=604_800)
     fields: Annotated[tuple[FieldRow, ...], Tuple] = ()
     examples: Annotated[tuple[Example, ...], Tuple] = Field(min_length=1)
 

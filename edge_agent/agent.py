@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,8 @@ from edge_agent.drivers import make_drivers
 from edge_agent.drivers.contract import Driver
 from edge_agent.folderlock import folder_locked
 from edge_agent.gate import Credentials, Gate, MapUnusableError
+from edge_agent.reporting import DeviceWatch, Reporter
+from edge_agent.reporting.devices import watched_devices
 from edge_agent.uplink.forwarder import Forwarder
 from edge_agent.uplink.mqtt import MqttUplink
 from foundation.broker import BrokerSettings
@@ -54,9 +57,10 @@ class Agent:
         self.signer = Signer(load_signing_key(config.gateway.key_file))
         self._table = SeriesTable()
         self._started_ms = self.clock.now_ms()
+        self._catalogue = Catalogue(config.profile_dirs)
         self._drivers: Sequence[Driver] = make_drivers(
             config,
-            catalogue=Catalogue(config.profile_dirs),
+            catalogue=self._catalogue,
             table=self._table,
             clock=self.clock,
             counters=self.counters,
@@ -136,6 +140,7 @@ class Agent:
             uncommitted=alarm.unbuffered,
         )
         gate = Gate(self._table, self.clock, self._credentials(), batcher, self.counters, default_limits())
+        reporter = self._reporter(gate)
         uplink = MqttUplink(config.collector.mqtt, school, gateway)
         async with asyncio.TaskGroup() as group:
             behind = [
@@ -149,12 +154,15 @@ class Agent:
                 behind.append(group.create_task(announcing, name="alarm-topic"))
             writing = group.create_task(batcher.run(), name="batcher")
             reading = [
-                group.create_task(driver.run(gate), name=f"driver-{driver.name}") for driver in self._drivers
+                group.create_task(driver.run(reporter), name=f"driver-{driver.name}")
+                for driver in self._drivers
             ]
-            log.info("gateway running", school=school, gateway=gateway, drivers=len(reading))
+            reading.append(group.create_task(reporter.run(), name="reporter"))
+            log.info("gateway running", school=school, gateway=gateway, drivers=len(self._drivers))
             self.running.set()
             await self._stop.wait()
             await _end(reading)
+            reporter.flush()
             batcher.stop()
             await writing
             forwarder.wake()
@@ -163,6 +171,19 @@ class Agent:
                     await forwarder.drained()
             await _end(behind)
         log.info("gateway stopped", batches_kept=buffer.stats().batches)
+
+    def _reporter(self, gate: Gate) -> Reporter:
+        watch = DeviceWatch(
+            watched_devices(self.config, self._catalogue), self._table, self.counters, time.monotonic()
+        )
+        return Reporter(
+            gate,
+            self.config.report,
+            watch,
+            table=self._table,
+            clock=self.clock,
+            counters=self.counters,
+        )
 
     async def _keep_time(self) -> None:
         while True:

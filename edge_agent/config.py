@@ -6,8 +6,9 @@ module shows every setting.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
@@ -17,6 +18,7 @@ from edge_agent.drivers.http_push.config import HttpSource
 from edge_agent.drivers.http_push.config import find_problems as find_http_problems
 from edge_agent.drivers.modbus.config import ModbusSource, find_problems
 from edge_agent.drivers.mqtt_config import MqttSource, bind_device
+from edge_agent.reporting.rules import ReportRule, SilenceSection
 from foundation.broker import BrokerSettings
 from foundation.keyfiles import parse_public
 from foundation.logs import LogFormat, LogLevel
@@ -128,6 +130,24 @@ class LogSection(StrictModel):
     format: LogFormat = "auto"
 
 
+class Device(Protocol):
+    """What the configurations of all devices have in common."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def place(self) -> str: ...
+
+
+class Source(Protocol):
+    """What the configurations of all sources of devices have in common."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def devices(self) -> Sequence[Device]: ...
+
+
 class GatewayConfig(StrictModel):
     """The whole file."""
 
@@ -140,6 +160,9 @@ class GatewayConfig(StrictModel):
     alarm: AlarmSection = AlarmSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
+    report: tuple[ReportRule, ...] = ()
+    """Which readings are handed on: all of them where no rule fits."""
+    silence: SilenceSection = SilenceSection()
     profile_dirs: tuple[Path, ...] = ()
     """Folders with profiles of the school's own, beside the bundled catalogue."""
     mqtt: tuple[MqttSource, ...] = ()
@@ -150,8 +173,7 @@ class GatewayConfig(StrictModel):
     def _devices_are_unique(self) -> GatewayConfig:
         seen: set[str] = set()
         names: set[str] = set()
-        sources: tuple[MqttSource | ModbusSource | HttpSource, ...] = (*self.mqtt, *self.modbus, *self.http)
-        for source in sources:
+        for source in self.sources:
             if source.name in names:
                 raise ValueError(f"two sources of devices are called {source.name!r}")
             names.add(source.name)
@@ -160,6 +182,15 @@ class GatewayConfig(StrictModel):
                     raise ValueError(f"two devices have the id {device.id!r}")
                 seen.add(device.id)
         return self
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Every broker, bus, adapter, port and listener, each with its devices."""
+        return (*self.mqtt, *self.modbus, *self.http)
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        return tuple(device for source in self.sources for device in source.devices)
 
     @property
     def zone(self) -> ZoneInfo:

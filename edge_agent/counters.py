@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class DeviceCounters:
-    """How a device that is asked has fared since the start.
+    """How a device has fared since the start.
 
-    polls: times it was asked; timeouts, garbled: of these without an answer, or with one that
+    polls: times it was asked, if it must be; timeouts, garbled: of these without an answer, or with one that
     cannot be believed. exceptions: answers that refuse. missed: polls left out because the bus had
-    no time. quarantines: times it was given up for a while. silent: it is given up now.
+    no time. quarantines: times it was given up for a while. silent: it is given up now, or has said nothing
+    for too long. last_seen_ms: its last sign of life.
     """
 
     polls: int = 0
@@ -35,6 +36,8 @@ class Counters:
         self.messages_in = 0
         self.readings_in = 0
         self.checks_in = 0
+        self.thinned = 0
+        """Readings left out because a rule of reporting says so."""
         self.readings_buffered = 0
         self.records_buffered = 0
         self.readings_stored = 0
@@ -47,7 +50,7 @@ class Counters:
         self.dropped: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
         self.devices: dict[str, DeviceCounters] = {}
-        """Of devices that the gateway asks, by id."""
+        """Of every configured device, by id."""
 
     def drops(self, given_up: Mapping[str, int]) -> dict[str, int]:
         """Everything that went no further, by reason, with what the buffer gave up: for the status."""

@@ -49,6 +49,7 @@ class GatewayMetrics(Collector):
             ("messages", "Device messages received", counters.messages_in),
             ("readings", "Readings taken from devices", counters.readings_in),
             ("checks", "Morning checks received", counters.checks_in),
+            ("readings_thinned", "Readings left out by a rule of reporting", counters.thinned),
             ("readings_buffered", "Readings committed to the buffer", counters.readings_buffered),
             ("records_buffered", "Records committed to the buffer", counters.records_buffered),
             ("readings_stored", "Readings the collector has stored", counters.readings_stored),
@@ -98,9 +99,9 @@ def _device_metrics(devices: Mapping[str, DeviceCounters]) -> Iterable[Metric]:
         for device, counted in rows:
             metric.add_metric([device], getattr(counted, name))
         yield metric
-    silent = GaugeMetricFamily("campus_edge_device_silent", "1 while a device is given up", labels=["device"])
+    silent = GaugeMetricFamily("campus_edge_device_silent", "1 while a device is silent", labels=["device"])
     seen = GaugeMetricFamily(
-        "campus_edge_device_last_seen_seconds", "Unix time of a device's last answer", labels=["device"]
+        "campus_edge_device_last_seen_seconds", "Unix time of a device's last sign of life", labels=["device"]
     )
     for device, counted in rows:
         silent.add_metric([device], float(counted.silent))

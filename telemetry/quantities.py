@@ -21,6 +21,13 @@ class Lane(StrEnum):
     PERSONAL = "personal"
 
 
+class Statistic(StrEnum):
+    """What a figure of an interval is, where it is not the mean."""
+
+    MIN = "min"
+    MAX = "max"
+
+
 class Quantity(NamedTuple):
     """One row of the table. `urgent` marks a safety event: its value 1 bypasses batching.
 
@@ -39,6 +46,7 @@ class Quantity(NamedTuple):
     purpose: str = ""
     assessment: str = ""
     retention_days: int = 0
+    statistic: Statistic | None = None
 
     @property
     def is_bool(self) -> bool:
@@ -217,6 +225,29 @@ _ROWS: Final = (
     _body("impedance", "Ohm", 0, 100_000, "体阻抗", "Body impedance", purpose="health"),
 )
 
+
+def _extremes(row: Quantity) -> tuple[Quantity, ...]:
+    """Lowest and highest value of an interval: of ambient numbers, of which gateways send figures."""
+    if row.is_bool or row.lane is not Lane.AMBIENT:
+        return ()
+    return (
+        row._replace(
+            name=f"{row.name}_{Statistic.MIN}",
+            zh=f"{row.zh}（最低）",
+            en=f"{row.en}, lowest",
+            statistic=Statistic.MIN,
+        ),
+        row._replace(
+            name=f"{row.name}_{Statistic.MAX}",
+            zh=f"{row.zh}（最高）",
+            en=f"{row.en}, highest",
+            statistic=Statistic.MAX,
+        ),
+    )
+
+
 QUANTITIES: Final[dict[str, Quantity]] = {
-    row.name: row._replace(ucum=row.ucum or _UCUM.get(row.unit, row.unit)) for row in _ROWS
+    one.name: one._replace(ucum=row.ucum or _UCUM.get(row.unit, row.unit))
+    for row in _ROWS
+    for one in (row, *_extremes(row))
 }

@@ -32,7 +32,7 @@ OLD_MS: Final = 15 * 60_000
 _BEHIND_MS: Final = 10_000
 """A value so much older than its device's newest one says its own age."""
 _HOUSEKEEPING: Final = frozenset(
-    {"battery", "battery_voltage", "link_quality", "rssi", "battery_low", "external_power"}
+    {"battery", "battery_voltage", "link_quality", "rssi", "battery_low", "external_power", "device_silent"}
 )
 _LEADING: Final = (
     "temperature", "co2", "pm2_5", "relative_humidity", "smoke", "gas_alarm", "water_leak", "panic",
@@ -158,6 +158,8 @@ def _room_view(
     name = labels.part(place).in_(language) if place in labels.places else room or building
     by_device: dict[str, list[SeriesInfo]] = {}
     for info in sorted(found, key=lambda one: (_ORDER.get(one.quantity, len(_ORDER)), one.device, one.id)):
+        if quantity_row(info.quantity).statistic is not None:
+            continue  # a tile shows what is now
         by_device.setdefault(info.device, []).append(info)
     devices = [_device_view(name, of_device, now_ms, language) for name, of_device in by_device.items()]
     return RoomView(

@@ -31,6 +31,12 @@ _UNITS: Final = {
 
 _STATES: Final = {
     "open": (Text("关", "closed"), Text("开", "open")),
+    "device_silent": (Text("在线", "heard"), Text("失联", "silent")),
+    "motion": (Text("无人", "still"), Text("有人", "moving")),
+    "locked": (Text("未锁", "unlocked"), Text("已锁", "locked")),
+    "switched_on": (Text("断开", "off"), Text("接通", "on")),
+    "left_open": (Text("正常", "no"), Text("未关好", "left open")),
+    "mass_stable": (Text("不稳", "moving"), Text("稳定", "stable")),
     "occupancy": (Text("无人", "empty"), Text("有人", "occupied")),
     "water_leak": (Text("正常", "dry"), Text("漏水", "leak")),
     "smoke": (Text("正常", "clear"), Text("烟雾", "smoke")),

@@ -1,0 +1,106 @@
+"""Who has been heard when, and who has been silent for too long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import structlog
+
+from edge_agent.counters import Counters, DeviceCounters
+from telemetry.readings import Chunk, SeriesKey, SeriesTable
+
+SILENT: Final = "device_silent"
+
+log = structlog.get_logger()
+
+
+class WatchedDevice(NamedTuple):
+    """A configured device; `silent_after_s` 0: never called silent."""
+
+    id: str
+    place: str
+    model: str
+    silent_after_s: float
+
+
+class _State:
+    __slots__ = ("after_s", "counters", "heard_s", "id", "series", "told")
+
+    def __init__(self, device: WatchedDevice, series: int, counters: DeviceCounters, now_s: float) -> None:
+        self.id = device.id
+        self.after_s = device.silent_after_s
+        self.series = series
+        self.counters = counters
+        self.heard_s = now_s
+        self.told: bool | None = None
+        """What was handed on last: silent, or not; None before the first word."""
+
+
+class DeviceWatch:
+    """Keeps when each device was heard. Any sign of life counts, a refused message too.
+
+    A change becomes a reading of `device_silent`, so that whoever looks at the room sees it. Times are
+    monotonic in seconds; the readings' time is ms UTC.
+    """
+
+    def __init__(
+        self, devices: Iterable[WatchedDevice], table: SeriesTable, counters: Counters, now_s: float
+    ) -> None:
+        self._table = table
+        self._states = {
+            one.id: _State(
+                one,
+                table.index(SeriesKey(SILENT, one.id, one.place, one.model)),
+                counters.devices.setdefault(one.id, DeviceCounters()),
+                now_s,
+            )
+            for one in devices
+        }
+        self._of_series: list[_State | None] = []
+
+    def heard_series(self, series: Iterable[int], now_s: float, now_ms: int) -> None:
+        """Readings of these series have come."""
+        known = self._of_series
+        if len(known) < len(self._table):
+            known += [self._states.get(self._table[at].device) for at in range(len(known), len(self._table))]
+        for at in series:
+            state = known[at]
+            if state is not None:
+                state.heard_s = now_s
+                state.counters.last_seen_ms = now_ms
+
+    def heard(self, device: str, now_s: float, now_ms: int) -> None:
+        state = self._states.get(device)
+        if state is not None:
+            state.heard_s = now_s
+            state.counters.last_seen_ms = now_ms
+
+    def changes(self, now_s: float, now_ms: int) -> Chunk:
+        """A reading for each device that has fallen silent or speaks again since the last call."""
+        chunk = Chunk()
+        fell: list[str] = []
+        spoke: list[str] = []
+        for state in self._states.values():
+            if not state.after_s:
+                continue
+            silent = now_s - state.heard_s > state.after_s
+            # Its first word is told too: before a restart it may have been called silent.
+            unheard = state.told is None and state.counters.last_seen_ms is None
+            if silent == state.told or (unheard and not silent):
+                continue
+            if silent:
+                fell.append(state.id)
+            elif state.told:
+                spoke.append(state.id)
+            state.told = state.counters.silent = silent
+            chunk.append(state.series, now_ms, float(silent))
+        _tell("devices are silent", fell)
+        _tell("devices speak again", spoke)
+        return chunk
+
+
+def _tell(what: str, devices: Sequence[str]) -> None:
+    if devices:
+        say = log.warning if what.endswith("silent") else log.info
+        say(what, devices=", ".join(devices[:10]), count=len(devices))
