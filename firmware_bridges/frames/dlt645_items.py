@@ -71,13 +71,16 @@ def read_items(identifier: str, data: bytes) -> dict[str, Named]:
 
 
 def write_items(identifier: str, values: Mapping[str, float]) -> bytes:
-    """The data that holds `values`, for a simulated meter; what is not among them is not measured.
+    """The data that holds `values`, for a simulated meter; what is not among them is not measured, and
+    a meter has the tariffs that are given.
 
     Raises ValueError for an identifier that is not known here, or a number with too many digits.
     """
     parts = []
     for item in _items(identifier):
         value = values.get(item.name)
+        if value is None and "_tariff_" in item.name:
+            continue
         if value is None:
             parts.append(b"\xff" * item.size)
             continue

@@ -44,9 +44,8 @@ def _read(line: bytes) -> Frame:
     state, kind = found["state"].decode(), (found["kind"] or b"").decode()
     digits = found["digits"].replace(b" ", b"").decode()
     mass = None
-    if digits.strip("."):
-        sign = found["sign"].decode()
-        mass = to_kg(float(sign + digits + (found["exponent"] or b"").decode()), unit)
+    if digits.strip(".") and not found["exponent"]:
+        mass = to_kg(float(found["sign"].decode() + digits), unit)
     elif state not in {"OL", "LO"}:
         raise FrameError("not_a_weight")
     values = {

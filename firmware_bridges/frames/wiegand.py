@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from firmware_bridges.cards import parse_wiegand, to_wiegand
 from firmware_bridges.frames.contract import Frame, FrameError
 from firmware_bridges.frames.lines import LineCodec
 from telemetry.named import Named
 
-FACILITY_BITS: Final = {26: 8, 34: 16}
-"""Of the cards that are read: bits in all → bits of the facility, the other data bits are the number."""
+FORMATS: Final = frozenset({26, 34})
 _BITS: Final = re.compile(rb"[01]+\Z").search
 
 
@@ -23,15 +23,14 @@ def _read(line: bytes) -> Frame:
     if found is None:
         raise FrameError("not_bits")
     bits = found[0].decode()
-    if len(bits) not in FACILITY_BITS:
+    if len(bits) not in FORMATS:
         # Also what keypads send: digits of a PIN are nobody's business here.
         raise FrameError("bad_length")
-    half = len(bits) // 2
-    if bits[:half].count("1") % 2 or not bits[half:].count("1") % 2:
-        raise FrameError("bad_parity")
-    data = int(bits[1:-1], 2)
-    size = len(bits) - 2
-    payload = data.to_bytes(size // 8, "big")
+    try:
+        payload = parse_wiegand(bits)
+    except ValueError:
+        raise FrameError("bad_parity") from None
+    data, size = int.from_bytes(payload, "big"), len(bits) - 2
     values = {"card_uid": Named(payload.hex().upper()), f"raw{size}": Named(payload.hex().upper(), "hex")}
     if size == 24:
         values |= {"card_facility": Named(data >> 16), "card_number": Named(data & 0xFFFF)}
@@ -49,18 +48,6 @@ class WiegandCodec(LineCodec):
         super().__init__(_read)
 
 
-def encode_bits(payload: bytes) -> str:
-    """The bits of a card's three or four bytes, parity included."""
-    size = 8 * len(payload)
-    data = f"{int.from_bytes(payload, 'big'):0{size}b}"
-    if size + 2 not in FACILITY_BITS:
-        raise ValueError("a card has three or four bytes here")
-    half = size // 2
-    even = data[:half].count("1") % 2
-    odd = 1 - data[half:].count("1") % 2
-    return f"{even}{data}{odd}"
-
-
 def encode(payload: bytes) -> bytes:
-    """The line of our tap board."""
-    return encode_bits(payload).encode() + b"\n"
+    """The line of our tap board for a card of three or four bytes."""
+    return to_wiegand(payload, 8 * len(payload) + 2).encode() + b"\n"

@@ -1,6 +1,6 @@
 """Yaohua XK3190-A12 weighing indicators: lines such as wn-0000.1kg, or WG004.139kg3D with a check.
 
-Source: Yaohua, XK3190-A12(E) user manual, page 12: kind, seven characters, unit; then the sum of the
+Source: Yaohua, XK3190-A12(E) user manual, page 12: kind, seven characters, unit; then the XOR of the
 eleven as two digits. Firmware that leaves the check out writes small letters. An overloaded platform
 sends blanks and OL, one that is far below zero LO.
 """
@@ -8,6 +8,8 @@ sends blanks and OL, one that is far below zero LO.
 from __future__ import annotations
 
 import re
+from functools import reduce
+from operator import xor
 from typing import Final
 
 from firmware_bridges.frames.contract import Frame, FrameError
@@ -41,7 +43,7 @@ def _read(line: bytes) -> Frame:
     if number is None:
         raise FrameError("not_a_weight")
     text = line[found.start() : found.end(4)]
-    if found[5] is not None and int(found[5], 16) != sum(text) & 0xFF:
+    if found[5] is not None and int(found[5], 16) != reduce(xor, text):
         raise FrameError("bad_checksum")
     mass = to_kg(float(number[0]), found[4].decode().strip().lower())
     return Frame(text, {"mass": Named(mass, "kg"), "kind": Named(_KINDS[found[2].lower()])})
@@ -63,4 +65,4 @@ def encode(mass_kg: float, *, kind: str = "net", decimals: int = 3, check: bool 
         raise ValueError("the indicator has seven characters, sign and point included")
     body = b"w" + kind[:1].encode() + text + b"kg"
     body = body.upper().replace(b"KG", b"kg") if check else body
-    return body + (b"%02X" % (sum(body) & 0xFF) if check else b"") + b"\r\n"
+    return body + (b"%02X" % reduce(xor, body) if check else b"") + b"\r\n"
