@@ -18,6 +18,8 @@ from edge_agent.drivers.http_push.config import HttpSource
 from edge_agent.drivers.http_push.config import find_problems as find_http_problems
 from edge_agent.drivers.modbus.config import ModbusSource, find_problems
 from edge_agent.drivers.mqtt_config import MqttSource, bind_device
+from edge_agent.drivers.serial.config import SerialSource
+from edge_agent.drivers.serial.config import find_problems as find_serial_problems
 from edge_agent.reporting.rules import ReportRule, SilenceSection
 from foundation.broker import BrokerSettings
 from foundation.keyfiles import parse_public
@@ -168,6 +170,7 @@ class GatewayConfig(StrictModel):
     mqtt: tuple[MqttSource, ...] = ()
     modbus: tuple[ModbusSource, ...] = ()
     http: tuple[HttpSource, ...] = ()
+    serial: tuple[SerialSource, ...] = ()
 
     @model_validator(mode="after")
     def _devices_are_unique(self) -> GatewayConfig:
@@ -186,7 +189,7 @@ class GatewayConfig(StrictModel):
     @property
     def sources(self) -> tuple[Source, ...]:
         """Every broker, bus, adapter, port and listener, each with its devices."""
-        return (*self.mqtt, *self.modbus, *self.http)
+        return (*self.mqtt, *self.modbus, *self.http, *self.serial)
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -261,6 +264,7 @@ def _check_devices(path: Path, config: GatewayConfig) -> None:
                 problems.append(Problem(f"{path}:{line}", message))
     found = [*find_problems(config.modbus, catalogue)]
     found += find_http_problems(config.http, catalogue, config.zone)
+    found += find_serial_problems(config.serial, catalogue)
     for location, message in found:
         problems.append(Problem(f"{path}:{find_line(text, location)}", message))
     if problems:

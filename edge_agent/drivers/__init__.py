@@ -79,7 +79,30 @@ def _http(
     ]
 
 
-_FACTORIES: Final[dict[str, Factory]] = {"mqtt": _mqtt, "modbus": _modbus, "http": _http}
+def _serial(
+    config: GatewayConfig,
+    catalogue: Catalogue,
+    table: SeriesTable,
+    clock: Clock,
+    counters: Counters,
+) -> Sequence[Driver]:
+    if not config.serial:
+        return []
+    # As above: serialx only where there is a port to read.
+    from edge_agent.drivers.serial.driver import SerialDriver  # noqa: PLC0415  # said above
+
+    return [
+        SerialDriver(source, catalogue=catalogue, table=table, clock=clock, counters=counters)
+        for source in config.serial
+    ]
+
+
+_FACTORIES: Final[dict[str, Factory]] = {
+    "mqtt": _mqtt,
+    "modbus": _modbus,
+    "http": _http,
+    "serial": _serial,
+}
 """Transport → how its drivers are made from the configuration."""
 
 

@@ -31,9 +31,8 @@ class Question:
 class Board:
     """A configured board. Times are monotonic, in seconds.
 
-    One that is asked is quarantined after FAILURES_MAX failures, as on a Modbus bus; one that speaks
-    by itself is silent when nothing good was heard for the profile's `silent_after_s`. After a
-    silence it may just have been switched on: what it says is uncertain for its warm-up time.
+    One that is asked is quarantined after FAILURES_MAX failures, as on a Modbus bus. What speaks again
+    after a silence may just have been switched on: it is uncertain for the profile's warm-up time.
 
     Most framings do not tell which question an answer belongs to. So after an unanswered one a board
     is left alone for LATE_S_MAX: what comes meanwhile is late, and nothing is taken for it.
@@ -50,23 +49,18 @@ class Board:
         self.only_speaks_of_people = not spec.payloads and not spec.polls and spec.frame != "cobs"
         """Nothing is heard of a card reader while nobody comes; its silence means nothing."""
         self._driver = driver
+        self.quarantined = False
         self._failures = 0
         self._free_s = 0.0
-        self._heard_s = 0.0
-        self._ever_heard = False
+        self._heard_s: float | None = None
         self._warm_s: float | None = None
 
     @property
     def is_asked(self) -> bool:
         return bool(self.questions)
 
-    @property
-    def quarantined(self) -> bool:
-        return self.is_asked and self.counters.silent
-
     def start(self, now_s: float) -> None:
         """The port is there (again)."""
-        self._heard_s = max(self._heard_s, now_s)
         self._free_s = now_s
         self._warm_s = None
         for question in self.questions:
@@ -101,15 +95,15 @@ class Board:
 
     def heard(self, now_s: float, time_ms: int) -> None:
         """A good frame of this board."""
-        if self._warm_s is None:
+        last_s = self._heard_s
+        if self._warm_s is None or last_s is None or now_s - last_s > self.decoder.spec.silent_after_s:
             self._warm_s = now_s + self.decoder.spec.warm_up_s
-        if self.counters.silent:
-            silent_s = round(now_s - self._heard_s, 1) if self._ever_heard else None
-            log.info("device is heard again", driver=self._driver, device=self.id, silent_s=silent_s)
-        self.counters.silent = False
+        if self.quarantined:
+            silent_s = None if last_s is None else round(now_s - last_s, 1)
+            log.info("device answers again", driver=self._driver, device=self.id, silent_s=silent_s)
+        self.quarantined = self.counters.silent = False
         self.counters.last_seen_ms = time_ms
         self._heard_s = now_s
-        self._ever_heard = True
         self._failures = 0
 
     def failed(self, now_s: float, *, garbled: bool) -> None:
@@ -120,22 +114,14 @@ class Board:
             self.counters.timeouts += 1
         self._free_s = now_s + LATE_S_MAX
         self._failures += 1
-        if self._failures >= FAILURES_MAX and not self.counters.silent:
+        if self._failures >= FAILURES_MAX and not self.quarantined:
+            self.quarantined = self.counters.silent = True
             self.counters.quarantines += 1
-            self._silent("answers none" if not garbled else "answers garbled")
-
-    def silent_at_s(self) -> float | None:
-        """When its silence is to be told; None for a board of which none is expected."""
-        if self.is_asked or self.only_speaks_of_people or self.counters.silent:
-            return None
-        return self._heard_s + self.decoder.spec.silent_after_s
-
-    def silence(self) -> None:
-        """It has said nothing for too long."""
-        self._silent("nothing heard")
-
-    def _silent(self, how: str) -> None:
-        self.counters.silent = True
-        # What comes back after a silence may just have been switched on.
-        self._warm_s = None
-        log.warning("device silent", driver=self._driver, device=self.id, how=how)
+            self._warm_s = None
+            log.warning(
+                "device silent",
+                driver=self._driver,
+                device=self.id,
+                missed=self._failures,
+                answers="garbled" if garbled else "none",
+            )

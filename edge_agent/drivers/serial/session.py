@@ -1,4 +1,4 @@
-"""A port from its opening to its end: who is asked when, which speed is tried, who is silent."""
+"""A port from its opening to its end: who is asked when, which speed is tried."""
 
 from __future__ import annotations
 
@@ -80,16 +80,13 @@ class Session:
             if gives_up_s is not None and gives_up_s <= now_s:
                 await self._next_speed()
                 continue
-            self._tell_silence(now_s)
             asked = self._next_question()
             if asked is not None and asked[0].due_s(asked[1]) <= now_s:
                 await self._ask(*asked)
                 await self._rest(now_s + PAUSE_S)
                 continue
-            ends = [gives_up_s, *(board.silent_at_s() for board in self._boards)]
-            if asked is not None:
-                ends.append(asked[0].due_s(asked[1]))
-            await self._rest(min((end for end in ends if end is not None), default=None))
+            due_s = None if asked is None else asked[0].due_s(asked[1])
+            await self._rest(min((end for end in (gives_up_s, due_s) if end is not None), default=None))
 
     async def _rest(self, until_s: float | None) -> None:
         """Until then, or until something stirs. Raises PortAwayError."""
@@ -120,12 +117,6 @@ class Session:
         for board in self._boards:
             board.speed_changed(now_s)
         await self._start_up()
-
-    def _tell_silence(self, now_s: float) -> None:
-        for board in self._boards:
-            end_s = board.silent_at_s()
-            if end_s is not None and end_s <= now_s:
-                board.silence()
 
     def _next_question(self) -> tuple[Board, Question] | None:
         """What has waited longest of all that the boards are to be asked."""
