@@ -1,6 +1,7 @@
 """A scale at a canteen's counter: one message a portion. Runs on MicroPython and CPython alike.
 
-A portion is what comes to rest on the (tared) scale; it must be taken off before the next one counts.
+A portion is what last lay at rest on the (tared) scale when it was taken off: so that it may be ladled
+in several times, and an empty dish is none when it is tared.
 """
 
 from firmware_bridges.boards import wire
@@ -31,7 +32,7 @@ class CanteenScale:
         self._steady = Steady()
         self._zero_count: int | None = 0 if has_indicator else None
         self._tare_g = 0
-        self._is_loaded = False
+        self._portion_g = 0
         self._was_pressed = False
         self._measured_ms = 0
 
@@ -56,6 +57,8 @@ class CanteenScale:
         gross_g, is_settled = value
         self.link.health |= wire.HEALTH_SENSOR
         self._measured_ms = now_ms
+        if self._portion_g and gross_g - self._tare_g <= self.link.parameters["zero_g"]:
+            self._lifted(now_ms)
         if not is_settled:
             self._steady.clear()
             return
@@ -65,20 +68,18 @@ class CanteenScale:
             self._at_rest(rest_g, now_ms)
 
     def _at_rest(self, gross_g: int, now_ms: int) -> None:
-        zero_g = self.link.parameters["zero_g"]
         if self.link.tare_asked:
             self.link.tare_asked = False
-            self._tare_g = gross_g if abs(gross_g) > zero_g else 0
-            self._is_loaded = False
+            self._tare_g = gross_g if abs(gross_g) > self.link.parameters["zero_g"] else 0
+            self._portion_g = 0
             self.link.signal(wire.ACCEPT, now_ms)
-            return
-        net_g = gross_g - self._tare_g
-        if net_g <= zero_g:
-            self._is_loaded = False
-        elif not self._is_loaded and net_g >= self.link.parameters["portion_min_g"]:
-            self._is_loaded = True
-            taken = self.link.record(wire.WEIGHT, (net_g, self._tare_g, 1), b"", now_ms)
-            self.link.signal(wire.ACCEPT if taken else wire.REJECT, now_ms)
+        elif gross_g - self._tare_g >= self.link.parameters["portion_min_g"]:
+            self._portion_g = gross_g - self._tare_g
+
+    def _lifted(self, now_ms: int) -> None:
+        taken = self.link.record(wire.WEIGHT, (self._portion_g, self._tare_g, 1), b"", now_ms)
+        self.link.signal(wire.ACCEPT if taken else wire.REJECT, now_ms)
+        self._portion_g = 0
 
     def _indicated(self, line: bytes) -> "tuple[int, bool] | None":
         found = read_indicator(line)

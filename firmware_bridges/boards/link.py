@@ -100,13 +100,13 @@ class Link:
 
     def step(self, now_ms: int) -> None:
         """Obeys what has come and sends what is due."""
+        if now_ms >= self._hello_due_ms:
+            self._hello(now_ms)
         for payload in self._splitter.feed(self._hal.host.read()):
             try:
                 self._obey(wire.unpack_command(payload), now_ms)
             except wire.WireError:
                 self.fault(4)
-        if now_ms >= self._hello_due_ms:
-            self._hello(now_ms)
         self._send_events(now_ms)
         if now_ms >= self._heartbeat_due_ms:
             self._heartbeat(now_ms)
@@ -130,6 +130,8 @@ class Link:
                 self.fault(3)
             else:
                 self.parameters[name] = values[1]
+                next_ms = now_ms + self.parameters["heartbeat_s"] * 1_000
+                self._heartbeat_due_ms = min(self._heartbeat_due_ms, next_ms)
         elif type_ == wire.SIGNAL:
             self.signal(values[0], now_ms)
         elif values[0] == wire.REQUEST_HELLO:

@@ -54,7 +54,7 @@ def feed(port, data):
     getattr(hal, port).feed(bytes.fromhex(data))
 def step(now_ms):
     board.step(now_ms)
-    return hal.host.take().hex()
+    return hal.host.take().hex() or ""  # MicroPython's hex() of nothing is b""
 `);
   const feed = micropython.globals.get("feed");
   const step = micropython.globals.get("step");
