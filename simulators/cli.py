@@ -3,49 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-import time
 from collections import Counter
 from collections.abc import Coroutine
-from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any
 
 import msgspec
 import typer
-from pydantic import ValidationError
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
 from foundation import logs
 from foundation.broker import BrokerSettings, BrokerUnavailableError, connect
 from foundation.commands import UsageError, errors_in_words
 from simulators.ble.cli import ble
+from simulators.cli_common import (
+    LOCAL,
+    BrokerOption,
+    SchoolOption,
+    SeedOption,
+    console,
+    now_ms,
+    parse_broker,
+    read_school,
+    stop_without_broker,
+)
+from simulators.cli_school import list_devices, school
 from simulators.devices import Simulation
 from simulators.http_push.cli import http
 from simulators.modbus.cli import modbus
-from simulators.publisher import Publisher, Totals
 from simulators.pupils import STATION_SITE, class_label
 from simulators.rubbish import flood, rubbish, unknown_card
 from simulators.school import DEFAULT_SEED, School
-from simulators.station import check_payload
-from simulators.timetable import FIRST_MORNING_MS, ZONE, Timeline
+from simulators.station import STATION, check_payload
+from simulators.timetable import Timeline
 from telemetry.credential_map import normalise_credential
 from telemetry.records import SITES, SYMPTOMS
 
 app = typer.Typer(no_args_is_help=True, help="Simulated devices for testers without hardware.")
+app.command()(school)
+app.command("list")(list_devices)
 app.command()(ble)
 app.command()(modbus)
 app.command()(http)
-console = Console()
-
-NO_BROKER: Final = 1
-_REFRESH_S: Final = 0.5
-
-BrokerOption = Annotated[str, typer.Option("--broker", help="Address of the MQTT broker, host:port.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="The same seed gives the same school.")]
-LOCAL: Final = "127.0.0.1:1883"
 
 
 @app.command()
@@ -62,11 +59,14 @@ def check(
     ] = None,
     ambient_c: Annotated[float, typer.Option("--ambient", help="Air temperature in °C.")] = 22.0,
     seed: SeedOption = DEFAULT_SEED,
+    school_file: SchoolOption = None,
 ) -> None:
     """Publish one morning check, as the school's station would. Without a card it is anonymous."""
     with errors_in_words():
         settings = parse_broker(broker)
-        simulation = Simulation(School(seed), Timeline())
+        simulation = Simulation(read_school(school_file, seed), Timeline())
+        if not simulation.school.stations:
+            raise UsageError(f"{school_file} has no morning-check station; add one with profile {STATION}")
         uid = _card(simulation.school, card, pupil)
         told = tuple(symptoms or ())
         if site not in SITES:
@@ -137,6 +137,4 @@ def _publish_or_stop(settings: BrokerSettings, work: Coroutine[Any, Any, None]) 
     try:
         asyncio.run(work)
     except BrokerUnavailableError as error:
-        _stop_withoutparse_broker(settings, str(error))
-
-
+        stop_without_broker(settings, str(error))

@@ -166,10 +166,11 @@ class FridgePlan(StrictModel):
 
 
 class BusPlan(StrictModel):
-    """A Modbus bus: behind a TCP gateway, or a serial line with a speed."""
+    """A Modbus bus: behind a TCP port (0: any that is free), or a serial line with a speed."""
 
     name: Identifier
     kind: Literal["tcp", "rtu"] = "tcp"
+    port: int = Field(default=0, ge=0, le=65_535)
     baud: int = Field(default=9_600, ge=300, le=921_600)
 
 

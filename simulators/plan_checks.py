@@ -95,6 +95,7 @@ def _device_problems(plan: Plan, catalogue: Catalogue) -> Found:
     gateways = {one.id: one for one in plan.gateways}
     fridges = {one.id: one for one in plan.fridges}
     ways: dict[tuple[object, ...], str] = {}
+    readers: dict[str, str] = {}
     for at, device in enumerate(plan.devices):
         here: Location = ("devices", at)
         yield from _unknown((*here, "place"), "room", device.place, rooms)
@@ -109,6 +110,9 @@ def _device_problems(plan: Plan, catalogue: Catalogue) -> Found:
         if device.modbus is not None:
             buses = {one.name for one in plan.buses}
             yield from _unknown((*here, "modbus"), "bus", device.modbus.bus, buses)
+            reader = readers.setdefault(device.modbus.bus, device.gateway)
+            if reader != device.gateway:
+                yield (*here, "gateway"), f"device {device.id}: bus {device.modbus.bus} is read by {reader}"
         if device.ble is not None and device.ble.adapter is not None and device.gateway in gateways:
             adapters = gateways[device.gateway].adapters
             yield from _unknown((*here, "ble"), "adapter", device.ble.adapter, adapters)

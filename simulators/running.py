@@ -1,0 +1,55 @@
+"""All transports of a school at once: each host is entered, and left again in the opposite order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from simulators.drive import Drive
+from simulators.hosts import Host, HostError, Served
+from simulators.plan import Transport
+
+HOSTED: tuple[Transport, ...] = ("modbus", "ble", "serial")
+"""The transports whose devices are there to be found; MQTT's publish, see `simulators.publisher`."""
+
+
+class Running(NamedTuple):
+    """What is there now. environment: variables that a gateway's process needs to find it."""
+
+    served: tuple[Served, ...]
+    environment: dict[str, str]
+
+
+@asynccontextmanager
+async def hosted(drive: Drive, transports: Collection[Transport], folder: Path) -> AsyncIterator[Running]:
+    """Runs the devices of these transports while the context lasts.
+
+    folder: where links to ptys go. Raises HostError for what cannot be simulated here, having taken
+    everything away that was there already.
+    """
+    async with AsyncExitStack() as stack:
+        served: list[Served] = []
+        environment: dict[str, str] = {}
+        for transport in transports:
+            if drive.school.on(transport):
+                host = _host(transport, drive, folder)
+                await stack.enter_async_context(host)
+                served += host.served
+                environment |= host.environment
+        yield Running(tuple(served), environment)
+
+
+def _host(transport: Transport, drive: Drive, folder: Path) -> Host:
+    """Loaded when it is asked for: each needs libraries of its own."""
+    if transport == "modbus":
+        from simulators.modbus.host import ModbusHost  # noqa: PLC0415
+
+        return ModbusHost(drive, folder)
+    raise HostError(f"{transport} devices of a school cannot be run here; these can: {', '.join(HOSTED)}")
+
+
+def in_order(transports: Sequence[Transport]) -> tuple[Transport, ...]:
+    """Without repeats, as `hosted` wants them."""
+    return tuple(one for one in HOSTED if one in transports)
