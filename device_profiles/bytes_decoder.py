@@ -17,7 +17,7 @@ from device_profiles.bytes_schema import (
     ShownRow,
 )
 from device_profiles.payloads import NO_CONTEXT, PAYLOADS, Context, PayloadError
-from device_profiles.values import VALUE_MAX, ValueReader
+from device_profiles.values import DECIMALS, VALUE_MAX, ValueReader
 from telemetry.named import Named
 from telemetry.quality import Quality
 from telemetry.readings import Chunk, SeriesKey, SeriesTable
@@ -98,12 +98,10 @@ class PayloadDecoder:
         if self.rows.zeros_mean_not_ready and not any(payload[len(self._start) :]):
             return ("not_ready",)
         if values is None:
-            values = {}
-            if self._codec is not None:
-                try:
-                    values = self._codec(payload, context)
-                except PayloadError as error:
-                    return (error.reason,)
+            try:
+                values = self.understand(payload, context)
+            except PayloadError as error:
+                return (error.reason,)
         refused: list[str] = []
         known = False
         for field in self._fields:
@@ -145,13 +143,17 @@ class PayloadDecoder:
                 quality = _OUT_OF_RANGE
             chunk.append(field.series, time_ms, value, quality)
 
+    def understand(self, payload: bytes, context: Context = NO_CONTEXT) -> Mapping[str, Named]:
+        """What the profile's codec makes of a payload; nothing where it has none. Raises PayloadError."""
+        return {} if self._codec is None else self._codec(payload, context)
+
     def name_values(
         self, payload: bytes, context: Context = NO_CONTEXT, values: Mapping[str, Named] | None = None
     ) -> dict[str, Named]:
         """Everything the payload holds that does not become a reading, for people to look at."""
-        if values is None and self._codec is not None:
+        if values is None:
             try:
-                values = self._codec(payload, context)
+                values = self.understand(payload, context)
             except PayloadError:
                 values = {}
         taken = {field.key for field in self._fields}
@@ -159,7 +161,7 @@ class PayloadDecoder:
         found.update(_shown(self.rows.also, payload, self.rows.byte_order))
         return found
 
-    def counter(self, payload: bytes, context: Context = NO_CONTEXT) -> object:
+    def counter(self, payload: bytes, values: Mapping[str, Named]) -> object:
         """The value that tells a repeated transmission from a new one, or None where there is none."""
         name = self.rows.counter
         if name is None:
@@ -167,12 +169,7 @@ class PayloadDecoder:
         for row in self.rows.also:
             if row.name == name:
                 return number_at(row, self.rows.byte_order)(payload)
-        if self._codec is None:
-            return None
-        try:
-            named = self._codec(payload, context).get(name)
-        except PayloadError:
-            return None
+        named = values.get(name)
         return None if named is None else named.value
 
 
@@ -180,8 +177,9 @@ def _shown(rows: Sequence[ShownRow], payload: bytes, byte_order: ByteOrder) -> I
     for row in rows:
         raw = number_at(row, byte_order)(payload)
         if raw is not None and raw not in row.missing:
-            plain = row.scale == 1 and row.offset == 0
-            yield row.name, Named(raw if plain else round(raw * row.scale + row.offset, 6), row.unit)
+            plain = row.scale == 1 and row.offset == 0 and row.decimals is None
+            decimals = DECIMALS if row.decimals is None else row.decimals
+            yield row.name, Named(raw if plain else round(raw * row.scale + row.offset, decimals), row.unit)
 
 
 def number_at(row: Position, byte_order: ByteOrder) -> Callable[[bytes], int | float | None]:

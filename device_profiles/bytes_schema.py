@@ -94,6 +94,7 @@ class ShownRow(Position):
     unit: str = "1"
     scale: Number = 1.0
     offset: Number = 0.0
+    decimals: int | None = Field(default=None, ge=0, le=6)
     missing: Annotated[tuple[RawValue, ...], Tuple] = ()
 
 

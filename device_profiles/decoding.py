@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Final, NamedTuple
@@ -186,7 +187,7 @@ def _from_line(
     table, chunk = SeriesTable(), Chunk()
     decoder = bind_serial(profile, device=DEVICE, place=PLACE, table=table)
     reader = FrameReader(CODECS[spec.frame]())
-    frames = reader.feed(_line_bytes(text))
+    frames = reader.feed(_line_bytes(text)) + reader.finish()
     refused = [reason for reason, count in reader.faults.items() for _ in range(count)]
     if not frames and not refused:
         refused.append("truncated")
@@ -203,9 +204,14 @@ def _from_line(
     return _outcome(Outcome(tuple(refused), tuple(checks), tuple(taps)), chunk, table, named)
 
 
+_is_weight = re.compile(r"[ -~]*(?:kg|lb|[0-9] ?g|[0-9] ?t)").fullmatch
+
+
 def _line_bytes(text: str) -> bytes:
-    """Hexadecimal, {"data": hexadecimal}, or {"bits": "0110…"} of a Wiegand reader."""
+    """Hexadecimal, {"data": hexadecimal}, {"bits": "0110…"} of a Wiegand reader, or a scale's line."""
     text = text.strip()
+    if _is_weight(text):
+        return text.encode()
     bits = json_object(text).get("bits") if text.startswith("{") else text
     if isinstance(bits, str) and len(bits) >= 24 and not set(bits) - {"0", "1"}:
         return bits.encode() + b"\n"

@@ -15,6 +15,8 @@ from telemetry.readings import Chunk, SeriesTable
 
 ADDRESS = "meter_address"
 """Under this name a framing with addresses tells whose frame it is."""
+REQUEST = "request"
+"""A frame with this value is a question, heard on the line or given back by an adapter."""
 
 
 class Request(NamedTuple):
@@ -66,6 +68,8 @@ class SerialDecoder:
 
     def decode(self, frame: Frame, received_ms: int, chunk: Chunk, *, warming_up: bool = False) -> Outcome:
         """Appends a frame's readings to `chunk`. Never raises."""
+        if REQUEST in frame.values:
+            return Outcome((REQUEST,))
         refused: list[str] = []
         checks: tuple[CheckObservation, ...] = ()
         taps: tuple[TapObservation, ...] = ()
