@@ -47,6 +47,7 @@ class SerialDriver:
         self._counters = counters
         self._boards = self._make_boards(counters)
         self._speeds = self._make_trial(self._boards)
+        self.is_open = False
 
     async def run(self, sink: Sink) -> None:
         log.info("listening on a port", driver=self.name, port=self._source.port, devices=len(self._boards))
@@ -55,6 +56,7 @@ class SerialDriver:
         while True:
             try:
                 await session.open()
+                self.is_open = True
                 backoff.reset()
                 if away:
                     away = False
@@ -65,6 +67,7 @@ class SerialDriver:
                 say("port is away, trying again", driver=self.name, reason=str(error))
                 away = True
             finally:
+                self.is_open = False
                 await session.close()
             await asyncio.sleep(backoff.delay_s())
 
