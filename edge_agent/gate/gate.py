@@ -59,7 +59,6 @@ class Gate:
         """Series that never pass, and why."""
 
     def readings(self, chunk: Chunk) -> None:
-        self._counters.readings_in += len(chunk)
         if self._judged < len(self._table):
             self._judge_new_series()
         if self._special.isdisjoint(chunk.series):

@@ -51,6 +51,7 @@ class Reporter:
         self._strategies: dict[int, Strategy] = {}
 
     def readings(self, chunk: Chunk) -> None:
+        self._counters.readings_in += len(chunk)
         self._watch.heard_series(set(chunk.series), time.monotonic(), self._clock.now_ms())
         if not self._rules:
             self._sink.readings(chunk)

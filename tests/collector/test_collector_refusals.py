@@ -44,7 +44,8 @@ def _gap(gap: Gap) -> Make:
 REJECTED: dict[str, tuple[Make, str]] = {
     "long device": (_long(device="x" * 257), "name_not_allowed"),
     "control character": (_long(place="main\n301"), "name_not_allowed"),
-    "unknown quantity": (_long(quantity="heart_rate"), "quantity_not_registered"),
+    "unknown quantity": (_long(quantity="shoe_size"), "quantity_not_registered"),
+    "quantity of a body": (_long(quantity="heart_rate"), "personal_quantity"),
     "long boot id": (lambda sender: sender.batch(7, column(), boot="b" * 65), "name_not_allowed"),
     "long policy": (lambda sender: sender.batch(7, column(), policy="p" * 65), "name_not_allowed"),
     "before 2000": (lambda sender: sender.batch(7, column(time_ms=TIME_MS_MIN - 1)), "time_too_old"),
