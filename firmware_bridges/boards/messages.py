@@ -153,12 +153,6 @@ def acknowledge(source: Source, sequence: int) -> bytes:
     return wire.encode_frame(wire.pack_command(wire.ACK, source.boot, sequence))
 
 
-def acknowledge_payload(payload: bytes) -> bytes | None:
-    """The acknowledgement of what a frame brought; None where it asks for none."""
-    message = parse_message(payload)
-    return acknowledge(message.source, message.sequence) if isinstance(message, Event) else None
-
-
 def set_parameter(name: str, value: int) -> bytes:
     """The frame that sets one of `parameters.PARAMETERS`. Raises ValueError for what cannot be set."""
     number = number_of(name)

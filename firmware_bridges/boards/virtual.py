@@ -9,7 +9,7 @@ from firmware_bridges.boards.wiegand_tap import WiegandTap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from firmware_bridges.boards.hal import Board
+    from firmware_bridges.boards.hal import Board, Hal
 
 LINE_BYTES_MAX = 65_536
 """A cable that nobody reads keeps no more."""
@@ -61,7 +61,7 @@ class VirtualHal:
         return self.button
 
 
-def make_board(kind: str, hal: VirtualHal, *, has_indicator: bool = False) -> "Board":
+def make_board(kind: str, hal: "Hal", *, has_indicator: bool = False) -> "Board":
     """The firmware of a kind of wire.KINDS. Raises ValueError for any other."""
     if kind == "morning-desk":
         return MorningDesk(hal)

@@ -23,7 +23,7 @@ const boards = "firmware_bridges/boards";
 const flashed = fs
   .readFileSync(path.join(root, boards, "flash.txt"), "utf8")
   .split("\n")
-  .filter((name) => name && name !== "main.py" && name !== "hal_machine.py");
+  .filter((name) => name);
 micropython.FS.mkdirTree(boards);
 for (const name of flashed) {
   micropython.FS.writeFile(`${boards}/${name}`, fs.readFileSync(path.join(root, boards, name)));
@@ -41,6 +41,14 @@ from scenario import play
 with open("scenario.json") as file:
     asked = json.load(file)
 print(json.dumps([play(*each[:3], boot=each[3], has_indicator=each[4]) for each in asked]))
+`);
+} else if (mode === "compile") {
+  micropython.globals.set("names", flashed.join(" "));
+  micropython.runPython(`
+for name in names.split():
+    with open("${boards}/" + name) as file:
+        compile(file.read(), name, "exec")
+    print(name)
 `);
 } else if (mode === "vectors") {
   micropython.runPython("import vectors\nprint(vectors.results())");

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from firmware_bridges.boards import messages, wire
 from firmware_bridges.boards.messages import Check, Message, Source, Tap, Weight
-from firmware_bridges.boards.seen import REMEMBERED, SOURCES_MAX, SeenEvents
 from firmware_bridges.frames import CODECS, FrameError, FrameReader
 from firmware_bridges.frames.contract import Frame
 from telemetry.named import Named
@@ -118,8 +117,7 @@ def test_however_the_line_is_cut_the_frames_are_the_same(
         assert isinstance(message, Check | Tap | Weight)
         assert (message.source, message.sequence) == (source, sequence)
         assert frame.values["sequence"] == Named(sequence)
-        ack = messages.acknowledge_payload(frame.payload)
-        assert ack == messages.acknowledge(source, sequence)
+        ack = messages.acknowledge(source, sequence)
         assert wire.unpack_command(wire.FrameSplitter().feed(ack)[0]) == (wire.ACK, (source.boot, sequence))
 
 
@@ -185,19 +183,6 @@ def test_nothing_printed_shows_a_card() -> None:
 
 def _message(type_: int, values: tuple[int, ...]) -> Message:
     return messages.parse_message(wire.pack_message(type_, bytes(8), 1, values, b"\x04\xa2\xb3\x1c"))
-
-
-def test_an_event_is_taken_once_and_memory_is_bounded() -> None:
-    seen = SeenEvents()
-    source = Source(bytes(8), 1)
-    assert [seen.add(source, sequence) for sequence in (1, 2, 1, 3, 2)] == [True, True, False, True, False]
-    assert seen.add(source._replace(boot=2), 1)
-    for sequence in range(10, 10 + REMEMBERED):
-        assert seen.add(source, sequence)
-    assert not seen.add(source, 10)
-    for boot in range(3, 3 + SOURCES_MAX):
-        assert seen.add(source._replace(boot=boot), 1)
-    assert seen.add(source, 10)
 
 
 def test_every_command_is_read_by_the_board() -> None:

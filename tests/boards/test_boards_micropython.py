@@ -15,9 +15,9 @@ from typing import TypeVar
 
 import pytest
 
+from edge_agent.drivers.serial.acks import Acknowledger
 from firmware_bridges.boards import messages
 from firmware_bridges.boards.messages import Check, Heartbeat, Hello, Message
-from firmware_bridges.boards.seen import SeenEvents
 from firmware_bridges.frames import CODECS, FrameReader
 from tests.boards import vectors
 from tests.boards.parts import ANA, SCENES, SOURCE, card, temperature_frame
@@ -157,7 +157,7 @@ async def live_desk() -> AsyncIterator[tuple[LiveBoard, Gateway]]:
 
 
 async def test_a_check_made_while_the_cable_is_out_arrives_once() -> None:
-    seen = SeenEvents()
+    acks = Acknowledger()
     async with live_desk() as (board, gateway):
         assert (await gateway.hear(Hello)).kind == "morning-desk"
         gateway.send(messages.set_parameter("retry_ms", 50))
@@ -173,9 +173,10 @@ async def test_a_check_made_while_the_cable_is_out_arrives_once() -> None:
         assert first[:2] == again[:2] == lost[:2] == (SOURCE, 1)
         assert first[3:] == again[3:] == ("forehead", 36.6, 21.5, ANA)
         assert lost.age_ms < first.age_ms < again.age_ms
-        assert seen.add(first.source, first.sequence)
-        assert not seen.add(again.source, again.sequence)
-        gateway.send(messages.acknowledge(first.source, first.sequence))
+        event, repeated = ((*check.source, check.sequence) for check in (first, again))
+        assert not acks.is_repeat(event)
+        gateway.send(acks.acknowledge(event))
+        assert acks.is_repeat(repeated)
         gateway.send(messages.set_parameter("heartbeat_s", 1))
         while (await gateway.hear(Heartbeat)).waiting:
             pass
