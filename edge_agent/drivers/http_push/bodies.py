@@ -11,6 +11,8 @@ from device_profiles.parsing import PAYLOAD_BYTES_MAX
 
 PARTS_MAX: Final = 32
 TEXT_PARTS_MAX: Final = 4
+BOUNDARY_BYTES_MAX: Final = 70
+"""RFC 2046, section 5.1.1."""
 _TEXT_TYPES: Final = ("application/json", "application/xml", "text/")
 _PICTURES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 
@@ -160,6 +162,7 @@ class Multipart:
 def body_for(content_type: str) -> Body:
     """What a body of this type is read with."""
     kind, options = parse_options_header(content_type)
-    if kind.startswith(b"multipart/") and options.get(b"boundary"):
-        return Multipart(options[b"boundary"])
+    boundary = options.get(b"boundary", b"")
+    if kind.startswith(b"multipart/") and 0 < len(boundary) <= BOUNDARY_BYTES_MAX:
+        return Multipart(boundary)
     return Picture() if kind.startswith(b"image/") else Plain()

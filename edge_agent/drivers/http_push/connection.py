@@ -112,7 +112,9 @@ class Connection:
             await self._say(finish(size_bytes))
 
     async def _refuse(self, reply: Reply) -> None:
-        """Answers before the body has come; a short one is read away, and the connection goes on."""
+        """Answers before the body has come, which is read away: a terminal sends its pictures along
+        with the first, unsigned half of a Digest, and many look at the answer only after that.
+        """
         unsent = self._http.they_are_waiting_for_100_continue
         if reply.delay_s:
             await asyncio.sleep(reply.delay_s)
@@ -121,7 +123,7 @@ class Connection:
             return
         await self._say(reply)
         size_bytes = 0
-        while size_bytes <= LINGER_BYTES_MAX and isinstance(event := await self._next(), h11.Data):
+        while size_bytes <= self._body_bytes_max and isinstance(event := await self._next(), h11.Data):
             size_bytes += len(event.data)
 
     async def _next(self) -> type[h11.NEED_DATA | h11.PAUSED] | h11.Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -69,6 +70,8 @@ class Desk:
         sink: Sink,
         taking: bool,
     ) -> None:
+        # It would write bytes of a body down.
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
         self.counters = counters
         self.unusable: dict[str, str] = {}
         """Devices whose credential cannot be read, and why."""
