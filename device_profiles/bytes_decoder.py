@@ -16,7 +16,7 @@ from device_profiles.bytes_schema import (
     Position,
     ShownRow,
 )
-from device_profiles.payloads import NO_CONTEXT, PAYLOADS, Context, PayloadError
+from device_profiles.payloads import NO_CONTEXT, PAYLOADS, Context, Found, PayloadError
 from device_profiles.values import DECIMALS, VALUE_MAX, ValueReader
 from telemetry.named import Named
 from telemetry.quality import Quality
@@ -102,7 +102,7 @@ class PayloadDecoder:
                 values = self.understand(payload, context)
             except PayloadError as error:
                 return (error.reason,)
-        refused: list[str] = []
+        refused = list(values.refused) if isinstance(values, Found) else []
         known = False
         for field in self._fields:
             raw: object

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from device_profiles.payloads.contract import NO_CONTEXT, Context, PayloadCodec, PayloadError
+from device_profiles.payloads.contract import NO_CONTEXT, Context, Found, PayloadCodec, PayloadError
+from device_profiles.payloads.elsys import ELSYS
+from device_profiles.payloads.milesight import MILESIGHT
+from device_profiles.payloads.sensecap import SENSECAP
 
-__all__ = ["NO_CONTEXT", "PAYLOADS", "Context", "PayloadCodec", "PayloadError"]
+__all__ = ["NO_CONTEXT", "PAYLOADS", "Context", "Found", "PayloadCodec", "PayloadError"]
 
-PAYLOADS: Final[dict[str, PayloadCodec]] = {}
+PAYLOADS: Final[dict[str, PayloadCodec]] = {**ELSYS, **MILESIGHT, **SENSECAP}
 """Name, as a profile gives it → a codec."""

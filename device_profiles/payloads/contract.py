@@ -30,6 +30,15 @@ class Context(NamedTuple):
 
 NO_CONTEXT = Context()
 
+
+class Found(dict[str, Named]):
+    """A codec's values, and the reasons for which parts of the payload gave none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: list[str] = []
+
+
 PayloadCodec = Callable[[bytes, Context], Mapping[str, Named]]
 """Named values in natural units; `Named.value` None where the device says that there is none.
 
