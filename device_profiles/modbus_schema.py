@@ -11,6 +11,7 @@ from device_profiles.schema import ExpectedReading, Number, ProfileModel, Text, 
 REGISTERS_MAX: Final = 125
 """Of one read (FC 3, 4), Modbus application protocol V1.1b3."""
 BITS_PER_REGISTER: Final = 16
+MASK_WRITE: Final = 22
 
 RegisterType = Literal["uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64", "bit"]
 WordOrder = Literal["hi-lo", "lo-hi"]
@@ -109,14 +110,16 @@ class Command(ProfileModel):
 
     Allowed are the named raw `values` and, where given, every raw value from `low` to `high`.
     FC 5 and 15 write bits (a raw value's bits, lowest first), FC 6 and 16 registers; `count` is how
-    many there are.
+    many there are. FC 22 changes the bits of a register that `mask` names and leaves the others; FC 23
+    writes registers and reads them back at once: what differs then was not carried out.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
     label: Text
-    fc: Literal[5, 6, 15, 16]
+    fc: Literal[5, 6, 15, 16, 22, 23]
     address: Word
     count: int = Field(default=1, ge=1, le=4)
+    mask: Word | None = None
     word_order: WordOrder = "hi-lo"
     values: dict[str, int] = Field(default_factory=dict)
     low: int | None = None
@@ -124,8 +127,8 @@ class Command(ProfileModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Command:
-        if self.fc in {5, 6} and self.count != 1:
-            raise ValueError("FC 5 and 6 write one bit or register; several need FC 15 or 16")
+        if self.fc in {5, 6, 22} and self.count != 1:
+            raise ValueError("FC 5, 6 and 22 write one bit or register; several need FC 15, 16 or 23")
         if (self.low is None) != (self.high is None):
             raise ValueError("low and high go together")
         if not self.values and self.low is None:
@@ -138,6 +141,19 @@ class Command(ProfileModel):
                 raise ValueError(f"values.{name} must lie within {low} to {high}")
         if self.address + self.count > 0x1_0000:
             raise ValueError("reaches beyond address 65535")
+        return self
+
+    @model_validator(mode="after")
+    def _mask_fits(self) -> Command:
+        if (self.fc == MASK_WRITE) != (self.mask is not None):
+            raise ValueError("FC 22 and mask go together")
+        if self.mask is None:
+            return self
+        if self.low is not None:
+            raise ValueError("low and high do not go with a mask; give values")
+        for name, raw in self.values.items():
+            if raw & ~self.mask:
+                raise ValueError(f"values.{name} has bits outside mask = {self.mask:#06x}")
         return self
 
     def _range(self) -> tuple[int, int]:

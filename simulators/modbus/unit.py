@@ -54,6 +54,8 @@ class SimulatedUnit:
         """When its last answer so far goes out, in the time of its event loop."""
         self._truth = truth
         self._registers_max = registers_max or profile.registers_max
+        self.stubborn: set[tuple[str, int]] = set()
+        """Registers and coils that keep what they hold, and do not say so."""
         self._exists = {table: _addresses(profile, table, holes=holes) for table in set(_TABLES.values())}
 
     def read(self, fc: int, address: int, count: int) -> list[int] | ExcCodes:
@@ -82,7 +84,8 @@ class SimulatedUnit:
         table = _TABLES[fc]
         if not self._exists[table].issuperset(range(address, address + len(values))):
             return ExcCodes.ILLEGAL_ADDRESS
-        self.written.update({(table, address + at): int(value) for at, value in enumerate(values)})
+        wanted = {(table, address + at): int(value) for at, value in enumerate(values)}
+        self.written.update({where: value for where, value in wanted.items() if where not in self.stubborn})
         return None
 
     def _fill(self, row: RegisterRow, memory: dict[int, int]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.drivers.modbus.bus import COMMANDS_MAX, BusBusyError
-from edge_agent.drivers.modbus.link import BusAwayError, NoReplyError, RefusedError
+from edge_agent.drivers.modbus.link import BusAwayError, NoReplyError, NotTakenError, RefusedError
 from simulators.modbus import RtuBus, TcpHost
 from simulators.modbus.unit import COILS, HOLDING_REGISTERS
 from telemetry.quality import Quality
@@ -194,6 +194,9 @@ async def test_every_kind_of_command_is_written_and_limits_hold(tmp_path: Path) 
         await command("relay-1", "level", 7)
         await command("relay-1", "pattern", "all")
         await command("relay-1", "counter", 70_000)
+        one.written[HOLDING_REGISTERS, 40] = 0x1234
+        await command("relay-1", "mode", "night")
+        await command("relay-1", "limit", 70_000)
         with pytest.raises(ValueError, match="level does not take 11"):
             await command("relay-1", "level", 11)
         with pytest.raises(LookupError, match="no command 'siren'"):
@@ -201,6 +204,9 @@ async def test_every_kind_of_command_is_written_and_limits_hold(tmp_path: Path) 
         with pytest.raises(LookupError, match="no device"):
             await command("relay-9", "level", 1)
         await until(lambda: rig.values("relay-1", "open")[-1] == 0.0, "the coil reads back")
+        one.stubborn = {(HOLDING_REGISTERS, 51)}
+        with pytest.raises(NotTakenError, match="holds another value"):
+            await command("relay-1", "limit", 5)
         one.faults.exception = 1
         with pytest.raises(RefusedError, match="exception 1"):
             await command("relay-1", "level", 1)
@@ -210,6 +216,7 @@ async def test_every_kind_of_command_is_written_and_limits_hold(tmp_path: Path) 
     assert one.written == {
         (COILS, 3): 0, (COILS, 4): 1, (COILS, 5): 1, (COILS, 6): 1,
         (HOLDING_REGISTERS, 20): 7, (HOLDING_REGISTERS, 30): 1, (HOLDING_REGISTERS, 31): 4_464,
+        (HOLDING_REGISTERS, 40): 0x1224, (HOLDING_REGISTERS, 50): 0, (HOLDING_REGISTERS, 51): 4_464,
     }  # fmt: skip
 
 

@@ -84,7 +84,7 @@ CASES = {
     "half a limit": ("values = { on = 1 }", "low = 1", "FILE:20: commands[1] low and high go together"),
     "limit crossed": ("values = { on = 1 }", "low = 3\nhigh = 2", "commands[1] low and high must rise within 0 to 65535"),
     "value too large": ("on = 1 }", "on = 65536 }", "commands[1] values.on must lie within 0 to 65535"),
-    "two registers by FC 6": ("values =", "count = 2\nvalues =", "commands[1] FC 5 and 6 write one bit or register"),
+    "two registers by FC 6": ("values =", "count = 2\nvalues =", "commands[1] FC 5, 6 and 22 write one bit or register"),
     "name": ('"relay"', '"Relay 1"', "FILE:21: commands[1].name "),
     "same command": (
         "[[examples]]", SECOND_COMMAND + "[[examples]]", "FILE:1: two commands have the same name",

@@ -16,7 +16,7 @@ from edge_agent.drivers.contract import Sink
 from edge_agent.drivers.modbus import requests
 from edge_agent.drivers.modbus.device import PROBE_CYCLES, PolledDevice
 from edge_agent.drivers.modbus.late import LateReplies
-from edge_agent.drivers.modbus.link import BusAwayError, Link, NoReplyError, RefusedError
+from edge_agent.drivers.modbus.link import BusAwayError, Link, NoReplyError, NotTakenError, RefusedError
 from edge_agent.drivers.modbus.requests import Request
 from foundation.backoff import Backoff
 from telemetry.readings import Chunk
@@ -257,7 +257,7 @@ class Bus:
                 continue
             try:
                 await self._write(command.device.unit, command.request)
-            except (NoReplyError, RefusedError) as error:
+            except (NoReplyError, RefusedError, NotTakenError) as error:
                 _settle(command.done, error)
             except BusAwayError as error:
                 _settle(command.done, error)
@@ -273,7 +273,9 @@ class Bus:
         # Their reply does not tell the values; that of the others does.
         if several and not self._link.numbered and self._late.could_pass(unit, request, now_s):
             raise HeldBackError("the answer to an earlier write may still be on its way")
-        await self._exchange(unit, request)
+        body = await self._exchange(unit, request)
+        if request.fc == requests.READ_WRITE_REGISTERS and not requests.took(request, body):
+            raise NotTakenError("the device holds another value than was written")
 
     def _fail_commands(self, error: BusAwayError) -> None:
         while self._commands:

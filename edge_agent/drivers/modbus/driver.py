@@ -132,6 +132,11 @@ def _write(command: Command, raw: tuple[int, ...]) -> Request:
         return requests.write_coil(command.address, bool(raw[0]))
     if command.fc == requests.WRITE_REGISTER:
         return requests.write_register(command.address, raw[0])
+    if command.fc == requests.MASK_WRITE_REGISTER:
+        assert command.mask is not None
+        return requests.mask_write(command.address, ~command.mask & 0xFFFF, raw[0])
+    if command.fc == requests.READ_WRITE_REGISTERS:
+        return requests.read_write(command.address, len(raw), command.address, raw)
     if command.fc == requests.WRITE_COILS:
         return requests.write_coils(command.address, [bool(bit) for bit in raw])
     return requests.write_registers(command.address, raw)

@@ -3,7 +3,8 @@
 LinkError
 ├── BusAwayError     port or gateway is not there: nobody on the bus can be asked; connect again
 ├── NoReplyError     this unit did not answer, or not understandably: ask again later
-└── RefusedError     this unit answered with an exception code: it lives, the question was wrong
+├── RefusedError     this unit answered with an exception code: it lives, the question was wrong
+└── NotTakenError    this unit answered, and does not hold what was written
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ class RefusedError(LinkError):
     def __init__(self, code: int) -> None:
         super().__init__(f"exception {code} ({EXCEPTION_NAMES.get(code, 'unknown')})")
         self.code = code
+
+
+class NotTakenError(LinkError):
+    """A write that was read back shows another value."""
 
 
 GATEWAY_SILENT = (10, 11)

@@ -112,6 +112,11 @@ def values(request: Request, body: bytes) -> tuple[int, ...]:
     return struct.unpack(f">{len(body) // 2}H", body[1:])
 
 
+def took(request: Request, body: bytes) -> bool:
+    """Whether the registers that function 23 read back are those it wrote."""
+    return body[1:] == request.body[9:]
+
+
 def _echoed(fc: int, body: bytes) -> Request:
     return Request(fc, body, len(body), body)
 
