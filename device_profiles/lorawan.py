@@ -20,6 +20,7 @@ from device_profiles.registry import Profile, lorawan_spec
 from device_profiles.schema import ADDRESS, check_filter
 from device_profiles.times import TimeLimits, device_time
 from telemetry.quality import Quality
+from telemetry.readings import SeriesKey
 
 if TYPE_CHECKING:
     from telemetry.readings import Chunk, SeriesTable
@@ -83,6 +84,13 @@ class LorawanDecoder:
             for rows in self.spec.uplinks
         ]
 
+        self._events = frozenset(
+            table.index(SeriesKey(row.quantity, device, place, profile.id))
+            for rows in self.spec.uplinks
+            for row in rows.fields
+            if row.event
+        )
+
     @property
     def gives_checks(self) -> bool:
         return False
@@ -125,11 +133,22 @@ class LorawanDecoder:
                 refused.append(doubt)
         before = len(chunk)
         refused += self.decode_uplink(Uplink(data, port if type(port) is int else 0), time_ms, chunk)
+        if retained:
+            refused += self._drop_events(chunk, before)
         if received_ms - time_ms > self._limits.stale_after_ms:
             chunk.quality[before:] = [int(Quality.STALE)] * (len(chunk) - before)
         elif retained and time_ms == received_ms:
             chunk.quality[before:] = [int(Quality.UNCERTAIN)] * (len(chunk) - before)
         return Outcome(tuple(refused)) if refused else NOTHING_REFUSED
+
+    def _drop_events(self, chunk: Chunk, before: int) -> list[str]:
+        """A retained press is an old one: no alarm."""
+        found = [at for at in range(before, len(chunk)) if chunk.series[at] in self._events]
+        refused = ["retained_event" for at in found if chunk.value[at] == 1]
+        for at in reversed(found):
+            for column in (chunk.series, chunk.time_ms, chunk.value, chunk.quality):
+                del column[at]
+        return refused
 
     def decode_uplink(
         self, uplink: Uplink, time_ms: int, chunk: Chunk, *, warming_up: bool = False

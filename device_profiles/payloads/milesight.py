@@ -19,7 +19,6 @@ from device_profiles.payloads.tlv import (
     numbers,
     read_tlv,
     skipped,
-    word,
 )
 from telemetry.named import Named
 
@@ -70,6 +69,14 @@ def _pir(data: bytes) -> Items:
     known = data[0] in (0, 1)
     yield "motion", Named(bool(data[0]) if known else data[0])
     yield "pir", Named(("idle", "trigger")[data[0]] if known else data[0])
+
+
+def _press(data: bytes) -> Items:
+    """However it was pressed, it was pressed."""
+    kind = {1: "short", 2: "long", 3: "double"}.get(data[0])
+    yield "pressed", Named(data[0] if kind is None else True)
+    yield "press", Named(data[0] if kind is None else kind)
+    yield "button", Named(data[0])
 
 
 def _voc_level(data: bytes) -> Items:
@@ -187,7 +194,7 @@ _TABLES: Final[dict[str, Table]] = {
         bytes.fromhex("83d7"): Entry(5, _temperature_change),
         bytes.fromhex("20ce"): _history(11),
     },
-    "ws101": {bytes.fromhex("ff2e"): word("press", {1: "short", 2: "long", 3: "double"})},
+    "ws101": {bytes.fromhex("ff2e"): Entry(1, _press)},
     "ws202": {bytes.fromhex("0300"): Entry(1, _pir), bytes.fromhex("0400"): flag("light")},
     "ws301": {bytes.fromhex("0300"): flag("open"), bytes.fromhex("0400"): flag("tamper")},
     "ws302": {bytes.fromhex("055b"): Entry(7, _sound)},

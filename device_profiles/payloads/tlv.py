@@ -62,15 +62,6 @@ def flag(name: str, size: int = 1) -> Entry:
     return Entry(size, read)
 
 
-def word(name: str, words: Mapping[int, str]) -> Entry:
-    """A code of one byte and its word; a code without one stays a number."""
-
-    def read(data: bytes) -> Items:
-        yield name, Named(words.get(data[0], data[0]))
-
-    return Entry(1, read)
-
-
 def hexadecimal(name: str, size: int) -> Entry:
     def read(data: bytes) -> Items:
         yield name, Named(data.hex(), "hex")
