@@ -95,7 +95,7 @@ class PayloadDecoder:
         values: what a frame codec has understood already; rows find it by `key`. warming_up: the
         device was just switched on, its readings are uncertain. Never raises, whatever the payload.
         """
-        if self.rows.zeros_mean_not_ready and not any(payload[len(self._start) :]):
+        if not self._is_ready(payload):
             return ("not_ready",)
         if values is None:
             try:
@@ -121,6 +121,9 @@ class PayloadDecoder:
         if not known and not refused and self._fields:
             refused.append("no_known_field")
         return tuple(refused)
+
+    def _is_ready(self, payload: bytes) -> bool:
+        return not self.rows.zeros_mean_not_ready or any(payload[len(self._start) :])
 
     def _add(
         self,
@@ -151,6 +154,8 @@ class PayloadDecoder:
         self, payload: bytes, context: Context = NO_CONTEXT, values: Mapping[str, Named] | None = None
     ) -> dict[str, Named]:
         """Everything the payload holds that does not become a reading, for people to look at."""
+        if not self._is_ready(payload):
+            return {}
         if values is None:
             try:
                 values = self.understand(payload, context)

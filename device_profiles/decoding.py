@@ -204,7 +204,7 @@ def _from_line(
     return _outcome(Outcome(tuple(refused), tuple(checks), tuple(taps)), chunk, table, named)
 
 
-_is_weight = re.compile(r"[ -~]*(?:kg|lb|[0-9] ?g|[0-9] ?t)").fullmatch
+_is_weight = re.compile(r"[ -~]*(?:kg|lb|[0-9] *[gt])").fullmatch
 
 
 def _line_bytes(text: str) -> bytes:

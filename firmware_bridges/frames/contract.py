@@ -11,6 +11,8 @@ from telemetry.named import Named
 
 BUFFER_BYTES_MAX: Final = 4_096
 """More is never kept of a line on which no frame begins."""
+NOISE: Final = "wrong_header"
+"""The reason of bytes before anything that a frame could begin with."""
 _NOTHING: Final[Mapping[str, Named]] = MappingProxyType({})
 
 
@@ -53,8 +55,9 @@ class FrameReader:
         self._codec = codec
         self._line_end: bytes = getattr(codec, "line_end", b"")
         self._buffer = bytearray()
+        self._lost = False
         self.faults: Counter[str] = Counter()
-        """What was no good frame, by reason."""
+        """What was no good frame, by reason. The rest of a bad frame is no further fault."""
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that `data` completes."""
@@ -64,10 +67,13 @@ class FrameReader:
             try:
                 frame = self._codec.take(self._buffer)
             except FrameError as error:
-                self.faults[error.reason] += 1
+                if not (self._lost and error.reason == NOISE):
+                    self.faults[error.reason] += 1
+                self._lost = True
                 continue
             if frame is None:
                 break
+            self._lost = False
             frames.append(frame)
         if len(self._buffer) > BUFFER_BYTES_MAX:
             del self._buffer[:-BUFFER_BYTES_MAX]
@@ -79,11 +85,12 @@ class FrameReader:
         has begun is counted as "truncated".
         """
         frames = self.feed(self._line_end) if self._buffer and self._line_end else []
-        if self._buffer:
+        if self._buffer and not self._lost:
             self.faults["truncated"] += 1
-            self.clear()
+        self.clear()
         return frames
 
     def clear(self) -> None:
         """Forgets what has begun: after a pause of the line, or a change of its speed."""
         self._buffer.clear()
+        self._lost = False

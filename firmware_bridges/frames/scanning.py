@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from firmware_bridges.frames.contract import FrameError
+from firmware_bridges.frames.contract import NOISE, FrameError
 
 
 def begins(buffer: bytearray, start: bytes, *, quiet: bytes = b"") -> bool:
     """Whether `buffer` begins with the whole of `start`; False while more bytes are needed.
 
     Bytes before it are dropped: those in `quiet` (a preamble, the idle level of a line) silently,
-    others with FrameError "wrong_header".
+    others with FrameError "wrong_header" (NOISE).
     """
     at = buffer.find(start)
     if at < 0:
@@ -21,7 +21,7 @@ def begins(buffer: bytearray, start: bytes, *, quiet: bytes = b"") -> bool:
     noise = bytes(buffer[:at])
     del buffer[:at]
     if noise.strip(quiet) if quiet else noise:
-        raise FrameError("wrong_header")
+        raise FrameError(NOISE)
     return buffer.startswith(start)
 
 
