@@ -32,6 +32,7 @@ from simulators.modbus.cli import modbus
 from simulators.pupils import STATION_SITE, class_label
 from simulators.rubbish import flood, rubbish, unknown_card
 from simulators.school import DEFAULT_SEED, School
+from simulators.serial.cli import serial
 from simulators.station import STATION, check_payload
 from simulators.timetable import Timeline
 from telemetry.credential_map import normalise_credential
@@ -42,6 +43,7 @@ app.command()(school)
 app.command("list")(list_devices)
 app.command()(ble)
 app.command()(modbus)
+app.command()(serial)
 app.command()(http)
 
 

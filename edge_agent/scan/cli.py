@@ -15,6 +15,7 @@ from device_profiles.registry import Catalogue
 from edge_agent.drivers.modbus.config import Parity
 from edge_agent.drivers.modbus.link import BusAwayError, Link
 from edge_agent.scan.modbus import Found, scan
+from edge_agent.scan.serial_cli import scan_serial
 from foundation.commands import UsageError, errors_in_words
 
 app = typer.Typer(no_args_is_help=True, help="Find devices: what answers, and which profile may fit.")
@@ -27,6 +28,9 @@ NOTHING_FOUND: Final = 1
 @app.callback()
 def _scan() -> None:
     """Find devices: what answers, and which profile may fit."""
+
+
+app.command("serial")(scan_serial)
 
 
 @app.command("modbus")

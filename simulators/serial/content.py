@@ -5,6 +5,7 @@ frames of the profile's own examples, in turn.
 from __future__ import annotations
 
 import itertools
+import struct
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -50,6 +51,8 @@ OF_MASS: Final[Mapping[str, Callable[[float], bytes]]] = {
 }
 """Framings of a weight in kg."""
 
+_FLOATS: Final = {"float32": "f", "float64": "d"}
+
 
 def frames_of(profile: Profile, truth: Truth) -> Frames:
     """The frames of a board of this model. Raises ValueError for a profile that shows none."""
@@ -92,7 +95,12 @@ def payload_of(rows: PayloadRows, truth: Truth) -> bytes:
         at = row.at if row.at >= 0 else len(payload) + row.at
         order = row.byte_order or rows.byte_order
         number = int.from_bytes(payload[at : at + width], order)
-        raw = _clamped(raw_of(row, truth(row.quantity)), row)
+        exact = raw_of(row, truth(row.quantity))
+        if row.type in _FLOATS:
+            code = f"{'>' if order == 'big' else '<'}{_FLOATS[row.type]}"
+            payload[at : at + width] = struct.pack(code, exact)
+            continue
+        raw = _clamped(exact, row)
         shift = row.bits[0] if row.bits is not None else 0
         number |= (raw & ((1 << 8 * width) - 1)) << shift
         payload[at : at + width] = number.to_bytes(width, order)
@@ -142,7 +150,7 @@ def _is_positional(rows: PayloadRows) -> bool:
     return (
         rows.codec is None
         and bool(rows.fields)
-        and all(row.at is not None and not str(row.type).startswith("float") for row in rows.fields)
+        and all(row.at is not None for row in rows.fields)
         and (rows.length is not None or all((row.at or 0) >= 0 for row in rows.fields))
     )
 

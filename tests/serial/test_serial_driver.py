@@ -221,9 +221,8 @@ async def test_an_adapter_that_is_pulled_out_and_put_in_again(
 
 async def test_a_port_that_is_not_there_at_the_start(tmp_path: Path) -> None:
     wires = line(tmp_path, board("gas"))
-    async with running(port=str(wires.path), devices=[device("gas")]) as rig:
-        async with wires:
-            await rig.goes_on("gas", "co2")
+    async with running(port=str(wires.path), devices=[device("gas")]) as rig, wires:
+        await rig.goes_on("gas", "co2")
 
 
 async def test_two_drivers_do_not_share_a_port(tmp_path: Path) -> None:

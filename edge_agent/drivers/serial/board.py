@@ -83,12 +83,12 @@ class Board:
 
     def schedule(self, question: Question, now_s: float) -> None:
         """Sets when this is asked next. On a line that cannot keep up it is late, and counted."""
-        cycles = PROBE_CYCLES if self.quarantined else 1
-        due_s = question.due_s + cycles * question.interval_s
+        due_s = question.due_s + question.interval_s
         if due_s < now_s:
-            self.counters.missed += int((now_s - question.due_s) / question.interval_s)
+            if not self.quarantined:
+                self.counters.missed += int((now_s - question.due_s) / question.interval_s)
             due_s = now_s
-        question.due_s = max(due_s, now_s + (cycles - 1) * question.interval_s)
+        question.due_s = due_s
 
     def warming_up(self, now_s: float) -> bool:
         return self._warm_s is None or now_s < self._warm_s
@@ -101,6 +101,7 @@ class Board:
         if self.quarantined:
             silent_s = None if last_s is None else round(now_s - last_s, 1)
             log.info("device answers again", driver=self._driver, device=self.id, silent_s=silent_s)
+            self._free_s = now_s
         self.quarantined = self.counters.silent = False
         self.counters.last_seen_ms = time_ms
         self._heard_s = now_s
@@ -125,3 +126,7 @@ class Board:
                 missed=self._failures,
                 answers="garbled" if garbled else "none",
             )
+        if self.quarantined:
+            # One question in so long is a probe; its time-out costs the neighbours next to nothing.
+            shortest_s = min(question.interval_s for question in self.questions)
+            self._free_s = max(self._free_s, now_s + PROBE_CYCLES * shortest_s)
