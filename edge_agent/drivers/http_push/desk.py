@@ -121,8 +121,9 @@ class Desk:
             return self._denied(UNKNOWN, "no_device_for_path", peer, Reply(404, delay_s=peers.failed(peer)))
         if denial := self._judge(poster, shown, peer, peers):
             return denial
-        if int(headers.get(b"content-length", "0")) > self._body_bytes_max:
-            self._refused(poster.id, "too_large")
+        length = int(headers.get(b"content-length", "0"))
+        if length > self._body_bytes_max:
+            self._refused(poster.id, "too_large", length)
             return Reply(413)
         if headers.get(b"content-encoding", "identity").strip().lower() not in {"", "identity"}:
             self._refused(poster.id, "encoded")
