@@ -136,7 +136,7 @@ async def _run(
     gateway_config: Path | None,
     gateway: str,
 ) -> None:
-    drive = Drive(simulation.school, simulation.timeline)
+    drive = Drive(simulation.school, simulation.timeline, checks_all_day=simulation.checks_all_day)
     with _ports(folder) as ports:
         async with hosted(drive, in_order(transports), ports) as running:
             served = (*(mqtt_served(simulation.school, broker) if publisher else ()), *running.served)

@@ -31,11 +31,22 @@ class Drive:
     """A school on a timeline, at the present moment of a clock (ms UTC)."""
 
     def __init__(
-        self, school: School, timeline: Timeline, clock_ms: Callable[[], int] = wall_clock_ms
+        self,
+        school: School,
+        timeline: Timeline,
+        clock_ms: Callable[[], int] = wall_clock_ms,
+        *,
+        checks_all_day: bool = True,
     ) -> None:
         self.school = school
         self.timeline = timeline
         self.clock_ms = clock_ms
+        self._checks_all_day = checks_all_day
+
+    @property
+    def checks_now(self) -> bool:
+        """Whether pupils come to a morning check now."""
+        return self._checks_all_day or self.school.world.timetable.in_check_window(self.school_ms)
 
     @property
     def school_ms(self) -> int:

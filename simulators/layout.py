@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, NotRequired, TypedDict
 
+from simulators.pupils import em_tag, wiegand_tag
 from simulators.school import School
 from simulators.station import STATION
 from simulators.world import Device
@@ -56,9 +57,12 @@ def _entry(device: Device) -> DeviceEntry:
 def credential_map(
     school: School, gateway: str, gateway_key: bytes, issued_ms: int, *, school_id: str | None = None
 ) -> CredentialMap:
-    """Every pupil's card, blinded with the gateway's key: stands in for the vault's map."""
+    """Every pupil's card as each reader reads it, blinded with the gateway's key: stands in for the
+    vault's map.
+    """
     entries = {
-        blind(gateway_key, pupil.card): Entry({PURPOSE: pupil.pseudonym}, pupil.class_id)
+        blind(gateway_key, number): Entry({PURPOSE: pupil.pseudonym}, pupil.class_id)
         for pupil in school.pupils
+        for number in (pupil.card, em_tag(pupil.card), wiegand_tag(pupil.card))
     }
     return CredentialMap(FORMAT, school_id or school.id, gateway, issued_ms, entries)

@@ -220,7 +220,8 @@ class DevicePlan(StrictModel):
     """A device: its model, where it is, who reads it, and one table that says by which transport.
 
     Without such a table it publishes over MQTT under its own id. fridge: it sits in that one. wearer:
-    the number of the pupil who wears it, from 0. phases: how many lines a meter measures.
+    the number of the pupil who wears it, from 0. phases: how many lines a meter measures. only: the
+    quantities it is fitted with, where its model knows more.
     """
 
     id: Identifier
@@ -236,6 +237,7 @@ class DevicePlan(StrictModel):
     fridge: Identifier | None = None
     wearer: int | None = Field(default=None, ge=0)
     phases: Literal[1, 3] = 1
+    only: tuple[str, ...] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _one_way(self) -> DevicePlan:

@@ -65,6 +65,16 @@ def card_uid(seed: int, holder: str) -> str:
     return "04" + digest(seed, "card", holder)[:6].hex().upper()
 
 
+def em_tag(card: str) -> str:
+    """The 125 kHz tag in the same card, which an RDM6300 reads: five bytes."""
+    return card[-10:]
+
+
+def wiegand_tag(card: str) -> str:
+    """What a Wiegand-34 reader makes of the card: four bytes."""
+    return card[-8:]
+
+
 def _pseudonym(seed: int, number: int) -> str:
     """Stands in for the vault's: 26 characters that can be read aloud without mistakes."""
     random = digest(seed, "pseudonym", number)[:_PSEUDONYM_CHARACTERS]

@@ -47,6 +47,14 @@ def _host(transport: Transport, drive: Drive, folder: Path) -> Host:
         from simulators.modbus.host import ModbusHost  # noqa: PLC0415
 
         return ModbusHost(drive, folder)
+    if transport == "ble":
+        from simulators.ble.host import BleHost  # noqa: PLC0415
+
+        return BleHost(drive)
+    if transport == "serial":
+        from simulators.serial.host import SerialHost  # noqa: PLC0415
+
+        return SerialHost(drive, folder)
     raise HostError(f"{transport} devices of a school cannot be run here; these can: {', '.join(HOSTED)}")
 
 

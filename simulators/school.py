@@ -83,7 +83,7 @@ class School:
         device = self.device(device_id)
         if device.profile in MODELS:
             return MODELS[device.profile].senses
-        return self._read_by(device.profile)
+        return self._read_by(device.profile) if device.plan.only is None else device.plan.only
 
     def truth(self, device_id: str, quantity: str, school_ms: int) -> float:
         """The true value at a moment, in the quantity's unit. Raises UnknownSeriesError."""

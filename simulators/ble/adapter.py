@@ -1,8 +1,9 @@
 """One simulated adapter: scanning, the devices it hears, its links, its power.
 
 Signals come as those of the real daemon: while somebody discovers with a filter, the strength of every
-report, otherwise only a change of 8 dB; other properties only when they change; at the end of a
-connection ServicesResolved and then Connected, each by itself; services stay known.
+report, otherwise only a change of 8 dB; data only when it changes, unless somebody asked for
+DuplicateData; at the end of a connection ServicesResolved and then Connected, each by itself; services
+stay known.
 """
 
 from __future__ import annotations
@@ -224,9 +225,13 @@ class Adapter:
     def _changed(self, path: str, advert: Advert, rssi: Variant) -> None:
         props = self._tree.objects[path][DEVICE]
         changed: Props = {}
+        every = any(filters.get("DuplicateData") for filters in self._sessions.values())
         for name, new in _data(advert).items():
             before = props.get(name)
-            # Without DuplicateData BlueZ adds to what it knows.
+            if every:
+                changed[name] = new
+                continue
+            # Otherwise BlueZ adds to what it knows, and tells only what is new.
             merged = Variant(new.signature, {**(before.value if before else {}), **new.value})
             if before is None or before != merged:
                 changed[name] = merged
