@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from device_profiles.registry import Catalogue, ProfileNotFoundError
+from edge_agent.drivers.ble.config import BleSource
+from edge_agent.drivers.ble.config import find_problems as find_ble_problems
 from edge_agent.drivers.http_push.config import HttpSource
 from edge_agent.drivers.http_push.config import find_problems as find_http_problems
 from edge_agent.drivers.modbus.config import ModbusSource, find_problems
@@ -171,6 +173,7 @@ class GatewayConfig(StrictModel):
     modbus: tuple[ModbusSource, ...] = ()
     http: tuple[HttpSource, ...] = ()
     serial: tuple[SerialSource, ...] = ()
+    ble: tuple[BleSource, ...] = ()
 
     @model_validator(mode="after")
     def _devices_are_unique(self) -> GatewayConfig:
@@ -189,7 +192,7 @@ class GatewayConfig(StrictModel):
     @property
     def sources(self) -> tuple[Source, ...]:
         """Every broker, bus, adapter, port and listener, each with its devices."""
-        return (*self.mqtt, *self.modbus, *self.http, *self.serial)
+        return (*self.mqtt, *self.modbus, *self.http, *self.serial, *self.ble)
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -239,6 +242,7 @@ def load_config(path: Path) -> GatewayConfig:
                 for source in config.mqtt
             ),
             "http": tuple(source.relative_to(base) for source in config.http),
+            "ble": tuple(source.relative_to(base) for source in config.ble),
         }
     )
     _check_devices(path, config)
@@ -265,6 +269,7 @@ def _check_devices(path: Path, config: GatewayConfig) -> None:
     found = [*find_problems(config.modbus, catalogue)]
     found += find_http_problems(config.http, catalogue, config.zone)
     found += find_serial_problems(config.serial, catalogue)
+    found += find_ble_problems(config.ble, catalogue)
     for location, message in found:
         problems.append(Problem(f"{path}:{find_line(text, location)}", message))
     if problems:

@@ -14,7 +14,8 @@ class DeviceCounters:
     polls: times it was asked, if it must be; timeouts, garbled: of these without an answer, or with one that
     cannot be believed. exceptions: answers that refuse. missed: polls left out because the bus had
     no time. quarantines: times it was given up for a while. silent: it is given up now, or has said nothing
-    for too long. last_seen_ms: its last sign of life.
+    for too long. last_seen_ms: its last sign of life. turns: connections it was given, where there are
+    not enough for all; gap_s: how long it waited for the last one (for the first: will wait, at most).
     """
 
     polls: int = 0
@@ -25,6 +26,8 @@ class DeviceCounters:
     quarantines: int = 0
     silent: bool = False
     last_seen_ms: int | None = None
+    turns: int = 0
+    gap_s: float = 0.0
 
 
 class Counters:
@@ -47,6 +50,7 @@ class Counters:
         self.acks_refused = 0
         self.local_alarms = 0
         self.disk_full = 0
+        self.radio_resets = 0
         self.dropped: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
         self.devices: dict[str, DeviceCounters] = {}

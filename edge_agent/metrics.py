@@ -19,6 +19,7 @@ _POLLED = (
     ("exceptions", "Answers that refuse"),
     ("missed", "Polls left out because the bus had no time"),
     ("quarantines", "Times a device was given up for a while"),
+    ("turns", "Connections a device was given"),
 )
 
 
@@ -63,6 +64,11 @@ class GatewayMetrics(Collector):
             ("acks_refused", "Answers that were not the collector's", counters.acks_refused),
             ("local_alarms", "Urgent batches that raised the local alarm", counters.local_alarms),
             ("disk_full", "Changes that the full disk did not take, tried again", counters.disk_full),
+            (
+                "radio_resets",
+                "Bluetooth adapters switched off and on because nobody was heard",
+                counters.radio_resets,
+            ),
         ):
             yield CounterMetricFamily(f"campus_edge_{name}", help_, value=value)
         dropped = CounterMetricFamily(
@@ -103,9 +109,17 @@ def _device_metrics(devices: Mapping[str, DeviceCounters]) -> Iterable[Metric]:
     seen = GaugeMetricFamily(
         "campus_edge_device_last_seen_seconds", "Unix time of a device's last sign of life", labels=["device"]
     )
+    gap = GaugeMetricFamily(
+        "campus_edge_device_gap_seconds",
+        "How long a device waited for its last connection, where there are not enough for all",
+        labels=["device"],
+    )
     for device, counted in rows:
         silent.add_metric([device], float(counted.silent))
+        if counted.turns:
+            gap.add_metric([device], counted.gap_s)
         if counted.last_seen_ms is not None:
             seen.add_metric([device], counted.last_seen_ms / 1_000)
     yield silent
+    yield gap
     yield seen

@@ -97,11 +97,30 @@ def _serial(
     ]
 
 
+def _ble(
+    config: GatewayConfig,
+    catalogue: Catalogue,
+    table: SeriesTable,
+    clock: Clock,
+    counters: Counters,
+) -> Sequence[Driver]:
+    if not config.ble:
+        return []
+    # As above: bleak and dbus-fast only where there is an adapter.
+    from edge_agent.drivers.ble.driver import BleDriver  # noqa: PLC0415  # said above
+
+    return [
+        BleDriver(source, catalogue=catalogue, table=table, clock=clock, counters=counters)
+        for source in config.ble
+    ]
+
+
 _FACTORIES: Final[dict[str, Factory]] = {
     "mqtt": _mqtt,
     "modbus": _modbus,
     "http": _http,
     "serial": _serial,
+    "ble": _ble,
 }
 """Transport → how its drivers are made from the configuration."""
 

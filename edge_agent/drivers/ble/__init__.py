@@ -1,0 +1,1 @@
+"""Bluetooth Low Energy on bleak: advertisements, and values of devices that must be connected to."""
