@@ -30,7 +30,7 @@ class CanteenScale:
         self._has_indicator = has_indicator
         self._lines = Lines()
         self._steady = Steady()
-        self._zero_count: int | None = 0 if has_indicator else None
+        self._zero_count: int | None = None
         self._tare_g = 0
         self._portion_g = 0
         self._was_pressed = False
@@ -73,8 +73,13 @@ class CanteenScale:
             self._tare_g = gross_g if abs(gross_g) > self.link.parameters["zero_g"] else 0
             self._portion_g = 0
             self.link.signal(wire.ACCEPT, now_ms)
-        elif gross_g - self._tare_g >= self.link.parameters["portion_min_g"]:
-            self._portion_g = gross_g - self._tare_g
+            return
+        net_g = gross_g - self._tare_g
+        if net_g >= self.link.parameters["portion_min_g"]:
+            self._portion_g = net_g
+        elif abs(net_g) <= self.link.parameters["zero_g"] and self._zero_count is not None:
+            # A load cell drifts with its temperature; an indicator sees to that itself.
+            self._zero_count += net_g * self.link.parameters["counts_per_kg"] // 8_000
 
     def _lifted(self, now_ms: int) -> None:
         taken = self.link.record(wire.WEIGHT, (self._portion_g, self._tare_g, 1), b"", now_ms)

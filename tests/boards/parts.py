@@ -194,6 +194,20 @@ SCENES = {
         ],
         5_000,
     ),
+    "a load cell that drifts by 60 g in a minute": Scene(
+        "canteen-scale",
+        [
+            NO_RETRY,
+            *[
+                line
+                for step in range(60)
+                for line in weighing(step * 1_000, step * 1_000 + 1_000, str(420 * step))
+            ],
+            *weighing(60_000, 62_000, str(420 * 260)),
+            *weighing(62_000, 63_000, str(420 * 60)),
+        ],
+        64_000,
+    ),
     "a cable pulled out for a minute": Scene(
         "morning-desk",
         [

@@ -57,6 +57,11 @@ def _check(sequence: int, object_c: float, uid: bytes) -> Check:
             ACCEPTED[:2] + ACCEPTED * 2,
         ),
         ("a portion on a bare load cell", [Weight(SOURCE, 1, 0, 365, 0, True)], ACCEPTED),
+        (
+            "a load cell that drifts by 60 g in a minute",
+            [Weight(SOURCE, 1, 0, 201, 0, True)],
+            ACCEPTED,
+        ),
     ],
 )
 def test_what_people_do_gives_one_event_each(
