@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help demo test check format bench chaos constraints clean
+.PHONY: help demo test check format bench chaos devices constraints clean
 
 help:
 	@echo "make demo [ARGS='--duration 30']   run the demo (sets everything up the first time)"
@@ -14,6 +14,7 @@ help:
 	@echo "make chaos                         the long durability runs"
 	@echo "make bench                         the benchmarks"
 	@echo "make format                        format the code"
+	@echo "make devices                       write docs/devices.md from the catalogue"
 	@echo "make constraints                   pin what is installed now"
 	@echo "make clean                         remove the virtual environment and all it made"
 
@@ -49,6 +50,9 @@ chaos: .venv/.dev
 .venv/.dev: .venv/.runtime
 	@PYTHON=$(PYTHON) sh tools/setup.sh all,dev
 	@touch $@
+
+devices: .venv/.runtime
+	$(BIN)/campus profile page > docs/devices.md
 
 # Names and versions only: no address of an index.
 constraints: .venv/.dev

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from device_profiles.bytes_schema import BytesExample, BytesRow, Offset, PayloadRows, all_fields
-from device_profiles.schema import Number, ProfileModel, Text, Tuple, Words
+from device_profiles.schema import ModelProfile, Number, Tuple, Words
 
 BASE_UUID: Final = "-0000-1000-8000-00805f9b34fb"
 """What a 16-bit number of the Bluetooth SIG stands before, Bluetooth Core Specification, vol. 3, part B."""
@@ -30,7 +30,8 @@ class Packet(PayloadRows):
     service's (`service`), or as the value of a characteristic.
 
     address_at: where the device's own address stands in the payload, most significant byte first
-    unless `address_order` says otherwise; for devices whose outer address changes.
+    unless `address_order` says otherwise; for devices whose outer address changes. rising: the name of
+    a value that only ever rises; a packet with a lower one is a replay.
     """
 
     company: int | None = Field(default=None, ge=0, le=0xFFFF)
@@ -41,6 +42,7 @@ class Packet(PayloadRows):
     """How often a characteristic is read, where `mode` is "read"."""
     address_at: Offset | None = None
     address_order: Literal["big", "little"] = "big"
+    rising: str | None = None
 
     @field_validator("service", "characteristic")
     @classmethod
@@ -54,7 +56,7 @@ class Packet(PayloadRows):
         return self
 
 
-class BleProfile(ProfileModel):
+class BleProfile(ModelProfile):
     """A device model that is read over Bluetooth Low Energy.
 
     encrypted: its data can only be read with the bind key of the device. name_start: how the name
@@ -62,9 +64,6 @@ class BleProfile(ProfileModel):
     """
 
     transport: Literal["ble"]
-    name: Text
-    vendor: Words
-    source: Words
     encrypted: bool = False
     name_start: Annotated[tuple[Words, ...], Tuple] = ()
     warm_up_s: Number = Field(default=0.0, ge=0, le=86_400)

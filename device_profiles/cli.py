@@ -16,6 +16,7 @@ from device_profiles.examples import run_examples
 from device_profiles.http_schema import HttpProfile
 from device_profiles.lorawan_schema import LorawanProfile
 from device_profiles.modbus_schema import ModbusProfile
+from device_profiles.page import write_page
 from device_profiles.paths import show_path
 from device_profiles.registry import Catalogue, Profile, ProfileNotFoundError, Spec
 from device_profiles.schema import FieldRow, MqttJsonProfile, ValueRow
@@ -217,3 +218,12 @@ def _run(profile: Profile) -> bool:
     if not problems:
         out.print(f"{profile.id}: {len(profile.spec.examples)} examples hold", highlight=False)
     return not problems
+
+
+@app.command()
+def page() -> None:
+    """Print docs/devices.md: every bundled model, what it reads and where its layout was seen."""
+    try:
+        typer.echo(write_page(Catalogue().all()), nl=False)
+    except FileProblems as error:
+        raise _stop(error) from None

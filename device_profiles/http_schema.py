@@ -8,7 +8,15 @@ from pydantic import Field, model_validator
 
 from device_profiles.adapters import CardNotation
 from device_profiles.paths import RootPath
-from device_profiles.schema import ExpectedReading, FieldRow, ProfileModel, Text, TimeRow, Tuple, Words
+from device_profiles.schema import (
+    ExpectedReading,
+    FieldRow,
+    ModelProfile,
+    ProfileModel,
+    TimeRow,
+    Tuple,
+    Words,
+)
 from telemetry.records import Site, Symptom
 
 HttpRecord = Literal["hikvision-isapi", "wecom-temperature", "morning-check-v1"]
@@ -49,13 +57,10 @@ class HttpExample(ProfileModel):
     refused: Annotated[tuple[Words, ...], Tuple] = ()
 
 
-class HttpProfile(ProfileModel):
+class HttpProfile(ModelProfile):
     """A device model that posts JSON or XML to an address it is given."""
 
     transport: Literal["http"]
-    name: Text
-    vendor: Words
-    source: Words
     record: HttpRecord | None = None
     card_notation: CardNotation = "decimal"
     """How the device writes the number of a card; a gateway's configuration may say otherwise."""

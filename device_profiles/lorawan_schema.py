@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from device_profiles.bytes_schema import BytesExample, BytesRow, PayloadRows, all_fields
-from device_profiles.schema import Number, ProfileModel, Text, Tuple, Words
+from device_profiles.schema import ModelProfile, Number, Tuple
 
 Port = Annotated[int, Field(ge=1, le=223)]
 
@@ -18,13 +18,10 @@ class UplinkRows(PayloadRows):
     ports: Annotated[tuple[Port, ...], Tuple] = ()
 
 
-class LorawanProfile(ProfileModel):
+class LorawanProfile(ModelProfile):
     """A device model whose uplinks a LoRaWAN network server publishes over MQTT, as it received them."""
 
     transport: Literal["lorawan"]
-    name: Text
-    vendor: Words
-    source: Words
     warm_up_s: Number = Field(default=0.0, ge=0, le=86_400)
     silent_after_s: Number = Field(default=3_600.0, ge=1, le=604_800)
     uplinks: Annotated[tuple[UplinkRows, ...], Tuple] = Field(min_length=1, max_length=16)

@@ -6,7 +6,16 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from device_profiles.schema import ExpectedReading, Number, ProfileModel, Text, Tuple, ValueRow, Words
+from device_profiles.schema import (
+    ExpectedReading,
+    ModelProfile,
+    Number,
+    ProfileModel,
+    Text,
+    Tuple,
+    ValueRow,
+    Words,
+)
 
 REGISTERS_MAX: Final = 125
 """Of one read (FC 3, 4), Modbus application protocol V1.1b3."""
@@ -202,13 +211,10 @@ class ModbusExample(ProfileModel):
     refused: Annotated[tuple[Words, ...], Tuple] = ()
 
 
-class ModbusProfile(ProfileModel):
+class ModbusProfile(ModelProfile):
     """A device model that answers Modbus, on a serial line or over TCP."""
 
     transport: Literal["modbus"]
-    name: Text
-    vendor: Words
-    source: Words
     serial: SerialLine = SerialLine()
     unit_id: Unit = 1
     registers_max: int = Field(default=REGISTERS_MAX, ge=1, le=REGISTERS_MAX)

@@ -50,6 +50,21 @@ class Text(ProfileModel):
     en: Words
 
 
+Evidence = Literal["captured", "vendor", "code", "invented"]
+"""Where a profile's layout was seen: in a real device's message whose readings are known, in the maker's
+own text or example, in others' code only; or it is ours to say.
+"""
+
+
+class ModelProfile(ProfileModel):
+    """What the profiles of all transports say of their model."""
+
+    name: Text
+    vendor: Words
+    source: Words
+    evidence: Evidence = "vendor"
+
+
 class UnitFrom(ProfileModel):
     """The unit stands in the message: where, and what its words mean."""
 
@@ -260,13 +275,10 @@ class JsonCard(ProfileModel):
     notation: Literal["hex", "hex-reversed", "decimal", "decimal-reversed"] = "hex"
 
 
-class MqttJsonProfile(ProfileModel):
+class MqttJsonProfile(ModelProfile):
     """A device model that speaks JSON over MQTT."""
 
     transport: Literal["mqtt-json"]
-    name: Text
-    vendor: Words
-    source: Words
     topics: Annotated[tuple[Words, ...], Tuple] = Field(min_length=1, max_length=8)
     where: Where | None = None
     roots: Annotated[tuple[RootPath, ...], Tuple] = ((),)

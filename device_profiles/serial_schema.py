@@ -15,7 +15,7 @@ from device_profiles.bytes_schema import (
     all_fields,
     parse_hex,
 )
-from device_profiles.schema import Number, ProfileModel, Text, Tuple, Words
+from device_profiles.schema import ModelProfile, Number, ProfileModel, Tuple
 from firmware_bridges.frames import CODECS, REQUESTS
 
 Baud = Annotated[int, Field(ge=300, le=921_600)]
@@ -50,7 +50,7 @@ class Poll(ProfileModel):
         return self
 
 
-class SerialProfile(ProfileModel):
+class SerialProfile(ModelProfile):
     """A board that speaks over a serial line, in frames of one kind.
 
     start_up: requests to be sent once after the line was opened, hexadecimal. answer_s: how long an
@@ -58,9 +58,6 @@ class SerialProfile(ProfileModel):
     """
 
     transport: Literal["serial"]
-    name: Text
-    vendor: Words
-    source: Words
     frame: str
     line: Line = Line()
     start_up: Annotated[tuple[str, ...], Tuple] = ()
