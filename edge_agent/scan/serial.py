@@ -155,7 +155,8 @@ class SerialScan:
                 echoes = {frame.payload for frame in FrameReader(CODECS[spec.frame]()).feed(request)}
                 answers = [frame for frame in ears.frames[spec.frame] if frame.payload not in echoes]
                 if answers:
-                    return self._found(setting, spec.frame, answers, profiles)
+                    same = [one for one in profiles if request in _requests(one)]
+                    return self._found(setting, spec.frame, answers, same)
         return None
 
     def _found(
