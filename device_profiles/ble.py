@@ -7,12 +7,17 @@ from typing import Final, NamedTuple
 
 from device_profiles.ble_schema import BleProfile, Packet
 from device_profiles.bytes_decoder import PayloadDecoder
-from device_profiles.payloads import Context
+from device_profiles.payloads import Context, PayloadError
 from device_profiles.registry import Profile, ble_spec
+from telemetry.named import Named
 from telemetry.readings import Chunk, SeriesTable
 
 REPEAT_MS_MAX: Final = 60_000
 """A counter that stays the same for longer is that of a new measurement, after a whole round."""
+RESTART_MS_MIN: Final = 600_000
+"""A device counts from the beginning after a change of batteries. Its lower count is believed when nothing
+was heard of it for so long; before, it is somebody who repeats what was once sent.
+"""
 
 
 class Advertisement(NamedTuple):
@@ -75,6 +80,7 @@ class BleDecoder:
         }
         self.characteristics: tuple[Characteristic, ...] = tuple(fetched.values())
         self._seen: dict[int, tuple[object, int]] = {}
+        self._risen: dict[int, tuple[int, int]] = {}
 
     @property
     def listens(self) -> bool:
@@ -107,7 +113,7 @@ class BleDecoder:
         advertisement that has no data of the profile's kinds. Never raises.
         """
         refused: list[str] = []
-        other = False
+        known = other = False
         for at, (packet, decoder) in enumerate(self._sources):
             data = _data_of(packet, advertisement)
             if data is None:
@@ -115,11 +121,19 @@ class BleDecoder:
             if not decoder.matches(data):
                 other = True
                 continue
-            other = False
-            if self._is_repeat(at, decoder, data, received_ms):
-                return ()
-            refused += decoder.decode(data, received_ms, chunk, context=self._context, warming_up=warming_up)
-        return ("unknown_packet",) if other and not refused else tuple(refused)
+            known = True
+            try:
+                values = decoder.understand(data, self._context)
+            except PayloadError as error:
+                refused.append(error.reason)
+                continue
+            if self._is_replayed(packet, at, values, received_ms):
+                refused.append("replayed")
+                continue
+            if self._is_repeat(at, decoder.counter(data, values), received_ms):
+                continue
+            refused += decoder.decode(data, received_ms, chunk, values=values, warming_up=warming_up)
+        return ("unknown_packet",) if other and not known else tuple(refused)
 
     def decode_value(
         self, uuid: str, data: bytes, received_ms: int, chunk: Chunk, *, warming_up: bool = False
@@ -142,13 +156,22 @@ class BleDecoder:
             if (data := _data_of(packet, advertisement)) is not None and decoder.matches(data)
         ]
 
-    def _is_repeat(self, at: int, decoder: PayloadDecoder, data: bytes, now_ms: int) -> bool:
-        counter = decoder.counter(data, self._context)
+    def _is_repeat(self, at: int, counter: object, now_ms: int) -> bool:
         if counter is None:
             return False
         before = self._seen.get(at)
         self._seen[at] = (counter, now_ms)
         return before is not None and before[0] == counter and now_ms - before[1] <= REPEAT_MS_MAX
+
+    def _is_replayed(self, packet: Packet, at: int, values: Mapping[str, Named], now_ms: int) -> bool:
+        named = None if packet.rising is None else values.get(packet.rising)
+        if named is None or not isinstance(named.value, int):
+            return False
+        before = self._risen.get(at)
+        if before is not None and named.value < before[0] and now_ms - before[1] <= RESTART_MS_MIN:
+            return True
+        self._risen[at] = (named.value, now_ms)
+        return False
 
     def _inner_address(self, packet: Packet, data: bytes) -> bytes:
         assert packet.address_at is not None

@@ -7,7 +7,7 @@ control byte before every object. A repeated object gets a number: temperature, 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -151,20 +151,24 @@ def _read(found: _Found) -> Iterator[tuple[str, Named]]:
 
 
 def _value(row: BthomeObject, data: bytes, kind: Kind | None) -> Value:
-    if kind is Kind.TRUTH:
-        return _truth(data)
-    if kind is Kind.MOMENT:
-        return datetime.fromtimestamp(int.from_bytes(data[:4], "little"), UTC).isoformat()
-    if kind is Kind.TEXT:
-        return data.decode("utf-8", "replace")
-    if kind is Kind.BYTES:
-        return data.hex()
-    if kind is Kind.VERSION:
-        return ".".join(str(part) for part in reversed(data))
     if kind is None:
         return _float(data, row.scale)
+    if reader := _READERS.get(kind):
+        return reader(data)
     number = int.from_bytes(data, "little", signed=kind is Kind.SIGNED)
     return number if row.scale == 1 else round(number * row.scale, DECIMALS)
+
+
+def _moment(data: bytes) -> str:
+    return datetime.fromtimestamp(int.from_bytes(data[:4], "little"), UTC).isoformat()
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _version(data: bytes) -> str:
+    return ".".join(str(part) for part in reversed(data))
 
 
 def _truth(data: bytes) -> bool | int:
@@ -176,3 +180,12 @@ def _truth(data: bytes) -> bool | int:
 def _float(data: bytes, scale: float) -> float | None:
     form = _FLOATS.get(len(data))
     return None if form is None else float(struct.unpack(form, data)[0]) * scale
+
+
+_READERS: Final[dict[Kind, Callable[[bytes], Value]]] = {
+    Kind.TRUTH: _truth,
+    Kind.MOMENT: _moment,
+    Kind.TEXT: _text,
+    Kind.BYTES: bytes.hex,
+    Kind.VERSION: _version,
+}
