@@ -24,7 +24,7 @@ from device_profiles.payloads import Context
 from device_profiles.registry import Profile
 from device_profiles.rtu import FrameError
 from device_profiles.schema import MqttJsonProfile
-from device_profiles.serial import bind_serial
+from device_profiles.serial import REQUEST, bind_serial
 from device_profiles.serial_schema import SerialProfile
 from device_profiles.times import TimeLimits
 from firmware_bridges.frames import CODECS, FrameReader
@@ -52,7 +52,7 @@ class Refusal(NamedTuple):
 
 class Decoded(NamedTuple):
     """All that came of an input. `named`: what else it holds, that no gateway forwards. `events`: all
-    that a post tells, event by event. `notes`: what had to be supposed, in words.
+    that a post tells, event by event, or what a question or packet on a line says. `notes`: what had to be supposed, in words.
     """
 
     readings: Sequence[Reading] = ()
@@ -194,14 +194,24 @@ def _from_line(
     checks: list[CheckObservation] = []
     taps: list[TapObservation] = []
     named: dict[str, Named] = {}
+    events: list[Mapping[str, Named]] = []
+    notes: list[str] = []
     for frame in frames:
+        if REQUEST in frame.values:
+            events.append(frame.values)
+            notes.append("a question, heard on the line or given back by an adapter: no reading")
+            continue
         outcome = decoder.decode(frame, received_ms, chunk, warming_up=warming_up)
         refused += outcome.refused
         checks += outcome.checks
         taps += outcome.taps
         known = decoder.decoder_for(frame)
-        named |= frame.values if known is None else known.name_values(frame.payload, values=frame.values)
-    return _outcome(Outcome(tuple(refused), tuple(checks), tuple(taps)), chunk, table, named)
+        if known is not None and not known.rows.fields:
+            events.append(known.name_values(frame.payload, values=frame.values))
+        else:
+            named |= frame.values if known is None else known.name_values(frame.payload, values=frame.values)
+    found = _outcome(Outcome(tuple(refused), tuple(checks), tuple(taps)), chunk, table, named)
+    return found._replace(events=tuple(events), notes=tuple(notes))
 
 
 _is_weight = re.compile(r"[ -~]*(?:kg|lb|[0-9] *[gt])").fullmatch

@@ -57,12 +57,15 @@ class FrameReader:
         self._buffer = bytearray()
         self._lost = False
         self.faults: Counter[str] = Counter()
-        """What was no good frame, by reason. The rest of a bad frame is no further fault."""
+        """What was no good frame, by reason. Of what is fed at once, the rest of a bad frame is no further
+        fault.
+        """
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that `data` completes."""
         frames: list[Frame] = []
         self._buffer += data
+        self._lost = False
         while self._buffer:
             try:
                 frame = self._codec.take(self._buffer)
@@ -84,8 +87,9 @@ class FrameReader:
         """What the last bytes give when no more will come: a line may lack its end, anything else that
         has begun is counted as "truncated".
         """
+        lost = self._lost
         frames = self.feed(self._line_end) if self._buffer and self._line_end else []
-        if self._buffer and not self._lost:
+        if self._buffer and not lost:
             self.faults["truncated"] += 1
         self.clear()
         return frames
