@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 
+from campus.demo.devices import devices_of
 from campus.demo.run import Outcome, Progress, run_demo
 from campus.demo.site import Site, free_port, make_site
 from foundation import logs
@@ -43,7 +44,9 @@ def demo(
         float, typer.Option(min=1, max=3_600, help="How much faster the school's day runs.")
     ] = 60.0,
 ) -> None:
-    """Run a whole simulated school on this machine: broker, two gateways, collector, page.
+    """Run a whole simulated school on this machine: broker, gateways, collector, page.
+
+    The classroom gateway reads devices over MQTT, Modbus, Bluetooth and a serial line.
 
     Open the address it prints. Ctrl-C stops it; the last line says how many readings were
     acknowledged and found in the store again. Exit code 0: all of them, each once.
@@ -51,20 +54,22 @@ def demo(
     logs.configure("error")
     with errors_in_words():
         school = School(seed)
-        site = make_site(folder, school, web_port=free_port(WEB_PORT), broker_port=free_port())
         # The school's day begins with the morning checks, whatever the hour is here.
         timeline = Timeline(time.time_ns() // 1_000_000, FIRST_MORNING_MS, speed)
-        outcome = asyncio.run(_run(site, Simulation(school, timeline), duration_s))
+        outcome = asyncio.run(_run(folder, Simulation(school, timeline), duration_s))
     raise typer.Exit(_conclude(outcome))
 
 
-async def _run(site: Site, simulation: Simulation, duration_s: float | None) -> Outcome:
+async def _run(folder: Path, simulation: Simulation, duration_s: float | None) -> Outcome:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    with _reporter(site) as report:
-        return await run_demo(site, simulation, duration_s=duration_s, stop=stop, report=report)
+    school = simulation.school
+    async with devices_of(school, simulation.timeline) as served:
+        site = make_site(folder, school, web_port=free_port(WEB_PORT), broker_port=free_port(), served=served)
+        with _reporter(site) as report:
+            return await run_demo(site, simulation, duration_s=duration_s, stop=stop, report=report)
 
 
 @contextlib.contextmanager

@@ -9,13 +9,17 @@ import json
 import shutil
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.config import load_config as load_collector
 from collector.records import Gateway, Records
+from foundation.broker import BrokerSettings
 from foundation.commands import UsageError
 from foundation.keyfiles import create_secret, create_signing_key, public_text
+from simulators.gateway_file import gateway_tables, mqtt_served
+from simulators.hosts import Served
 from simulators.layout import GatewayLayout, credential_map, gateways
 from simulators.pupils import class_label
 from simulators.school import School
@@ -48,8 +52,12 @@ def free_port(wanted: int = 0) -> int:
     raise UsageError("no free TCP port on 127.0.0.1")
 
 
-def make_site(folder: Path, school: School, *, web_port: int, broker_port: int) -> Site:
-    """Makes the folder anew. Raises UsageError for one that is no demo's."""
+def make_site(
+    folder: Path, school: School, *, web_port: int, broker_port: int, served: Sequence[Served] = ()
+) -> Site:
+    """Makes the folder anew. `served`: the devices that gateways read besides those on MQTT. Raises
+    UsageError for a folder that is no demo's.
+    """
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
         raise UsageError(f"{folder} has other things in it; choose another folder with --dir")
     shutil.rmtree(folder, ignore_errors=True)
@@ -57,6 +65,7 @@ def make_site(folder: Path, school: School, *, web_port: int, broker_port: int) 
     (folder / MARKER).write_text("Made by campus demo, made anew each time.\n")
     collector_key = create_signing_key(folder / "collector" / "collector.key").public_key()
     broker = f'{{ host = "127.0.0.1", port = {broker_port} }}'
+    devices_broker = BrokerSettings(host="127.0.0.1", port=broker_port)
     collector_file = folder / "collector" / "collector.toml"
     collector_file.write_text(
         f'mqtt = {broker}\n\n[collector]\nkey_file = "collector.key"\ndata_dir = "data"\n'
@@ -78,9 +87,9 @@ def make_site(folder: Path, school: School, *, web_port: int, broker_port: int) 
                 found = credential_map(school, layout.id, blinding_key, _now_ms())
                 (home / "credentials.map").write_bytes(encode_map(found))
             gateway_file = home / "gateway.toml"
-            gateway_file.write_text(
-                _gateway_toml(school.id, layout, broker, public_text(collector_key)), encoding="utf-8"
-            )
+            sources = gateway_tables((*mqtt_served(school, devices_broker), *served), layout.id)
+            head = _gateway_head(school.id, layout, broker, public_text(collector_key))
+            gateway_file.write_text(f"{head}\n{sources}", encoding="utf-8")
             files.append(gateway_file)
     finally:
         records.close_now()
@@ -108,22 +117,18 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _gateway_toml(school_id: str, layout: GatewayLayout, broker: str, collector_key: str) -> str:
+def _gateway_head(school_id: str, layout: GatewayLayout, broker: str, collector_key: str) -> str:
+    """A gateway's file without its sources of devices."""
     personal = (
         '[personal]\ncredential_map = "credentials.map"\nblinding_key_file = "blinding.key"\n\n'
         if layout.has_station
         else ""
     )
-    devices = "\n".join(
-        "[[mqtt.devices]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in device.items())
-        for device in layout.devices
-    )
     return (
         f'# {layout.zh} {layout.en}\n[gateway]\nid = "{layout.id}"\nschool = "{school_id}"\n'
         f'key_file = "gateway.key"\ndata_dir = "data"\nclock = "system"\n\n'
         f'[collector]\npublic_key = "{collector_key}"\nmqtt = {broker}\n\n'
-        f'[uplink]\nstatus_interval_s = 2.0\n\n{personal}[log]\nlevel = "error"\n\n'
-        f'[[mqtt]]\nname = "devices"\nbroker = {broker}\n\n{devices}'
+        f'[uplink]\nstatus_interval_s = 2.0\n\n{personal}[log]\nlevel = "error"\n'
     )
 
 
