@@ -6,8 +6,10 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from queue import Queue
 from threading import Event
 
@@ -18,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from typer.testing import CliRunner
 
 from simulators.cli import app
+from simulators.plan import BUNDLED
 from simulators.school import DEFAULT_SEED, School
 from tests.conftest import Mosquitto
 
@@ -115,6 +118,43 @@ def test_rubbish_says_what_it_sent(mosquitto: Mosquitto) -> None:
     assert re.search(r"unknown_card +1\n", result.output)
 
 
+def test_list_shows_every_device_under_its_transport() -> None:
+    result = RUNNER.invoke(app, ["list"])
+    assert result.exit_code == 0, result.output
+    for transport in ("mqtt", "modbus", "ble", "serial"):
+        assert f"\n{transport}\n" in result.output
+    for device in School(DEFAULT_SEED).devices:
+        assert f" {device.id} " in result.output
+
+
+def test_a_broken_school_file_is_told_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text(BUNDLED.read_text("utf-8").replace('room = "main/101"', 'room = "main/110"'), "utf-8")
+    result = RUNNER.invoke(app, ["list", "--school", str(file)])
+    assert result.exit_code == 2
+    assert re.search(r"my\.toml:\d+: there is no room 'main/110'; did you mean 'main/101'\?", result.output)
+
+
+def test_the_tables_of_a_gateway_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "devices.toml"
+    options = [
+        "school",
+        "--transports",
+        "modbus,serial",
+        "--duration",
+        "0.5",
+        "--dir",
+        str(tmp_path / "ports"),
+    ]
+    result = RUNNER.invoke(app, [*options, "--gateway", "gw-gate", "--gateway-config", str(file)])
+    assert result.exit_code == 0, result.output
+    assert "rs485-teaching" not in file.read_text("utf-8")
+    found = tomllib.loads(file.read_text("utf-8"))
+    assert set(found) == {"serial"}
+    assert all(one["port"].startswith(str(tmp_path)) for one in found["serial"])
+    assert "modbus   127.0.0.1:" in result.output
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -122,6 +162,9 @@ def test_rubbish_says_what_it_sent(mosquitto: Mosquitto) -> None:
         (["school", "--broker", "localhost:99999"], "host:port"),
         (["school", "--start", "yesterday"], "--start"),
         (["school", "--speed", "0"], "--speed"),
+        (["school", "--transports", "mqtt,pigeon"], "none of mqtt, modbus, ble, serial"),
+        (["school", "--gateway", "gw-roof"], "none of gw-teaching, gw-gate"),
+        (["school", "--school", "/nowhere/school.toml"], "cannot be read"),
         (["check", "--temperature", "38", "--card", "no card"], "4 to 32 hexadecimal digits"),
         (["check", "--temperature", "38", "--card", "04AA", "--pupil", "1"], "either"),
         (["check", "--temperature", "38", "--pupil", "216"], "the last one is 215"),
