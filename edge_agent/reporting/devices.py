@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from device_profiles.registry import Catalogue
 from edge_agent.reporting.silence import WatchedDevice
+from telemetry.quantities import QUANTITIES, Lane
 
 if TYPE_CHECKING:
     from edge_agent.config import GatewayConfig
@@ -17,10 +18,14 @@ POLLED_S_MIN: Final = 30.0
 
 
 def watched_devices(config: GatewayConfig, catalogue: Catalogue) -> Iterator[WatchedDevice]:
-    """Every configured device, with the silence that its profile allows or the configuration says."""
+    """Every configured device but those that people wear, with the silence that its profile allows or
+    the configuration says.
+    """
     for device in config.devices:
         profile_id = getattr(device, "profile", "")
         spec = catalogue.get(profile_id).spec if profile_id else None
+        if spec is not None and _is_worn(spec):
+            continue  # where and when a band is heard says where somebody is
         allowed_s = config.silence.of(device.id, _allowed_s(device, spec))
         yield WatchedDevice(device.id, device.place, profile_id, allowed_s)
 
@@ -30,3 +35,9 @@ def _allowed_s(device: Any, spec: Any) -> float:
     if interval_s is not None:
         return max(INTERVALS * float(interval_s), POLLED_S_MIN)
     return float(getattr(spec, "silent_after_s", 0.0))
+
+
+def _is_worn(spec: Any) -> bool:
+    """Whether a device gives what is measured at a body, and nothing about a room."""
+    lanes = {QUANTITIES[row.quantity].lane for row in spec.fields}
+    return lanes == {Lane.PERSONAL}
