@@ -1,6 +1,6 @@
 """Honeywell HPMA dust sensors: 40, length, command, data, the sum's two's complement.
 
-Source: Honeywell HPM Series data sheet 32322550, "Customer control protocol". The length counts the
+Source: Honeywell HPM Series data sheet 32322550, tables 4 and 6. The length counts the
 command and the data. What a sensor sends without being asked has Plantower's framing; it is to be
 switched off (68 01 20 77) before it is polled.
 """

@@ -57,7 +57,7 @@ SAMPLES = [
     Sample(
         "shdlc", _of(st.sampled_from([0, 1, 20, 40])).map(lambda b: shdlc.encode(b, command=0xD0)), b"\x7e"
     ),
-    Sample("winsen", _just(7, b"\xff").map(winsen.encode), b"\xff"),
+    Sample("winsen", _kind(b"\x17\x86", _just(6, b"\xff")).map(winsen.encode), b"\xff"),
     Sample("honeywell", _kind(b"\x04", _just(4, b"\x40")).map(honeywell.encode), b"\x40"),
     Sample("gy-mcu", _just(4, b"\x5a").map(gymcu.encode), b"\x5a"),
     Sample("yaohua", grams.map(lambda g: yaohua.encode(g / 10)), b"\x02"),

@@ -66,6 +66,15 @@ def test_shdlc_tells_requests_refusals_and_a_sensor_without_news() -> None:
     assert _read("shdlc", bytes.fromhex("7e00030028000000d47e"))[1]["bad_length"] == 1
 
 
+@pytest.mark.parametrize("data", ["86 01ff 42000000", "86 ff00 42000000", "17 0400 00ff 1388"])
+def test_winsen_is_not_held_by_the_data_of_a_frame_that_is_repeated(data: str) -> None:
+    frame = winsen.encode(bytes.fromhex(data))
+    for cut in range(len(frame)):
+        reader = FrameReader(CODECS["winsen"]())
+        frames = reader.feed(frame[cut:] + 3 * frame)
+        assert frames[-1].payload == bytes.fromhex(data)
+
+
 def test_winsen_makes_the_request_of_the_manual() -> None:
     assert winsen.encode(winsen.READ) == bytes.fromhex("ff0186000000000079")
 
