@@ -129,10 +129,10 @@ def test_list_shows_every_device_under_its_transport() -> None:
 
 def test_a_broken_school_file_is_told_by_line(tmp_path: Path) -> None:
     file = tmp_path / "my.toml"
-    file.write_text(BUNDLED.read_text("utf-8").replace('room = "main/101"', 'room = "main/110"'), "utf-8")
+    file.write_text(BUNDLED.read_text("utf-8").replace('room = "main/101"', 'room = "main/1011"'), "utf-8")
     result = RUNNER.invoke(app, ["list", "--school", str(file)])
     assert result.exit_code == 2
-    assert re.search(r"my\.toml:\d+: there is no room 'main/110'; did you mean 'main/101'\?", result.output)
+    assert re.search(r"my\.toml:\d+: there is no room 'main/1011'; did you mean 'main/101'\?", result.output)
 
 
 def test_the_tables_of_a_gateway_are_written(tmp_path: Path) -> None:
