@@ -23,6 +23,7 @@ from edge_agent.gate import MapUnusableError
 from edge_agent.scan import cli as scan_cli
 from edge_agent.uplink.contract import UplinkError
 from edge_agent.uplink.mqtt import MqttUplink
+from firmware_bridges.osdp_keys import create_key
 from foundation import logs
 from foundation.commands import UsageError, errors_in_words
 from foundation.keyfiles import create_signing_key, load_signing_key, public_text
@@ -56,6 +57,19 @@ def keygen(
         soft_wrap=True,
         highlight=False,
     )
+
+
+@app.command("osdp-key")
+def osdp_key(
+    out: Annotated[Path, typer.Argument(help="Where to write the key; one file a reader.")],
+) -> None:
+    """Make a key for the secure channel of one OSDP card reader, readable by its owner only.
+
+    The reader's own tool puts it into the reader; after that nobody else can talk to it.
+    """
+    with errors_in_words():
+        create_key(out)
+    console.print(f"Key written to [bold]{out}[/]. Put the same digits into the reader, and nowhere else.")
 
 
 @app.command()

@@ -20,6 +20,8 @@ from edge_agent.drivers.http_push.config import HttpSource
 from edge_agent.drivers.http_push.config import find_problems as find_http_problems
 from edge_agent.drivers.modbus.config import ModbusSource, find_problems
 from edge_agent.drivers.mqtt_config import MqttSource, bind_device
+from edge_agent.drivers.osdp.config import OsdpSource
+from edge_agent.drivers.osdp.config import find_problems as find_osdp_problems
 from edge_agent.drivers.serial.config import SerialSource
 from edge_agent.drivers.serial.config import find_problems as find_serial_problems
 from edge_agent.reporting.rules import ReportRule, SilenceSection
@@ -173,6 +175,7 @@ class GatewayConfig(StrictModel):
     modbus: tuple[ModbusSource, ...] = ()
     http: tuple[HttpSource, ...] = ()
     serial: tuple[SerialSource, ...] = ()
+    osdp: tuple[OsdpSource, ...] = ()
     ble: tuple[BleSource, ...] = ()
 
     @model_validator(mode="after")
@@ -192,7 +195,7 @@ class GatewayConfig(StrictModel):
     @property
     def sources(self) -> tuple[Source, ...]:
         """Every broker, bus, adapter, port and listener, each with its devices."""
-        return (*self.mqtt, *self.modbus, *self.http, *self.serial, *self.ble)
+        return (*self.mqtt, *self.modbus, *self.http, *self.serial, *self.osdp, *self.ble)
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -242,6 +245,7 @@ def load_config(path: Path) -> GatewayConfig:
                 for source in config.mqtt
             ),
             "http": tuple(source.relative_to(base) for source in config.http),
+            "osdp": tuple(source.relative_to(base) for source in config.osdp),
             "ble": tuple(source.relative_to(base) for source in config.ble),
         }
     )
@@ -269,6 +273,7 @@ def _check_devices(path: Path, config: GatewayConfig) -> None:
     found = [*find_problems(config.modbus, catalogue)]
     found += find_http_problems(config.http, catalogue, config.zone)
     found += find_serial_problems(config.serial, catalogue)
+    found += find_osdp_problems(config.osdp)
     found += find_ble_problems(config.ble, catalogue)
     for location, message in found:
         problems.append(Problem(f"{path}:{find_line(text, location)}", message))

@@ -115,11 +115,28 @@ def _ble(
     ]
 
 
+def _osdp(
+    config: GatewayConfig,
+    catalogue: Catalogue,
+    table: SeriesTable,
+    clock: Clock,
+    counters: Counters,
+) -> Sequence[Driver]:
+    del catalogue, table  # a reader gives cards, no readings
+    if not config.osdp:
+        return []
+    # As above: libosdp is an extra of its own.
+    from edge_agent.drivers.osdp.driver import OsdpDriver  # noqa: PLC0415  # said above
+
+    return [OsdpDriver(source, clock=clock, counters=counters) for source in config.osdp]
+
+
 _FACTORIES: Final[dict[str, Factory]] = {
     "mqtt": _mqtt,
     "modbus": _modbus,
     "http": _http,
     "serial": _serial,
+    "osdp": _osdp,
     "ble": _ble,
 }
 """Transport → how its drivers are made from the configuration."""

@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from device_profiles.cards import HELD_MS_MAX
-from device_profiles.observations import TapObservation
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.drivers.contract import Sink
@@ -17,6 +15,7 @@ from edge_agent.drivers.serial.acks import Acknowledger
 from edge_agent.drivers.serial.board import Board, Question
 from edge_agent.drivers.serial.port import PortAwayError
 from edge_agent.drivers.serial.speeds import SpeedTrial
+from edge_agent.drivers.taps import HeldCards
 from firmware_bridges.frames import CODECS, Frame, FrameReader
 from telemetry.readings import Chunk
 
@@ -211,15 +210,3 @@ class Conversation:
 def _identifier(frames: Sequence[Frame]) -> object:
     """What a request asks for, where its framing tells."""
     return next((frame.values[IDENTIFIER].value for frame in frames if IDENTIFIER in frame.values), None)
-
-
-class HeldCards:
-    """A plain reader repeats a card while it lies there: the same one again so soon is no new tap."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, tuple[str | None, int]] = {}
-
-    def is_new(self, tap: TapObservation) -> bool:
-        last, last_ms = self._last.get(tap.device, (None, 0))
-        self._last[tap.device] = (tap.credential, tap.time_ms)
-        return tap.credential != last or not 0 <= tap.time_ms - last_ms <= HELD_MS_MAX

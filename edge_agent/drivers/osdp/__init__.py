@@ -1,0 +1,1 @@
+"""Card readers on OSDP: a secure channel or nothing."""
