@@ -12,6 +12,7 @@ from device_profiles.schema import (
     ExpectedReading,
     FieldRow,
     ModelProfile,
+    Number,
     ProfileModel,
     TimeRow,
     Tuple,
@@ -64,6 +65,10 @@ class HttpProfile(ModelProfile):
     record: HttpRecord | None = None
     card_notation: CardNotation = "decimal"
     """How the device writes the number of a card; a gateway's configuration may say otherwise."""
+    silent_after_s: Number = Field(default=0.0, ge=0, le=604_800)
+    """After so long without a reading it counts as silent; 0: never, for what posts only when somebody
+    comes.
+    """
     roots: Annotated[tuple[RootPath, ...], Tuple] = ((),)
     time: TimeRow | None = None
     fields: Annotated[tuple[FieldRow, ...], Tuple] = ()

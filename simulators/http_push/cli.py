@@ -96,7 +96,14 @@ class Station:
             pictures=self._pictures,
         )
 
+    def heartbeat(self) -> Post:
+        """A sign of life; of a thermometer an empty report."""
+        if self._terminal is None:
+            return self._thermometer.report([])
+        return self._terminal.heartbeat(time.time_ns() // 1_000_000)
+
     def gap(self) -> None:
+        """Events that are never posted."""
         if self._terminal is not None:
             self._terminal.skip(3)
 
@@ -110,14 +117,16 @@ async def _post(
             if number:
                 await asyncio.sleep(interval_s)
             for fault in faults:
-                answers[await _err(poster, station, number, fault)] += 1
+                answers[await do_wrong(poster, station, number, fault)] += 1
             answers[await poster.post(station.post(number))] += 1
     del answers[0]
     return answers
 
 
-async def _err(poster: Poster, station: Station, number: int, fault: str) -> int:
-    """Does something wrong; the status of the answer, 0 where there is none."""
+async def do_wrong(
+    poster: Poster, station: Station, number: int, fault: str, *, slow_s: float = SLOW_S
+) -> int:
+    """Commits a fault around the post of a check; the status of the answer, 0 where there is none."""
     if fault == "gap":
         station.gap()
         return 0
@@ -131,7 +140,7 @@ async def _err(poster: Poster, station: Station, number: int, fault: str) -> int
         post = Post("application/json", b'{"eventType": \xff')
     elif fault == "duplicate":
         await poster.post(post)
-    return await poster.post(post, slow_s=SLOW_S if fault == "slow" else 0.0)
+    return await poster.post(post, slow_s=slow_s if fault == "slow" else 0.0)
 
 
 def _secret(file: Path | None) -> str:

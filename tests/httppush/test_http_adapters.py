@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +17,7 @@ from device_profiles.http_push import EVENTS_REMEMBERED_MAX, HttpDecoder, bind_h
 from device_profiles.parsing import DecodeError
 from device_profiles.registry import Catalogue
 from edge_agent.drivers.http_push.bodies import body_for
-from edge_agent.drivers.http_push.digest import NONCE_LIFE_S, Digest, Verdict
+from edge_agent.drivers.http_push.digest import NONCE_LIFE_S, REALM, Digest, Verdict
 from edge_agent.drivers.http_push.peers import DELAY_S_MAX, FORGET_S, PEERS_MAX, Peers
 from simulators.http_push.forms import Form, Part
 from telemetry.credential_map import normalise_credential, normalise_identifier
@@ -254,10 +256,47 @@ def test_failures_are_slowed_and_forgotten() -> None:
     assert [peers.admit("a") for _ in range(3)] == [True, True, False]
 
 
-def test_a_nonce_is_of_use_for_a_while() -> None:
+def answer(challenge: bytes, password: str, count: int = 1, target: str = "/gate-1") -> str:
+    """As RFC 7616, section 3.4, has it."""
+
+    def md5(text: str) -> str:
+        return hashlib.md5(text.encode()).hexdigest()
+
+    nonce = re.findall(r'nonce="([^"]+)"', challenge.decode())[0]
+    secret = md5(f"terminal:{REALM}:{password}")
+    response = md5(f"{secret}:{nonce}:{count:08x}:mine:auth:{md5(f'POST:{target}')}")
+    return (
+        f'username="terminal", realm="{REALM}", nonce="{nonce}", uri="{target}", qop=auth, '
+        f'nc={count:08x}, cnonce="mine", response="{response}", algorithm=MD5'
+    )
+
+
+def test_a_nonce_is_of_use_for_a_while_and_each_count_once() -> None:
     now_s = 5_000.0
     digest = Digest(lambda: now_s)
-    assert digest.judge("nonsense", "POST", "/", "u", "p") is Verdict.WRONG
-    assert digest.judge('qop=auth, uri="/", nc=0000000g', "POST", "/", "u", "p") is Verdict.WRONG
+
+    def judge(text: str, target: str = "/gate-1", by: Digest = digest) -> Verdict:
+        return by.judge(text, "POST", target, "terminal", "correct horse")
+
+    challenge = digest.challenge()
+    assert judge(answer(challenge, "correct horse")) is Verdict.GOOD
+    assert judge(answer(challenge, "correct horse")) is Verdict.STALE, "a replay"
+    assert judge(answer(challenge, "correct horse", 7)) is Verdict.GOOD
+    assert judge(answer(challenge, "correct horse", 6)) is Verdict.STALE
+    assert judge(answer(challenge, "wrong horse", 8)) is Verdict.WRONG
+    assert judge(answer(challenge, "correct horse", 8), "/gate-2") is Verdict.WRONG, "of another address"
+    assert judge(answer(challenge, "correct horse", 8), by=Digest()) is Verdict.STALE, "after a restart"
+    now_s += NONCE_LIFE_S + 1
+    assert judge(answer(challenge, "correct horse", 9)) is Verdict.STALE
     assert b"stale=true" in digest.challenge(stale=True)
-    assert NONCE_LIFE_S > 0
+
+
+@given(text=st.text(max_size=300))
+def test_no_authorization_makes_a_digest_fail(text: str) -> None:
+    assert Digest().judge(text, "POST", "/", "terminal", "correct horse") is Verdict.WRONG
+
+
+@given(nonce=st.text(st.characters(exclude_characters='"\\', exclude_categories=["Cs"]), max_size=80))
+def test_no_nonce_makes_a_digest_fail(nonce: str) -> None:
+    shown = answer(f'nonce="{nonce or 0}"'.encode(), "correct horse")
+    assert Digest().judge(shown, "POST", "/gate-1", "terminal", "correct horse") is not Verdict.GOOD

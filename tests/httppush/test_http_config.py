@@ -7,15 +7,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from device_profiles.http_schema import HttpExample, HttpProfile
 from device_profiles.registry import Catalogue
+from device_profiles.schema import ModelProfile
 from edge_agent.config import load_config
 from edge_agent.drivers.http_push import config as room
 from edge_agent.drivers.http_push.config import HttpDevice, HttpSource, find_problems
 from foundation.tomlfile import FileProblems
 
 MAIN = Path(room.__file__).parents[2] / "gateway.sample.toml"
+PAGE = (Path(room.__file__).parents[3] / "docs" / "http-push.md").read_text("utf-8")
 SAMPLE = Path(room.__file__).with_name("http.sample.toml")
 DEVICE: dict[str, Any] = {
     "id": "gate-1",
@@ -80,6 +83,13 @@ def test_problems_are_told_with_their_place() -> None:
         ("http", 1, "port"),
     }
     assert 'its transport is "modbus"' in found["http", 0, "devices", 2, "profile"]
+
+
+@pytest.mark.parametrize("model", [HttpSource, HttpDevice, HttpProfile, HttpExample])
+def test_every_setting_is_explained(model: type[BaseModel]) -> None:
+    shown = PAGE + SAMPLE.read_text("utf-8")
+    mine = set(model.model_fields) - set(ModelProfile.model_fields)
+    assert [name for name in sorted(mine) if name not in shown] == []
 
 
 def test_a_file_is_refused_whole_with_its_line(tmp_path: Path) -> None:

@@ -104,11 +104,11 @@ CASES = {
     "no address": ('"x/{address}"', '"x/y"', "must contain {address} to tell devices apart"),
     "no filter": ('"x/{address}"', '"x+/{address}"', "FILE:5: topics 'x+/x' is no MQTT filter"),
     "braces": ('"x/{address}"', '"{base}/{address}"', "FILE:5: topics '{base}/{address}' has braces"),
-    "transport": ('"mqtt-json"', '"mqtt"', 'FILE:1: transport must be "mqtt-json" or "modbus" (found \'mqtt\')'),
+    "transport": ('"mqtt-json"', '"mqtt"', "(found 'mqtt')"),
     "no source": ('source = "https://example.org/manual"\n', "", "FILE:1: source is missing"),
     "record and fields": (
         'vendor = "Example"', 'vendor = "Example"\nrecord = "morning-check-v1"',
-        "a profile has either [[fields]] or a record",
+        "a profile has either [[fields]], a record or a [card]",
     ),
     "no TOML": ('path = ["t"]', 'path = ["t"', "FILE:10: is not TOML"),
 }  # fmt: skip

@@ -13,7 +13,7 @@ from edge_agent.drivers.http_push.bodies import Body
 
 HEADER_BYTES_MAX: Final = 16 * 1024
 READ_BYTES: Final = 16 * 1024
-LINGER_BYTES_MAX: Final = 256 * 1024
+LINGER_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of a body that nobody wants: read away, so that the answer arrives before the connection ends."""
 LINGER_S_MAX: Final = 2.0
 
