@@ -288,7 +288,12 @@ def bind(
     filters = tuple(topic.replace(ADDRESS, address) for topic in topics or mqtt_json_spec(profile).topics)
     for topic in filters:
         check_filter(topic)
-    return DeviceDecoder(
+    make = DeviceDecoder
+    if mqtt_json_spec(profile).encoding == "sparkplug-b":
+        from device_profiles.sparkplug_decoder import SparkplugDecoder  # noqa: PLC0415  # built on this
+
+        make = SparkplugDecoder
+    return make(
         profile,
         device=device,
         place=place,

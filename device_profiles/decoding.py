@@ -11,6 +11,7 @@ from device_profiles.ble import Advertisement, BleDecoder, bind_ble
 from device_profiles.ble_input import BleInput, parse_ble
 from device_profiles.ble_schema import BleProfile
 from device_profiles.decoder import bind
+from device_profiles.encodings import messages_of, parse_payload
 from device_profiles.http_push import bind_http, parse_body
 from device_profiles.http_schema import HttpProfile
 from device_profiles.input_text import InputError, hex_bytes, hex_field, json_object
@@ -19,13 +20,15 @@ from device_profiles.lorawan_schema import LorawanProfile
 from device_profiles.modbus import bind_modbus
 from device_profiles.modbus_input import parse_answers
 from device_profiles.observations import CheckObservation, Outcome, TapObservation
-from device_profiles.parsing import DecodeError, parse_payload
+from device_profiles.parsing import DecodeError
 from device_profiles.payloads import Context
 from device_profiles.registry import Profile
 from device_profiles.rtu import FrameError
 from device_profiles.schema import MqttJsonProfile
 from device_profiles.serial import REQUEST, bind_serial
 from device_profiles.serial_schema import SerialProfile
+from device_profiles.sparkplug import SparkplugPayload, message_values
+from device_profiles.sparkplug_decoder import SparkplugDecoder
 from device_profiles.times import TimeLimits
 from firmware_bridges.frames import CODECS, FrameReader
 from telemetry.named import Named
@@ -81,7 +84,8 @@ def decode_input(
 ) -> Decoded:
     """What a device of this model has said with `text`. Never raises for anything in `text`.
 
-    text: a JSON payload for MQTT (whichever device it is from); for Modbus see
+    text: a JSON payload for MQTT (whichever device it is from; of Sparkplug B the bytes, hexadecimal);
+    for Modbus see
     `device_profiles.modbus_input`, for HTTP the JSON or XML of a post, for Bluetooth `device_profiles.ble_input`; for a serial board its
     bytes, hexadecimal; for LoRaWAN the payload, hexadecimal, or a network server's event. key: the bind
     key of an encrypted device, where the input itself names none.
@@ -133,11 +137,29 @@ def _from_message(
         zone=zone,
         time_limits=time_limits,
     )
+    *earlier, last = messages_of(spec.encoding, text)
     try:
-        payload = parse_payload(spec.encoding, text.encode("utf-8", "surrogatepass"))
+        for message in earlier:
+            decoder.decode(parse_payload(spec.encoding, message), received_ms, False, Chunk())
+        payload = parse_payload(spec.encoding, last)
     except DecodeError as error:
         return Decoded(refused=(Refusal(error.reason),))
-    return _outcome(decoder.decode(payload, received_ms, False, chunk), chunk, table)
+    outcome = decoder.decode(payload, received_ms, False, chunk)
+    found = _outcome(outcome, chunk, table, _card_values(outcome))
+    if isinstance(payload, SparkplugPayload) and isinstance(decoder, SparkplugDecoder):
+        return found._replace(events=(message_values(payload) | decoder.shown,))
+    return found
+
+
+def _card_values(outcome: Outcome) -> dict[str, Named]:
+    """A card's number in both notations: whoever typed the input knows the card."""
+    for tap in outcome.taps:
+        if tap.credential is not None:
+            return {
+                "card_uid": Named(tap.credential, "hex"),
+                "card_number": Named(int(tap.credential, 16)),
+            }
+    return {}
 
 
 def _from_post(

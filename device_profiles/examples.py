@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 from device_profiles.bytes_schema import BytesExample
 from device_profiles.decoder import bind
 from device_profiles.decoding import DEVICE, PLACE, decode_input
+from device_profiles.encodings import messages_of, parse_payload
 from device_profiles.http_schema import HttpExample
+from device_profiles.input_text import InputError
 from device_profiles.modbus_schema import ModbusExample
 from device_profiles.observations import CheckObservation, Outcome, TapObservation
-from device_profiles.parsing import DecodeError, parse_payload
+from device_profiles.parsing import DecodeError
 from device_profiles.registry import Profile
 from device_profiles.routing import Router
 from device_profiles.schema import Example, ExpectedCheck, ExpectedReading
@@ -106,12 +108,15 @@ def run_example(profile: Profile, example: Example) -> list[str]:
     if not Router([decoder]).match(example.topic):
         return [f"topic {example.topic!r} is matched by none of {', '.join(decoder.topics)}"]
     try:
-        payload = parse_payload(decoder.encoding, example.payload.encode())
+        *earlier, last = messages_of(decoder.encoding, example.payload)
+        for message in earlier:
+            decoder.decode(parse_payload(decoder.encoding, message), received_ms, example.retained, Chunk())
+        payload = parse_payload(decoder.encoding, last)
         if decoder.accepts(payload):
             outcome = decoder.decode(payload, received_ms, example.retained, chunk)
         else:
             outcome = Outcome(("other_device",))
-    except DecodeError as error:
+    except (DecodeError, InputError) as error:
         outcome = Outcome((error.reason,))
     problems = _compare_readings(example.expected, chunk.readings(table))
     if sorted(outcome.refused) != sorted(example.refused):

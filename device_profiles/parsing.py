@@ -32,9 +32,3 @@ def parse_json(payload: bytes) -> Any:
         raise DecodeError("too_deep") from None
     except (msgspec.MsgspecError, UnicodeError):
         raise DecodeError("not_json") from None
-
-
-def parse_payload(encoding: str, payload: bytes) -> Any:
-    """A message in the encoding that a profile names, as JSON would give it. Raises DecodeError."""
-    assert encoding == "json", "the schema has checked the encoding"
-    return parse_json(payload)

@@ -283,7 +283,7 @@ class MqttJsonProfile(ModelProfile):
     where: Where | None = None
     roots: Annotated[tuple[RootPath, ...], Tuple] = ((),)
     time: TimeRow | None = None
-    encoding: Literal["json"] = "json"
+    encoding: Literal["json", "sparkplug-b"] = "json"
     record: Literal["morning-check-v1"] | None = None
     card: JsonCard | None = None
     silent_after_s: Number = Field(default=90_000.0, ge=1, le=604_800)

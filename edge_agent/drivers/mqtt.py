@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from device_profiles.parsing import DecodeError, parse_payload
+from device_profiles.encodings import parse_payload
+from device_profiles.parsing import DecodeError
 from device_profiles.registry import Catalogue
 from device_profiles.routing import Router
 from edge_agent.clock import Clock
