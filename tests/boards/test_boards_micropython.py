@@ -10,7 +10,6 @@ import pty
 import subprocess
 import tty
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -20,10 +19,10 @@ from firmware_bridges.boards import messages
 from firmware_bridges.boards.messages import Check, Heartbeat, Hello, Message
 from firmware_bridges.frames import CODECS, FrameReader
 from tests.boards import vectors
-from tests.boards.parts import ANA, SCENES, SOURCE, card, temperature_frame
+from tests.boards.live import RUNNER, LiveDesk, live_desk
+from tests.boards.parts import ANA, SCENES, SOURCE
 
 Heard = TypeVar("Heard", bound=Message)
-RUNNER = Path(__file__).with_name("micropython.mjs")
 
 
 def _run(mode: str, given: str = "") -> str:
@@ -57,43 +56,6 @@ def test_the_firmware_does_the_same(name: str, played: dict[str, object]) -> Non
     assert played[name] == [list(doing) for doing in SCENES[name].play()]
 
 
-class LiveBoard:
-    """A desk on MicroPython in its own time; its line to the gateway is a pty's master."""
-
-    def __init__(self, process: asyncio.subprocess.Process, master: int) -> None:
-        self._process = process
-        self.master = master
-        self.is_plugged = True
-        self.into_the_void: asyncio.Queue[Message] = asyncio.Queue(1_000)
-
-    async def carry_from_board(self) -> None:
-        lost = FrameReader(CODECS["cobs"]())
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            data = bytes.fromhex(line.decode().split()[1])
-            if self.is_plugged:
-                with contextlib.suppress(BlockingIOError):
-                    os.write(self.master, data)
-            else:
-                for frame in lost.feed(data):
-                    self.into_the_void.put_nowait(messages.parse_message(frame.payload))
-
-    def carry_to_board(self) -> None:
-        data = os.read(self.master, 1_024)
-        if self.is_plugged:
-            self.put("host", data)
-
-    def put(self, port: str, data: bytes) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{port} {data.hex()}\n".encode())
-
-    async def show_forehead(self, object_c: float) -> None:
-        """Ten times a second, for ever."""
-        while True:
-            self.put("sensor", temperature_frame(object_c))
-            await asyncio.sleep(0.1)
-
-
 class Gateway:
     """The other end of the pty, read as a driver reads it."""
 
@@ -122,52 +84,61 @@ async def _next(queue: asyncio.Queue[Message], kind: type[Heard]) -> Heard:
             return message
 
 
+class Cable:
+    """A pty's master, between the board and the gateway. What the board says while it is out is kept."""
+
+    def __init__(self, master: int) -> None:
+        self.master = master
+        self.is_plugged = True
+        self.into_the_void: asyncio.Queue[Message] = asyncio.Queue(1_000)
+        self._lost = FrameReader(CODECS["cobs"]())
+
+    def from_board(self, data: bytes) -> None:
+        if self.is_plugged:
+            with contextlib.suppress(BlockingIOError):
+                os.write(self.master, data)
+            return
+        for frame in self._lost.feed(data):
+            self.into_the_void.put_nowait(messages.parse_message(frame.payload))
+
+    def to_board(self, desk: LiveDesk) -> None:
+        data = os.read(self.master, 1_024)
+        if self.is_plugged:
+            desk.host(data)
+
+
 @contextlib.asynccontextmanager
-async def live_desk() -> AsyncIterator[tuple[LiveBoard, Gateway]]:
+async def desk_on_a_cable() -> AsyncIterator[tuple[LiveDesk, Cable, Gateway]]:
     """A desk that has just started, and the gateway at the other end of its cable."""
     master, slave = pty.openpty()
     tty.setraw(slave)
     os.set_blocking(master, False)
-    process = await asyncio.create_subprocess_exec(
-        "node",
-        RUNNER,
-        "serve",
-        "morning-desk",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    board, gateway = LiveBoard(process, master), Gateway(slave)
+    cable, gateway = Cable(master), Gateway(slave)
     loop = asyncio.get_running_loop()
-    loop.add_reader(master, board.carry_to_board)
-    loop.add_reader(slave, gateway.readable)
-    carrying = asyncio.create_task(board.carry_from_board(), name="from board")
     try:
-        async with asyncio.timeout(60):
-            yield board, gateway
-            assert process.returncode is None
+        async with live_desk(cable.from_board) as desk:
+            loop.add_reader(master, cable.to_board, desk)
+            loop.add_reader(slave, gateway.readable)
+            yield desk, cable, gateway
     finally:
         loop.remove_reader(master)
         loop.remove_reader(slave)
-        assert process.stdin is not None
-        process.stdin.close()
-        await process.wait()
-        await carrying
         os.close(slave)
         os.close(master)
 
 
 async def test_a_check_made_while_the_cable_is_out_arrives_once() -> None:
     acks = Acknowledger()
-    async with live_desk() as (board, gateway):
+    async with desk_on_a_cable() as (desk, cable, gateway):
         assert (await gateway.hear(Hello)).kind == "morning-desk"
         gateway.send(messages.set_parameter("retry_ms", 50))
         gateway.send(messages.request_hello())
         await gateway.hear(Hello)
-        board.is_plugged = False
-        forehead = asyncio.create_task(board.show_forehead(36.6), name="forehead")
-        board.put("reader", bytes.fromhex(card(0, ANA)[2]))
-        lost = await _next(board.into_the_void, Check)
-        board.is_plugged = True
+        cable.is_plugged = False
+        desk.show(36.6)
+        desk.hold(ANA)
+        lost = await _next(cable.into_the_void, Check)
+        cable.is_plugged = True
         first = await gateway.hear(Check)
         again = await gateway.hear(Check)
         assert first[:2] == again[:2] == lost[:2] == (SOURCE, 1)
@@ -180,18 +151,15 @@ async def test_a_check_made_while_the_cable_is_out_arrives_once() -> None:
         gateway.send(messages.set_parameter("heartbeat_s", 1))
         while (await gateway.hear(Heartbeat)).waiting:
             pass
-        forehead.cancel()
     assert not gateway.faults
 
 
 async def test_noise_on_the_cable_costs_no_check() -> None:
-    async with live_desk() as (board, gateway):
+    async with desk_on_a_cable() as (desk, cable, gateway):
         await gateway.hear(Hello)
-        gateway.send(messages.set_parameter("retry_ms", 50))
-        os.write(board.master, b"\x00\x07noise\xff")
-        board.put("reader", bytes.fromhex(card(0, ANA)[2]))
-        forehead = asyncio.create_task(board.show_forehead(38.4), name="forehead")
+        os.write(cable.master, b"\x00\x07noise\xff")
+        desk.hold(ANA)
+        desk.show(38.4)
         check = await gateway.hear(Check)
         assert (check.object_c, check.card) == (38.4, ANA)
-        forehead.cancel()
     assert sum(gateway.faults.values()) == 1
