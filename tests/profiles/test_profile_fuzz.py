@@ -18,7 +18,11 @@ from telemetry.quantities import QUANTITIES
 from telemetry.readings import Chunk, SeriesTable
 from telemetry.records import SITES, SYMPTOMS
 
-PROFILES = [profile for profile in Catalogue().all() if isinstance(profile.spec, MqttJsonProfile)]
+PROFILES = [
+    profile
+    for profile in Catalogue().all()
+    if isinstance(profile.spec, MqttJsonProfile) and profile.spec.encoding == "json"
+]
 REASONS = {"empty", "too_large", "too_deep", "not_json"}
 
 _scalars = (
