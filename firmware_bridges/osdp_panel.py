@@ -22,6 +22,7 @@ from foundation.backoff import Backoff
 
 REFRESH_S: Final = 0.02
 """How often `refresh` wants to be called: a reader is polled each 50 ms, an answer is due in 200."""
+READ_BYTES_MAX: Final = 64
 BITS_MAX: Final = 128
 WIEGAND_BITS: Final = frozenset({26, 34})
 _ASCII: Final = 2
@@ -221,7 +222,8 @@ class _Channel:
         self._wire = wire
 
     def read(self, count: int) -> bytes:
-        return self._wire.read(count)
+        # More than fits into its own buffer, libosdp takes all the same and complains of.
+        return self._wire.read(min(count, READ_BYTES_MAX))
 
     def write(self, data: bytes) -> int:
         return self._wire.write(data)

@@ -29,6 +29,7 @@ from simulators.cli_school import list_devices, school
 from simulators.devices import Simulation
 from simulators.http_push.cli import http
 from simulators.modbus.cli import modbus
+from simulators.osdp.cli import osdp
 from simulators.pupils import STATION_SITE, class_label
 from simulators.rubbish import flood, rubbish, unknown_card
 from simulators.school import DEFAULT_SEED, School
@@ -44,6 +45,7 @@ app.command("list")(list_devices)
 app.command()(ble)
 app.command()(modbus)
 app.command()(serial)
+app.command()(osdp)
 app.command()(http)
 
 

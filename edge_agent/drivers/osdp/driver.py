@@ -23,7 +23,7 @@ from telemetry.readings import Chunk
 
 log = structlog.get_logger()
 
-UNREAD_BYTES_MAX: Final = 4_096
+UNREAD_BYTES_MAX: Final = 512
 SEEN_INTERVAL_S: Final = 1.0
 """A reader in a secure channel answers many times a second; so often it is noted that it did."""
 

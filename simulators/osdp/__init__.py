@@ -1,0 +1,1 @@
+"""Simulated OSDP card readers on a line, as libosdp's peripheral devices."""
