@@ -183,6 +183,10 @@ class BleDecoder:
 def _data_of(packet: Packet, advertisement: Advertisement) -> bytes | None:
     if packet.company is not None:
         return advertisement.manufacturer.get(packet.company)
+    if packet.company_is_data:
+        for company, data in advertisement.manufacturer.items():
+            if packet.length is None or len(data) + 2 == packet.length:
+                return company.to_bytes(2, "little") + data
     return None if packet.service is None else advertisement.service_data.get(packet.service)
 
 

@@ -72,8 +72,12 @@ def _from_bytes(data: bytes, spec: BleProfile) -> BleInput:
         return BleInput(parse_report(data))
     packets = [one for one in spec.packets if _could_be(data, one.start, one.length, one.length_min)]
     structures = _structures(data)
-    if structures is not None and not packets:
-        return BleInput(_advertisement("", None, structures))
+    if structures is not None:
+        told = _advertisement("", None, structures)
+        if not packets or any(
+            one.company in told.manufacturer or one.service in told.service_data for one in spec.packets
+        ):
+            return BleInput(told)
     kinds = {(one.company, one.service, one.characteristic) for one in packets or spec.packets}
     company, service, characteristic = next(iter(sorted(kinds, key=str)))
     if len(kinds) > 1:
@@ -83,7 +87,8 @@ def _from_bytes(data: bytes, spec: BleProfile) -> BleInput:
         return BleInput(characteristic=characteristic, value=data)
     if company is not None:
         return BleInput(Advertisement("", None, None, {company: data}))
-    assert service is not None
+    if service is None:
+        return BleInput(Advertisement("", None, None, {int.from_bytes(data[:2], "little"): data[2:]}))
     return BleInput(Advertisement("", None, None, {}, {service: data}))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from device_profiles.bytes_schema import BytesExample, BytesRow, Offset, PayloadRows, all_fields
 from device_profiles.schema import ModelProfile, Number, Tuple, Words
@@ -27,7 +27,8 @@ def full_uuid(text: str) -> str:
 
 class Packet(PayloadRows):
     """One kind of data a device sends: in its advertisements under a company's number (`company`) or a
-    service's (`service`), or as the value of a characteristic.
+    service's (`service`), or as the value of a characteristic. company_is_data: the maker puts data where
+    the company's number belongs; it is of any company, and the payload begins with those 2 bytes.
 
     address_at: where the device's own address stands in the payload, most significant byte first
     unless `address_order` says otherwise; for devices whose outer address changes. rising: the name of
@@ -35,6 +36,7 @@ class Packet(PayloadRows):
     """
 
     company: int | None = Field(default=None, ge=0, le=0xFFFF)
+    company_is_data: bool = False
     service: str | None = None
     characteristic: str | None = None
     mode: Literal["notify", "read"] = "notify"
@@ -51,8 +53,9 @@ class Packet(PayloadRows):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Packet:
-        if [self.company, self.service, self.characteristic].count(None) != 2:
-            raise ValueError("needs one of company, service and characteristic")
+        origins = [self.company, self.service, self.characteristic, self.company_is_data or None]
+        if origins.count(None) != len(origins) - 1:
+            raise ValueError("needs one of company, company_is_data, service and characteristic")
         return self
 
 
@@ -60,7 +63,8 @@ class BleProfile(ModelProfile):
     """A device model that is read over Bluetooth Low Energy.
 
     encrypted: its data can only be read with the bind key of the device. name_start: how the name
-    begins under which it advertises, for finding it.
+    begins under which it advertises, for finding it. common: the rows of every packet that has none of
+    its own.
     """
 
     transport: Literal["ble"]
@@ -68,8 +72,18 @@ class BleProfile(ModelProfile):
     name_start: Annotated[tuple[Words, ...], Tuple] = ()
     warm_up_s: Number = Field(default=0.0, ge=0, le=86_400)
     silent_after_s: Number = Field(default=300.0, ge=1, le=604_800)
+    common: Annotated[tuple[BytesRow, ...], Tuple] = ()
     packets: Annotated[tuple[Packet, ...], Tuple] = Field(min_length=1, max_length=16)
     examples: Annotated[tuple[BytesExample, ...], Tuple] = Field(min_length=1)
+
+    @field_validator("packets")
+    @classmethod
+    def _with_common(cls, packets: tuple[Packet, ...], info: ValidationInfo) -> tuple[Packet, ...]:
+        common = info.data.get("common", ())
+        return tuple(
+            packet if packet.fields else Packet.model_validate({**dict(packet), "fields": common})
+            for packet in packets
+        )
 
     @property
     def fields(self) -> tuple[BytesRow, ...]:
