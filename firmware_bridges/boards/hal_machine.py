@@ -1,7 +1,7 @@
 """The hardware of a real board, for MicroPython: serial lines, pins, pulses and a load cell's chip.
 
-Only here is `machine` imported. Nothing in this file runs in our tests: see README.md for what a
-first board must be looked at for.
+Only here and in main.py is `machine` imported. Tests run this file with doubles of the hardware;
+README.md says what a first real board must be looked at for.
 """
 
 import os

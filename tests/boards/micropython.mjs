@@ -28,7 +28,7 @@ micropython.FS.mkdirTree(boards);
 for (const name of flashed) {
   micropython.FS.writeFile(`${boards}/${name}`, fs.readFileSync(path.join(root, boards, name)));
 }
-for (const name of ["scenario.py", "vectors.py"]) {
+for (const name of ["scenario.py", "vectors.py", "machine.py", "hardware.py"]) {
   micropython.FS.writeFile(name, fs.readFileSync(path.join(tests, name)));
 }
 
@@ -50,6 +50,8 @@ for name in names.split():
         compile(file.read(), name, "exec")
     print(name)
 `);
+} else if (mode === "hardware") {
+  micropython.runPython("import hardware");
 } else if (mode === "vectors") {
   micropython.runPython("import vectors\nprint(vectors.results())");
 } else {

@@ -10,7 +10,7 @@ from pathlib import Path
 from firmware_bridges.boards.parameters import checked, number_of
 from firmware_bridges.boards.starts import count_start
 from firmware_bridges.boards.virtual import VirtualHal, make_board
-from firmware_bridges.boards.wire import KINDS
+from firmware_bridges.boards.wire import CHECK, HEARTBEAT, HELLO, KINDS, TAP, WEIGHT
 
 BOARDS = Path(__file__).parents[2] / "firmware_bridges" / "boards"
 FLASHED = (BOARDS / "flash.txt").read_text().split()
@@ -58,3 +58,31 @@ def test_the_samples_on_the_page_start_a_board() -> None:
         board.step(0)
         for name, value in sample.get("parameters", {}).items():
             assert checked(numbers[sample["kind"]], number_of(name), value) == name
+
+
+def test_the_code_for_real_hardware_works_with_doubles_of_it() -> None:
+    """On MicroPython: UARTs, lamps, pulses of a Wiegand reader, the bits of an HX711, and the start."""
+    done = subprocess.run(
+        ["node", Path(__file__).with_name("micropython.mjs"), "hardware"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    board = "e6614104032b5c28"
+    assert done.stdout.splitlines() == [
+        "lines [(0, 115200), (1, 9600), (2, 9600)] a545ea",
+        f"desk {HELLO} {board} 0 1 1 0 0 0 -",
+        f"desk {HEARTBEAT} {board} 0 0 0 0 0 0 0 -",
+        f"desk {CHECK} {board} 0 1 0 1 3652 2150 0400864426",
+        "lamps [1, 0, 0]",
+        f"tap {HELLO} {board} 1 2 1 0 0 0 -",
+        f"tap {HEARTBEAT} {board} 1 0 0 0 0 0 0 -",
+        *[f"tap {TAP} {board} 1 {sequence} 0 2 1 26 650fff" for sequence in range(1, 7)],
+        f"scale {HELLO} {board} 2 3 1 0 0 0 -",
+        f"scale {HEARTBEAT} {board} 2 0 0 0 0 0 0 -",
+        f"scale {WEIGHT} {board} 2 1 0 365 0 1 -",
+        f"main {HELLO} {board} 3 2 1 0 0 0 -",
+        f"main {HEARTBEAT} {board} 3 0 0 0 0 0 0 -",
+        "maintenance",
+    ]
