@@ -29,13 +29,23 @@ class Reply(NamedTuple):
     delay_s: float = 0.0
 
 
-class Handler(NamedTuple):
-    """Who decides. `begin` sees the header and gives either an answer or a body to read with what is
-    to be done then; `garbled` hears of what is no HTTP, with a fixed word.
+class Reading(NamedTuple):
+    """A body to be read. finish: what is to be done then, given its size in bytes; failed: hears with
+    a fixed word that it did not come to that.
     """
 
-    begin: Callable[[h11.Request], Reply | tuple[Body, Callable[[int], Reply]]]
-    garbled: Callable[[str], None]
+    body: Body
+    finish: Callable[[int], Reply]
+    failed: Callable[[str], None]
+
+
+class Handler(NamedTuple):
+    """Who decides. begin: sees the header and gives an answer or a body to read. failed: hears with a
+    fixed word of what is no request.
+    """
+
+    begin: Callable[[h11.Request], Reply | Reading]
+    failed: Callable[[str], None]
 
 
 class Connection:
@@ -54,6 +64,7 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self._handler = handler
+        self._failed = handler.failed
         self._body_bytes_max = body_bytes_max
         self._request_s_max = request_s_max
         self._idle_s_max = idle_s_max
@@ -62,15 +73,16 @@ class Connection:
     async def run(self) -> None:
         """Returns when the connection is over. Raises OSError when it breaks."""
         while await self._has_more():
+            self._failed = self._handler.failed
             try:
                 async with asyncio.timeout(self._request_s_max):
                     await self._exchange()
             except TimeoutError:
-                self._handler.garbled("too_slow")
+                self._failed("too_slow")
                 await self._last_words(Reply(408))
                 return
             except h11.RemoteProtocolError as error:
-                self._handler.garbled("cut_off" if self._reader.at_eof() else "not_http")
+                self._failed("cut_off" if self._reader.at_eof() else "not_http")
                 await self._last_words(Reply(error.error_status_hint))
                 return
             if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
@@ -98,18 +110,18 @@ class Connection:
         if isinstance(begun, Reply):
             await self._refuse(begun)
             return
-        body, finish = begun
+        self._failed = begun.failed
         size_bytes = 0
         while isinstance(event := await self._next(), h11.Data):
             size_bytes += len(event.data)
             if size_bytes > self._body_bytes_max:
-                self._handler.garbled("too_large")
+                self._failed("too_large")
                 await self._say(Reply(413, headers=((b"Connection", b"close"),)))
                 return
-            body.feed(bytes(event.data))
+            begun.body.feed(bytes(event.data))
         if isinstance(event, h11.EndOfMessage):
-            body.finish()
-            await self._say(finish(size_bytes))
+            begun.body.finish()
+            await self._say(begun.finish(size_bytes))
 
     async def _refuse(self, reply: Reply) -> None:
         """Answers before the body has come, which is read away: a terminal sends its pictures along

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -20,7 +19,7 @@ from edge_agent.counters import Counters, DeviceCounters
 from edge_agent.drivers.contract import Sink
 from edge_agent.drivers.http_push.bodies import Body, body_for
 from edge_agent.drivers.http_push.config import HttpDevice, HttpSource, bind_device
-from edge_agent.drivers.http_push.connection import Handler, Reply
+from edge_agent.drivers.http_push.connection import Handler, Reading, Reply
 from edge_agent.drivers.http_push.credentials import (
     Credential,
     Nobody,
@@ -109,9 +108,7 @@ class Desk:
             log.error("every post of a device is refused", driver=driver, device=device.id, error=str(error))
             return Nobody()
 
-    def _begin(
-        self, peer: str, peers: Peers, request: h11.Request
-    ) -> Reply | tuple[Body, Callable[[int], Reply]]:
+    def _begin(self, peer: str, peers: Peers, request: h11.Request) -> Reply | Reading:
         if request.method not in METHODS:
             self._refused(UNKNOWN, "wrong_method")
             return Reply(405, headers=((b"Allow", b"POST, PUT"),))
@@ -129,7 +126,7 @@ class Desk:
             self._refused(poster.id, "encoded")
             return Reply(415)
         body = body_for(headers.get(b"content-type", ""))
-        return body, partial(self._read, poster, body)
+        return Reading(body, partial(self._read, poster, body), partial(self._refused, poster.id))
 
     def _judge(self, poster: _Poster, shown: Request, peer: str, peers: Peers) -> Reply | None:
         """The answer to who is not who it should be. A first request without a credential is no

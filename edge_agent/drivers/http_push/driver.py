@@ -73,21 +73,20 @@ class HttpDriver:
         # Nothing is taken from the devices: they keep what they post, and post it again.
         desk = self._make_desk(heard, Counters(), taking=False)
         serving = asyncio.create_task(self._serve(desk), name=f"check-{self.name}")
-        trouble = ""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + timeout_s
         try:
-            async with asyncio.timeout(timeout_s):
-                while waiting and not serving.done():
-                    posting = asyncio.create_task(heard.next(), name="next-post")
-                    await asyncio.wait({posting, serving}, return_when=asyncio.FIRST_COMPLETED)
-                    if not posting.done():
-                        posting.cancel()
-                        break
-                    name, text = posting.result()
-                    if text and name in waiting:
-                        del waiting[name]
-                        yield DeviceReport(name, ok=True, text=text)
-        except TimeoutError:
-            pass
+            while waiting and (left_s := until_s - loop.time()) > 0:
+                posting = asyncio.create_task(heard.next(), name="next-post")
+                ended = {posting, serving}
+                await asyncio.wait(ended, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+                if not posting.done():
+                    posting.cancel()
+                    break
+                name, text = posting.result()
+                if text and name in waiting:
+                    del waiting[name]
+                    yield DeviceReport(name, ok=True, text=text)
         finally:
             trouble = await _end(serving)
         for device in waiting.values():
