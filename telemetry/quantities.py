@@ -166,6 +166,7 @@ _ROWS: Final = (
     Quantity("water_leak", BOOL, 0, 1, "漏水", "Water leak"),
     Quantity("smoke", BOOL, 0, 1, "烟雾报警", "Smoke", urgent=True),
     Quantity("gas_alarm", BOOL, 0, 1, "燃气报警", "Gas alarm", urgent=True),
+    Quantity("co_alarm", BOOL, 0, 1, "一氧化碳报警", "Carbon monoxide alarm", urgent=True),
     Quantity("panic", BOOL, 0, 1, "紧急求助", "Panic button", urgent=True),
     Quantity("tamper", BOOL, 0, 1, "防拆", "Tamper"),
     Quantity("panic_test", BOOL, 0, 1, "求助按钮测试", "Panic button, test"),
