@@ -28,6 +28,8 @@ class CardReader:
         found = walk(payload, self._row.path)
         if found is ABSENT:
             return Outcome(("no_known_field",))
+        if found is None or (type(found) in {int, str} and found in self._row.missing):
+            return NOTHING_REFUSED
         if retained:
             return Outcome(("retained_event",))
         refused: list[str] = []

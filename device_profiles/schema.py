@@ -269,9 +269,12 @@ class Example(ProfileModel):
 
 
 class JsonCard(ProfileModel):
-    """Where a card's number stands in a message, and how it is written: see `bytes_schema.CardRow`."""
+    """Where a card's number stands in a message, and how it is written: see `bytes_schema.CardRow`.
+    `missing`: what stands there when a card was taken away.
+    """
 
     path: RootPath
+    missing: Annotated[tuple[RawValue, ...], Tuple] = ()
     notation: Literal["hex", "hex-reversed", "decimal", "decimal-reversed"] = "hex"
 
 

@@ -45,13 +45,16 @@ _STATES: Final = {
     "water_leak": (Text("正常", "dry"), Text("漏水", "leak")),
     "smoke": (Text("正常", "clear"), Text("烟雾", "smoke")),
     "gas_alarm": (Text("正常", "clear"), Text("报警", "alarm")),
+    "co_alarm": (Text("正常", "clear"), Text("报警", "alarm")),
     "panic": (Text("正常", "quiet"), Text("求助", "help!")),
     "tamper": (Text("正常", "intact"), Text("被拆动", "tampered")),
     "battery_low": (Text("正常", "fine"), Text("电量低", "low")),
     "external_power": (Text("电池", "battery"), Text("外接电源", "mains")),
 }
 _YES_NO: Final = (Text("否", "no"), Text("是", "yes"))
-ALARMING: Final = frozenset({"water_leak", "smoke", "gas_alarm", "panic", "tamper", "battery_low"})
+ALARMING: Final = frozenset(
+    {"water_leak", "smoke", "gas_alarm", "co_alarm", "panic", "tamper", "battery_low"}
+)
 """Quantities whose value 1 wants attention."""
 
 QUALITY_MARKS: Final = {
@@ -73,6 +76,7 @@ ALERT_KINDS: Final = {
     "fever": Text("发热", "Fever"),
     "smoke": Text("烟雾报警", "Smoke alarm"),
     "gas_alarm": Text("燃气报警", "Gas alarm"),
+    "co_alarm": Text("一氧化碳报警", "Carbon monoxide alarm"),
     "panic": Text("紧急求助", "Call for help"),
 }
 ALERT_ADVICE: Final = {
@@ -82,6 +86,10 @@ ALERT_ADVICE: Final = {
     ),
     "gas_alarm": Text(
         "关闭阀门、开窗通风，勿动电器开关", "Close the valve, open the windows, touch no switch"
+    ),
+    "co_alarm": Text(
+        "立即疏散到室外、开窗通风，有人不适拨打 120",
+        "Get everybody into the open at once, open the windows; for anybody unwell call an ambulance",
     ),
     "panic": Text("有人按下求助按钮，请立即前往", "Somebody has pressed the button; go there at once"),
 }
