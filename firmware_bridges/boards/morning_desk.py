@@ -1,7 +1,8 @@
 """The morning check's desk: a card and a forehead within three seconds make a check.
 
 Runs on MicroPython and CPython alike. Whose temperature it was is never guessed: two cards for one
-forehead give no check, and are told so by the red lamp.
+forehead give no check, and are told so by the red lamp. A forehead without a card gives a check without
+one, since a fever must alarm all the same, and the red lamp: its owner is to come again with the card.
 """
 
 from firmware_bridges.boards import wire
@@ -105,7 +106,7 @@ class MorningDesk:
         assert self._forehead is not None
         object_c100, ambient_c100 = self._forehead
         taken = self.link.record(wire.CHECK, (FOREHEAD, object_c100, ambient_c100), card, now_ms)
-        self.link.signal(wire.ACCEPT if taken else wire.REJECT, now_ms)
+        self.link.signal(wire.ACCEPT if taken and card else wire.REJECT, now_ms)
         self._forget()
 
     def _give_up(self, now_ms: int) -> None:

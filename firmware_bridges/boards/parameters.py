@@ -15,7 +15,7 @@ PARAMETERS = {
     13: ("object_low_c100", 3_000, 1_000, 4_000),
     14: ("object_high_c100", 4_500, 4_000, 6_000),
     15: ("object_offset_c100", 0, -500, 1_000),
-    16: ("anonymous", 0, 0, 1),
+    16: ("anonymous", 1, 0, 1),
     20: ("silence_ms", 30, 5, 500),
     30: ("settle_ms", 600, 100, 10_000),
     31: ("settle_spread_g", 2, 1, 1_000),

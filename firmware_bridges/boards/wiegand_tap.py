@@ -20,10 +20,11 @@ def read_bits(bits: bytes) -> "tuple[bytes, bool]":
     """The card's bytes, first bit highest, and whether both parities hold.
 
     bits: 26 or 34 of "0" and "1". The first makes the number of ones in the first half even, the
-    last that of the second half odd.
+    last that of the second half odd. A card of zeros only is a disturbance.
     """
     half = len(bits) // 2
     is_good = bits[:half].count(b"1") % 2 == 0 and bits[half:].count(b"1") % 2 == 1
+    is_good = is_good and b"1" in bits[1:-1]
     return int(bits[1:-1], 2).to_bytes((len(bits) - 2) // 8, "big"), is_good
 
 

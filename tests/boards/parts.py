@@ -142,11 +142,10 @@ SCENES = {
         ],
         6_000,
     ),
-    "without a card, where the desk is set so": Scene(
+    "a forehead without a card": Scene(
         "morning-desk",
         [
             NO_RETRY,
-            command(0, messages.set_parameter("anonymous", 1)),
             command(0, messages.set_parameter("object_offset_c100", 250)),
             *looking(500, 2_000, 35.8),
             *looking(2_000, 5_000, 22.0),

@@ -41,7 +41,7 @@ def _check(sequence: int, object_c: float, uid: bytes) -> Check:
         ("two cards, one forehead", [], REJECTED),
         ("two pupils", [_check(1, 36.5, ANA), _check(2, 38.3, BEN)], ACCEPTED * 2),
         ("a forehead that does not keep still", [], REJECTED),
-        ("without a card, where the desk is set so", [_check(1, 38.3, b"")], ACCEPTED),
+        ("a forehead without a card", [_check(1, 38.3, b"")], REJECTED),
         (
             "two cards at a door, and a bit lost",
             [
@@ -88,6 +88,14 @@ def test_a_forehead_that_stays_gives_one_temperature() -> None:
     assert all(isinstance(check, Check) and check.card == ANA for check in checks)
 
 
+def test_a_desk_may_be_told_to_want_a_card() -> None:
+    scene = SCENES["a forehead without a card"]
+    off = command(0, messages.set_parameter("anonymous", 0))
+    done = scene._replace(doings=[off, *scene.doings]).play()
+    assert not events(done)
+    assert not lamps(done)
+
+
 def test_a_board_says_hello_and_how_it_fares() -> None:
     done = told(SCENES["no thermometer"].play())
     assert done[0] == (0, Hello(SOURCE, "morning-desk", (1, 0, 0), 0))
@@ -101,6 +109,11 @@ def test_bad_commands_are_counted_and_told() -> None:
     assert kinds.count(Hello) == 2
     assert Fault(SOURCE, "bad_parameter", 1) in [message for _, message in done]
     assert done[-2][1] == Heartbeat(SOURCE, 10, 0, 0, 0, 2, False, False)
+
+
+def test_a_wiegand_card_of_zeros_is_none() -> None:
+    done = Scene("wiegand-tap", wiegand(100, "0" * 25 + "1"), 900).play()
+    assert events(done) == [Tap(SOURCE, 1, 0, "wiegand", False, 26, b"")]
 
 
 def _taps(count: int, first_ms: int = 1_000) -> list[tuple[int, str, str]]:
