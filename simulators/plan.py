@@ -244,6 +244,8 @@ class DevicePlan(StrictModel):
         found = [name for name in TRANSPORTS if getattr(self, name) is not None]
         if len(found) > 1:
             raise ValueError(f"has {' and '.join(found)}; a device has one transport")
+        if self.only is not None and self.transport not in {"modbus", "ble", "serial"}:
+            raise ValueError("only is for devices on Modbus, Bluetooth and serial lines")
         return self
 
     @property

@@ -52,11 +52,10 @@ _BTHOME: Final[Mapping[str, tuple[int, int, float, bool]]] = {
     "pressure": (0x04, 3, 0.01, False),
     "illuminance": (0x05, 3, 0.01, False),
     "mass": (0x06, 2, 0.01, False),
-    "battery_voltage": (0x0C, 2, 0.001, False),
+    "voltage": (0x0C, 2, 0.001, False),
     "pm2_5": (0x0D, 2, 1.0, False),
     "pm10": (0x0E, 2, 1.0, False),
     "co2": (0x12, 2, 1.0, False),
-    "voc": (0x13, 2, 1.0, False),
     "motion": (0x21, 1, 1.0, False),
     "occupancy": (0x23, 1, 1.0, False),
     "open": (0x1A, 1, 1.0, False),
@@ -64,6 +63,8 @@ _BTHOME: Final[Mapping[str, tuple[int, int, float, bool]]] = {
     "power": (0x0B, 3, 0.01, False),
 }
 """Quantity → object id, bytes, unit of the last digit and whether it is signed: https://bthome.io/format."""
+_BTHOME_USUAL: Final = ("temperature", "relative_humidity", "battery")
+"""What a device of this format measures when nobody says what it is."""
 
 
 def bthome(quantities: Collection[str], truth: Truth, packet: int) -> bytes:
@@ -78,19 +79,47 @@ def bthome(quantities: Collection[str], truth: Truth, packet: int) -> bytes:
     return bytes(found)
 
 
+def _mi_band(address: str, truth: Truth, _number: int) -> bytes:
+    return adverts.heart_rate_band(address, round(truth("heart_rate"))).manufacturer[adverts.HUAMI]
+
+
+def _polar(_address: str, truth: Truth, number: int) -> bytes:
+    """Flags with a running number, a code, the rate over a short and over a long time."""
+    rate = round(truth("heart_rate"))
+    return bytes((int(truth("battery_low")) | number % 8 << 2, 0, rate, rate))
+
+
+def _xoss(_address: str, truth: Truth, _number: int) -> bytes:
+    return bytes((0, round(truth("battery")), 0, round(truth("heart_rate"))))
+
+
+_BANDS: Final[Mapping[str | None, Callable[[str, Truth, int], bytes]]] = {
+    "band-mi": _mi_band,
+    "band-polar": _polar,
+    "band-xoss": _xoss,
+}
+"""Codec → what a band broadcasts; sources as in `device_profiles.payloads.bands`."""
+
+
 def advert_of(
     spec: BleProfile, address: str, truth: Truth, quantities: Collection[str] | None = None
 ) -> Callable[[], Advert]:
-    """What a device advertises, anew each time it is asked: one packet of its profile in turn.
+    """What a device advertises, anew each time it is asked: the packets of its profile in turn, as far
+    as they can be made.
 
     quantities: what this device is fitted with, where its model knows more. Raises ValueError for a
-    model whose advertisements cannot be made here.
+    model of whose advertisements none can be made here.
     """
-    made = [
-        (packet, _payload(packet, address, truth, quantities))
-        for packet in spec.packets
-        if packet.characteristic is None
-    ]
+    made: list[tuple[Packet, Payload]] = []
+    why: ValueError | None = None
+    for packet in spec.packets:
+        if packet.characteristic is None:
+            try:
+                made.append((packet, _payload(packet, address, truth, quantities)))
+            except ValueError as error:
+                why = why or error
+    if why is not None and not made:
+        raise why
     uuids = tuple(dict.fromkeys(service.uuid for service in services_of(spec, truth)))
     turn = 0
 
@@ -135,8 +164,14 @@ def _payload(packet: Packet, address: str, truth: Truth, quantities: Collection[
         count += 1
         return count
 
-    if packet.codec == "bthome":
-        return lambda: bthome(told, truth, next_number())
+    if packet.codec == "bthome-v2":
+        fitted = _BTHOME_USUAL if quantities is None else told
+        return lambda: bthome(fitted, truth, next_number())
+    if packet.codec in _BANDS:
+        band = _BANDS[packet.codec]
+        return lambda: band(address, truth, next_number())
+    if not told:
+        raise ValueError("a packet without a value")
     if packet.codec is not None or any(row.key is not None for row in packet.fields):
         raise ValueError(f"no payload can be made for the codec {packet.codec!r}")
     return lambda: _placed(packet, payload_of(packet, truth), address, next_number())

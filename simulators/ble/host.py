@@ -96,7 +96,7 @@ def _adapter(device: Device, adapters: Sequence[str]) -> str:
 
 
 def _row(device: Device) -> Table:
-    return row(device.id, device.profile, device.place, address=device.address)
+    return row(device.id, device.profile, device.place, address=device.address, only=device.plan.only)
 
 
 def _strength(seed: int, device_id: str) -> Callable[[], int]:

@@ -73,7 +73,7 @@ class ModbusHost:
             where = f"{path} at {bus.baud} Bd"
             way = {"serial": {"port": str(path), "baud": bus.baud}}
         rows = [
-            row(device.id, device.profile, device.place, unit=unit.unit)
+            row(device.id, device.profile, device.place, unit=unit.unit, only=device.plan.only)
             for device, unit in zip(devices, units, strict=True)
         ]
         ids = tuple(device.id for device in devices)

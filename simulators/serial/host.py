@@ -76,7 +76,9 @@ class SerialHost:
                 await self._stack.enter_async_context(BoardUsers(self._drive, device, kind, board))
             board.attach(line)
             self.boards[device.id] = board
-            rows.append(row(device.id, device.profile, device.place, address=told or None))
+            rows.append(
+                row(device.id, device.profile, device.place, address=told or None, only=device.plan.only)
+            )
         table: Table = {"name": f"serial-{name}", "port": str(path), "baud": line.baud, "devices": rows}
         ids = tuple(device.id for device in devices)
         where = f"{path} at {line.baud} Bd"

@@ -18,7 +18,7 @@ from edge_agent.drivers import make_drivers
 from simulators.drive import Drive, wall_clock_ms
 from simulators.gateway_file import gateway_tables
 from simulators.meals import SLOT_MS, tray_kg
-from simulators.plan import Transport
+from simulators.plan import BusPlan, Transport, default_plan
 from simulators.pupils import em_tag, wiegand_tag
 from simulators.running import hosted
 from simulators.school import School
@@ -146,6 +146,15 @@ async def test_a_gateway_reads_what_is_true(
         else:
             truth = SCHOOL.truth(device, quantity, school_ms)
             assert value == pytest.approx(truth, rel=0.01, abs=0.6), (device, quantity)
+
+
+async def test_a_bus_may_be_a_serial_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    buses = (BusPlan(name="rs485-teaching", kind="rtu", baud=19_200),)
+    school = School(7, default_plan().model_copy(update={"buses": buses}))
+    drive = Drive(school, Timeline(0, FIRST_MORNING_MS, 1), clock_ms=lambda: 0)
+    async with reading(drive, ["modbus"], "gw-teaching", tmp_path, monkeypatch) as heard:
+        await heard.until_all([device.id for device in school.on("modbus")])
+    assert not (tmp_path / "rs485-teaching").is_symlink()
 
 
 async def test_the_desk_and_the_reader_at_the_gate_tell_who_came(
