@@ -164,6 +164,7 @@ _ROWS: Final = (
     Quantity("switched_on", BOOL, 0, 1, "已接通", "Switched on"),
     Quantity("occupancy", BOOL, 0, 1, "有人", "Occupied"),
     Quantity("water_leak", BOOL, 0, 1, "漏水", "Water leak"),
+    Quantity("water_splash", BOOL, 0, 1, "上方滴水", "Water from above"),
     Quantity("smoke", BOOL, 0, 1, "烟雾报警", "Smoke", urgent=True),
     Quantity("gas_alarm", BOOL, 0, 1, "燃气报警", "Gas alarm", urgent=True),
     Quantity("co_alarm", BOOL, 0, 1, "一氧化碳报警", "Carbon monoxide alarm", urgent=True),
