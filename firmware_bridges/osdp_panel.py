@@ -17,12 +17,14 @@ from typing import Any, Final, NamedTuple, Protocol
 import osdp_sys
 
 from firmware_bridges.cards import parse_wiegand
+from firmware_bridges.frames.osdp import PACKET_BYTES_MIN, REPLY, START
 from firmware_bridges.osdp_keys import ADDRESS_MAX, check_key
 from foundation.backoff import Backoff
 
 REFRESH_S: Final = 0.02
 """How often `refresh` wants to be called: a reader is polled each 50 ms, an answer is due in 200."""
-READ_BYTES_MAX: Final = 64
+PACKET_BYTES_MAX: Final = 256
+"""A reader announces at most so many to libosdp."""
 BITS_MAX: Final = 128
 WIEGAND_BITS: Final = frozenset({26, 34})
 _ASCII: Final = 2
@@ -214,19 +216,50 @@ def _info(reader: ReaderSettings, channel: _Channel, flags: int) -> dict[str, An
 
 
 class _Channel:
-    """What libosdp reads from and writes to."""
+    """What libosdp reads from and writes to. It takes a reply that comes in two pieces for none (tried
+    with 3.2.9), so it gets packets only when they are whole; noise between them it never sees.
+    """
 
     id = 1
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self._begun = bytearray()
+        self._whole = bytearray()
 
     def read(self, count: int) -> bytes:
-        # More than fits into its own buffer, libosdp takes all the same and complains of.
-        return self._wire.read(min(count, READ_BYTES_MAX))
+        if not self._whole:
+            self._begun += self._wire.read(PACKET_BYTES_MAX)
+            self._whole += take_packet(self._begun)
+        data = bytes(self._whole[:count])
+        del self._whole[:count]
+        return data
 
     def write(self, data: bytes) -> int:
+        # A new question: what is left of earlier answers is nobody's any more.
+        self._begun.clear()
+        self._whole.clear()
         return self._wire.write(data)
 
     def flush(self) -> None:
-        """Nothing of ours waits between the port and libosdp for longer than one `refresh`."""
+        """What a question makes stale is forgotten when it is written."""
+
+
+def take_packet(begun: bytearray) -> bytes:
+    """Removes and returns the first whole packet of what was heard, noise before it thrown away; empty
+    while there is none. Its check is libosdp's affair.
+    """
+    while (start := begun.find(START)) >= 0:
+        del begun[:start]
+        if len(begun) < 4:
+            return b""
+        length = int.from_bytes(begun[2:4], "little")
+        if PACKET_BYTES_MIN <= length <= PACKET_BYTES_MAX and begun[1] & REPLY:
+            if len(begun) < length:
+                return b""
+            packet = bytes(begun[:length])
+            del begun[:length]
+            return packet
+        del begun[0]
+    begun.clear()
+    return b""

@@ -29,8 +29,8 @@ CARD = bytes.fromhex("04A1B2C3D4E5F6")
 class OsdpRig:
     """A driver on a simulated line: what it gave, and what it counted."""
 
-    def __init__(self, folder: Path, count: int = 1) -> None:
-        self.wires = SerialLine(folder / "adapter", paced=False)
+    def __init__(self, folder: Path, count: int = 1, *, paced: bool = False) -> None:
+        self.wires = SerialLine(folder / "adapter", paced=paced)
         self.heard = bytearray()
         self.wires.listen(self.heard.extend)
         self.keys = [create_key(folder / f"{address}.key") for address in range(1, count + 1)]
@@ -177,8 +177,9 @@ async def test_a_reader_that_restarts_comes_back_by_itself(
     assert "0086F44" not in said
 
 
-async def test_several_readers_on_a_line_one_of_them_dead(tmp_path: Path) -> None:
-    rig = OsdpRig(tmp_path, count=3)
+@pytest.mark.parametrize("paced", [True, False])
+async def test_several_readers_on_a_line_one_of_them_dead(tmp_path: Path, paced: bool) -> None:  # noqa: FBT001
+    rig = OsdpRig(tmp_path, count=3, paced=paced)
     async with rig.running():
         readers = [rig.reader(address) for address in (1, 3)]
         for number, reader in enumerate(readers):
