@@ -63,13 +63,9 @@ class Poster:
         """The status of the answer. slow_s: the body takes so long to go out. A terminal that is asked
         to show who it is posts once more, as does one whose connection had ended meanwhile.
         """
-        try:
-            status = await self._once(post, slow_s)
-        except ConnectionError:
-            await self.close()
-            status = await self._once(post, slow_s)
+        status = await self._twice(post, slow_s)
         if status == 401 and self._challenge and self._count == 0:  # unauthorised
-            status = await self._once(post, slow_s)
+            status = await self._twice(post, slow_s)
         return status
 
     async def cut_off(self, post: Post) -> None:
@@ -78,6 +74,14 @@ class Poster:
         await self._send(self._request(post))
         await self._send(h11.Data(data=post.body[: len(post.body) // 2]))
         await self.close()
+
+    async def _twice(self, post: Post, slow_s: float) -> int:
+        """Once more on a new connection where the old one had ended."""
+        try:
+            return await self._once(post, slow_s)
+        except ConnectionError:
+            await self.close()
+            return await self._once(post, slow_s)
 
     async def _once(self, post: Post, slow_s: float) -> int:
         async with asyncio.timeout(ANSWER_S_MAX + slow_s):
@@ -130,7 +134,10 @@ class Poster:
         assert self._stream is not None
         status = 0
         while True:
-            event = self._http.next_event()
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                raise ConnectionResetError("the answer is none, or is missing") from error
             if event is h11.NEED_DATA:
                 self._http.receive_data(await self._stream[0].read(READ_BYTES))
             elif isinstance(event, h11.Response):
@@ -139,9 +146,6 @@ class Poster:
                     self._challenged(event)
             elif isinstance(event, h11.EndOfMessage):
                 break
-            elif isinstance(event, h11.ConnectionClosed):
-                await self.close()
-                raise ConnectionResetError("the connection was closed without an answer")
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
         else:

