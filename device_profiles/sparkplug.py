@@ -110,7 +110,7 @@ def _metric(data: bytes) -> Metric:
                 found["datatype"] = field.integer
             case 7:
                 is_null = bool(field.integer)
-            case number if number >= 10:
+            case number if number in _METRIC_WIRES and number >= 10:
                 found["raw"] = _raw(field)
     if is_null:
         found["raw"] = None
