@@ -130,7 +130,10 @@ class BleDecoder:
             if self._is_replayed(packet, at, values, received_ms):
                 refused.append("replayed")
                 continue
-            if self._is_repeat(at, decoder.counter(data, values), received_ms):
+            counter = decoder.counter(data, values)
+            if counter is None and (rising := values.get(packet.rising or "")):
+                counter = rising.value
+            if self._is_repeat(at, counter, received_ms):
                 continue
             refused += decoder.decode(data, received_ms, chunk, values=values, warming_up=warming_up)
         return ("unknown_packet",) if other and not known else tuple(refused)

@@ -14,9 +14,9 @@ from telemetry.named import Named
 
 Values = Mapping[str, Named]
 _FAULT: Final = 0x80
-_PROBE_BYTES: Final = 20
+_PROBE_BYTES: Final = 22
 _PAIRS: Final = {0x00: 1, 0x40: 3, 0x80: 5}
-_NO_PROBE: Final = 0xFFFF
+_NO_PROBE: Final = -1
 
 
 def decode_packed(payload: bytes, _context: Context) -> Values:
@@ -60,19 +60,18 @@ def _packed(data: bytes) -> tuple[bool, int]:
 
 
 def decode_probes(payload: bytes, _context: Context) -> Values:
-    """H5055: battery, which pair of probes this is and which of the two are there, then for each a whole
-    temperature and its limits. Raises PayloadError.
+    """H5055, behind the 2 bytes of company: battery, which pair of probes this is and which of the two are
+    there, then for each a whole temperature and its limits. Raises PayloadError.
     """
     if len(payload) != _PROBE_BYTES:
         raise PayloadError("bad_length")
-    first = _PAIRS.get(payload[3] & 0xC0)
+    which = payload[5]
+    first = _PAIRS.get(which & 0xC0)
     if first is None:
         raise PayloadError("unknown_packet")
-    values = {"battery": Named(payload[2] & 0x7F, "%")}
-    for number, at in ((first, 5), (first + 1, 12)):
-        present = payload[3] >> (number - 1) & 1
-        raw = int.from_bytes(payload[at : at + 2], "little")
-        signed = raw - 0x10000 if raw & 0x8000 else raw
-        missing = not present or raw == _NO_PROBE
-        values[f"probe_temperature_{number}"] = Named(None if missing else signed, "Cel")
+    values = {"battery": Named(payload[4] & 0x7F, "%")}
+    for number, at in ((first, 7), (first + 1, 14)):
+        raw = int.from_bytes(payload[at : at + 2], "little", signed=True)
+        present = which >> (number - 1) & 1 and raw != _NO_PROBE
+        values[f"probe_temperature_{number}"] = Named(raw if present else None, "Cel")
     return values
