@@ -183,8 +183,6 @@ class CheckRow(ProfileModel):
     site: Words | None = None
     site_is: Literal["forehead", "ear", "axillary"] = "forehead"
     """Where the device does not say."""
-    age: Words | None = None
-    """Milliseconds since it was taken."""
 
 
 def all_fields(payloads: tuple[Any, ...]) -> tuple[BytesRow, ...]:

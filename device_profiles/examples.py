@@ -26,6 +26,8 @@ from telemetry.quantities import QUANTITIES
 from telemetry.readings import Chunk, Reading, SeriesTable
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
+RECEIVED: Final = "2026-09-01T08:00:00+08:00"
+"""When an example is received, where it does not say."""
 
 
 def run_examples(profile: Profile) -> list[str]:
@@ -82,7 +84,7 @@ def run_input_example(profile: Profile, example: ModbusExample | BytesExample) -
     decoded = decode_input(
         profile,
         example.input,
-        received_ms=0,
+        received_ms=_time_ms(RECEIVED),
         zone=ZONE,
         warming_up=example.warming_up,
         key=None if key is None else bytes.fromhex(key),

@@ -13,8 +13,6 @@ from telemetry.named import Named, Value
 from telemetry.quantities import QUANTITIES
 from telemetry.records import SITES, Site
 
-AGE_MS_MAX: Final = 86_400_000
-"""A board keeps what could not be handed over for a day at most."""
 _AIR: Final = QUANTITIES["temperature"]
 
 
@@ -73,11 +71,7 @@ def make_check(
     if ambient_c is not None and not _AIR.low <= ambient_c <= _AIR.high:
         refused.append("bad_ambient")
         ambient_c = None
-    age_ms = _number(values.get(row.age or "")) or 0.0
-    if not 0 <= age_ms <= AGE_MS_MAX:
-        refused.append("bad_device_time")
-        age_ms = 0.0
-    return CheckObservation(time_ms - int(age_ms), device, place, credential, site, temperature_c, ambient_c)
+    return CheckObservation(time_ms, device, place, credential, site, temperature_c, ambient_c)
 
 
 def _number(named: Named | None) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from device_profiles.bytes_decoder import PayloadDecoder
 from device_profiles.named_people import make_check, make_tap
@@ -17,6 +17,10 @@ ADDRESS = "meter_address"
 """Under this name a framing with addresses tells whose frame it is."""
 REQUEST = "request"
 """A frame with this value is a question, heard on the line or given back by an adapter."""
+
+
+AGE_MS_MAX: Final = 86_400_000
+"""A board keeps what could not be handed over for a day at most."""
 
 
 class Request(NamedTuple):
@@ -75,24 +79,35 @@ class SerialDecoder:
         taps: tuple[TapObservation, ...] = ()
         spec = self.spec
         known = False
+        time_ms = self._happened_ms(frame, received_ms, refused)
         if spec.check is not None and spec.check.temperature in frame.values:
             known = True
-            check = make_check(spec.check, frame.values, self.device, self.place, received_ms, refused)
+            check = make_check(spec.check, frame.values, self.device, self.place, time_ms, refused)
             checks = () if check is None else (check,)
         elif spec.card is not None and spec.card.key in frame.values:
             known = True
-            tap = make_tap(spec.card, frame.values, self.device, self.place, received_ms, refused)
+            tap = make_tap(spec.card, frame.values, self.device, self.place, time_ms, refused)
             taps = () if tap is None else (tap,)
         for decoder in self._payloads:
             if decoder.matches(frame.payload):
                 known = True
                 refused += decoder.decode(
-                    frame.payload, received_ms, chunk, values=frame.values, warming_up=warming_up
+                    frame.payload, time_ms, chunk, values=frame.values, warming_up=warming_up
                 )
                 break
         if not known:
             refused.append("unknown_packet")
         return Outcome(tuple(refused), checks, taps) if refused or checks or taps else NOTHING_REFUSED
+
+    def _happened_ms(self, frame: Frame, received_ms: int, refused: list[str]) -> int:
+        """When what a frame tells happened: a board may have kept it while its cable was out."""
+        told = frame.values.get(self.spec.age or "")
+        if told is None or told.value is None:
+            return received_ms
+        if type(told.value) is int and 0 <= told.value <= AGE_MS_MAX:
+            return received_ms - told.value
+        refused.append("bad_device_time")
+        return received_ms
 
     def decoder_for(self, frame: Frame) -> PayloadDecoder | None:
         """The decoder of a frame's payload, for people to look at."""

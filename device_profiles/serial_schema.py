@@ -15,7 +15,7 @@ from device_profiles.bytes_schema import (
     all_fields,
     parse_hex,
 )
-from device_profiles.schema import ModelProfile, Number, ProfileModel, Tuple
+from device_profiles.schema import ModelProfile, Number, ProfileModel, Tuple, Words
 from firmware_bridges.frames import CODECS, REQUESTS
 
 Baud = Annotated[int, Field(ge=300, le=921_600)]
@@ -53,7 +53,8 @@ class Poll(ProfileModel):
 class SerialProfile(ModelProfile):
     """A board that speaks over a serial line, in frames of one kind.
 
-    start_up: requests to be sent once after the line was opened, hexadecimal. answer_s: how long an
+    age: the name of a value that tells how many milliseconds ago it happened, of a board that keeps what
+    could not be handed over. start_up: requests to be sent once after the line was opened, hexadecimal. answer_s: how long an
     answer to a poll may take.
     """
 
@@ -65,6 +66,7 @@ class SerialProfile(ModelProfile):
     answer_s: Number = Field(default=1.0, ge=0.02, le=30)
     warm_up_s: Number = Field(default=0.0, ge=0, le=86_400)
     silent_after_s: Number = Field(default=60.0, ge=1, le=604_800)
+    age: Words | None = None
     card: CardRow | None = None
     check: CheckRow | None = None
     payloads: Annotated[tuple[PayloadRows, ...], Tuple] = Field(default=(), max_length=16)
