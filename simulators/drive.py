@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from simulators.arrivals import Tap
-from simulators.meals import Weighing, weighing
 from simulators.school import School
 from simulators.senses import sense
 from simulators.timetable import Timeline
@@ -60,10 +59,6 @@ class Drive:
             return sense(self.school.world, device, quantity, self.school_ms)
 
         return now
-
-    def weighing(self, device: Device) -> Weighing:
-        """What a canteen scale shows now: mass and whether it is at rest belong together."""
-        return weighing(self.school.world, device.id, self.school_ms)
 
     async def taps(self) -> AsyncIterator[Tap]:
         """Cards at the gate, each when the school's clock has come to it; for ever."""

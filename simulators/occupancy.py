@@ -9,15 +9,14 @@ from __future__ import annotations
 from functools import cached_property, lru_cache
 from typing import Final
 
-from simulators.plan import ClassPlan, Plan, RoomKind
+from simulators.plan import ClassPlan, Plan
 from simulators.signals import chance
 from simulators.timetable import Period, Phase, Timetable, day_of, weekday_of
 
 OWN_ROOM: Final = "own room"
 STUDY_ROOM: Final = "study room"
-Where = RoomKind | str
 
-_SHARES: Final[dict[Phase, dict[Where, float]]] = {
+_SHARES: Final[dict[Phase, dict[str, float]]] = {
     "closed": {},
     "arriving": {OWN_ROOM: 0.5, "yard": 0.2, "gate": 0.1},
     "lesson": {OWN_ROOM: 1.0},
@@ -30,8 +29,8 @@ _SHARES: Final[dict[Phase, dict[Where, float]]] = {
     "dinner": {},
     "study": {},
 }
-"""Which part of a class is where."""
-_BOARDERS: Final[dict[Phase, Where]] = {"cleaning": "yard", "dinner": "canteen", "study": STUDY_ROOM}
+"""Which part of a class is where: in its own room, or at the first place of a kind."""
+_BOARDERS: Final[dict[Phase, str]] = {"cleaning": "yard", "dinner": "canteen", "study": STUDY_ROOM}
 _STAFF: Final[dict[Phase, float]] = {
     "closed": 0.0,
     "leaving": 0.0,
@@ -45,7 +44,6 @@ _SITTING_M3_PER_H: Final = 0.003 * 3.6
 (2017) give for children."""
 _EXERCISE_TIMES: Final = 3.0
 _STANDING_WORK_M3_PER_H: Final = 0.0055 * 3.6
-EMISSION_M3_PER_H: Final = _SITTING_M3_PER_H
 
 
 class Occupancy:
@@ -111,7 +109,7 @@ class Occupancy:
             count += min(one.boarders, present)
         return count
 
-    def _place(self, where: Where, one: ClassPlan) -> str | None:
+    def _place(self, where: str, one: ClassPlan) -> str | None:
         if where == OWN_ROOM:
             return one.room
         if where == STUDY_ROOM:

@@ -8,10 +8,12 @@ import pytest
 
 from device_profiles.registry import Catalogue
 from foundation.tomlfile import FileProblems
+from simulators.devices import Simulation
+from simulators.layout import gateways
 from simulators.plan import BUNDLED, default_plan
 from simulators.plan_checks import load_plan, plan_problems
 from simulators.school import School
-from simulators.timetable import FIRST_MORNING_MS
+from simulators.timetable import FIRST_MORNING_MS, Timeline
 
 SMALL = """\
 [school]
@@ -94,6 +96,10 @@ def test_a_small_school_can_be_written_by_hand(tmp_path: Path) -> None:
     assert school.place_label("main/1") == ("楼 一", "House One")
     assert [device.id for device in school.on("modbus", "gw")] == ["power"]
     assert school.on("ble") == ()
+    air = school.device("air")
+    assert Simulation(school, Timeline()).topic(air) == "here/air"
+    (gateway,) = gateways(school)
+    assert [one["topics"] for one in gateway.devices if "topics" in one] == [["here/air"]]
     for device in school.devices:
         for quantity in school.quantities(device.id):
             school.truth(device.id, quantity, FIRST_MORNING_MS)
