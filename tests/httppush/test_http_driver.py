@@ -351,7 +351,7 @@ async def test_whoever_asks_before_sending_is_told_to_go_on(tmp_path: Path) -> N
     ids=["nothing", "a byte", "half a header", "half a body"],
 )
 async def test_who_dawdles_is_let_go(tmp_path: Path, said: bytes) -> None:
-    async with running(tmp_path, request_s_max=0.2, idle_s_max=0.2) as rig:
+    async with running(tmp_path, request_s_max=0.5, idle_s_max=0.5) as rig:
         answer = await rig.raw(said)
         assert answer == b"" or answer.startswith(b"HTTP/1.1 408 ")
         assert bool(answer) == bool(said)
