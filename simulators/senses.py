@@ -6,29 +6,22 @@ Values are exact; what a device's payload rounds away is stated beside the paylo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import inf
 from typing import Final
 
-from simulators import body, climate, energy, events, fridge, meals
+from simulators import body, climate, events, fridge, meals
 from simulators.climate import CO2_OUTDOORS_PPM
+from simulators.meters import METER_SENSES
 from simulators.signals import chance, wander
 from simulators.timetable import FIRST_MORNING_MS, MS_PER_DAY, MS_PER_MINUTE, minute_of
-from simulators.world import Device, World
+from simulators.world import Device, Sense, World, spot
 from telemetry.quantities import QUANTITIES
-
-Sense = Callable[[World, Device, int], float]
-"""From a school, a device of it and school time in ms to a value in the unit of the quantity."""
 
 
 def _excess_ppm(world: World, device: Device, ms: int) -> float:
     """How much more carbon dioxide than outdoors: stands for the presence of people."""
     return climate.co2_ppm(world, device.room, ms) - CO2_OUTDOORS_PPM if device.room else 0.0
-
-
-def _spot(world: World, device: Device, what: str, ms: int, size: float) -> float:
-    """What this corner of the room differs by."""
-    return size * wander(world.seed, f"{device.id} {what}", ms, 25 * MS_PER_MINUTE)
 
 
 def _temperature(world: World, device: Device, ms: int) -> float:
@@ -39,7 +32,7 @@ def _temperature(world: World, device: Device, ms: int) -> float:
         if device.room
         else climate.outdoor_temperature_c(world.seed, ms)
     )
-    return air + _spot(world, device, "temperature", ms, 0.4)
+    return air + spot(world, device, "temperature", ms, 0.4)
 
 
 def _humidity(world: World, device: Device, ms: int) -> float:
@@ -48,18 +41,18 @@ def _humidity(world: World, device: Device, ms: int) -> float:
         if device.room
         else climate.outdoor_humidity(world.seed, ms)
     )
-    return min(99.0, max(5.0, air + _spot(world, device, "humidity", ms, 1.5)))
+    return min(99.0, max(5.0, air + spot(world, device, "humidity", ms, 1.5)))
 
 
 def _co2(world: World, device: Device, ms: int) -> float:
-    return CO2_OUTDOORS_PPM + _excess_ppm(world, device, ms) + _spot(world, device, "co2", ms, 12)
+    return CO2_OUTDOORS_PPM + _excess_ppm(world, device, ms) + spot(world, device, "co2", ms, 12)
 
 
 def _pm2_5(world: World, device: Device, ms: int) -> float:
     at_gate = world.outdoors.get(device.place) == "gate"
     outdoors = climate.outdoor_pm2_5(world.seed, ms, traffic=at_gate)
     share = 0.6 if device.room else 1.0
-    return max(1.0, outdoors * share + _spot(world, device, "pm", ms, 2))
+    return max(1.0, outdoors * share + spot(world, device, "pm", ms, 2))
 
 
 def _pm1(world: World, device: Device, ms: int) -> float:
@@ -71,15 +64,15 @@ def _pm10(world: World, device: Device, ms: int) -> float:
 
 
 def _voc(world: World, device: Device, ms: int) -> float:
-    return 90 + 0.18 * _excess_ppm(world, device, ms) + _spot(world, device, "voc", ms, 25)
+    return 90 + 0.18 * _excess_ppm(world, device, ms) + spot(world, device, "voc", ms, 25)
 
 
 def _voc_raw(world: World, device: Device, ms: int) -> float:
-    return 6 + 0.012 * _excess_ppm(world, device, ms) + _spot(world, device, "voc", ms, 3)
+    return 6 + 0.012 * _excess_ppm(world, device, ms) + spot(world, device, "voc", ms, 3)
 
 
 def _formaldehyde_raw(world: World, device: Device, ms: int) -> float:
-    return 3 + 0.1 * (_temperature(world, device, ms) - 20) + _spot(world, device, "formaldehyde", ms, 1)
+    return 3 + 0.1 * (_temperature(world, device, ms) - 20) + spot(world, device, "formaldehyde", ms, 1)
 
 
 def _pressure(world: World, _device: Device, ms: int) -> float:
@@ -91,7 +84,7 @@ def _illuminance(world: World, device: Device, ms: int) -> float:
 
 
 def _sound_level(world: World, device: Device, ms: int) -> float:
-    return 38 + 0.014 * _excess_ppm(world, device, ms) + _spot(world, device, "sound", ms, 5)
+    return 38 + 0.014 * _excess_ppm(world, device, ms) + spot(world, device, "sound", ms, 5)
 
 
 def _open(world: World, device: Device, ms: int) -> float:
@@ -137,57 +130,25 @@ def _battery_low(world: World, device: Device, ms: int) -> float:
 
 
 def _link_quality(world: World, device: Device, ms: int) -> float:
-    return 60 + 150 * chance(world.seed, device.id, "link") + _spot(world, device, "link", ms, 18)
+    return 60 + 150 * chance(world.seed, device.id, "link") + spot(world, device, "link", ms, 18)
 
 
 def _soil_moisture(world: World, device: Device, ms: int) -> float:
     """Watered every morning at six."""
     hours = (minute_of(ms) - 360) % 1_440 / 60
-    return 41 - 0.55 * hours + _spot(world, device, "soil", ms, 1)
+    return 41 - 0.55 * hours + spot(world, device, "soil", ms, 1)
 
 
 def _soil_temperature(world: World, device: Device, ms: int) -> float:
     return (
         17
         + 0.5 * (climate.outdoor_temperature_c(world.seed, ms) - 17)
-        + _spot(world, device, "ground", ms, 0.2)
+        + spot(world, device, "ground", ms, 0.2)
     )
 
 
 def _soil_conductivity(world: World, device: Device, ms: int) -> float:
     return 20 + 9 * _soil_moisture(world, device, ms)
-
-
-def _power(line: int) -> Sense:
-    return lambda world, device, ms: energy.power_w(world, device.place, line, ms)
-
-
-def _power_total(world: World, device: Device, ms: int) -> float:
-    lines = range(1, device.plan.phases + 1)
-    return sum(energy.power_w(world, device.place, line, ms) for line in lines)
-
-
-def _of_power(factor: float) -> Sense:
-    return lambda world, device, ms: factor * _power_total(world, device, ms)
-
-
-def _voltage(line: int) -> Sense:
-    return lambda world, device, ms: 230 + _spot(world, device, f"voltage {line}", ms, 4)
-
-
-def _current(line: int) -> Sense:
-    """Of a load with the power factor of all our loads."""
-    return lambda world, device, ms: (
-        _power(line)(world, device, ms) / _voltage(line)(world, device, ms) / POWER_FACTOR
-    )
-
-
-def _frequency(world: World, device: Device, ms: int) -> float:
-    return 50 + _spot(world, device, "grid", ms, 0.04)
-
-
-def _energy(world: World, device: Device, ms: int) -> float:
-    return energy.energy_kwh(world, device.place, device.plan.phases, ms)
 
 
 def _wearer(device: Device) -> int:
@@ -219,12 +180,8 @@ def _occupancy(world: World, device: Device, ms: int) -> float:
 
 
 def _rssi(world: World, device: Device, ms: int) -> float:
-    return -72 + 20 * chance(world.seed, device.id, "link") + _spot(world, device, "link", ms, 6)
+    return -72 + 20 * chance(world.seed, device.id, "link") + spot(world, device, "link", ms, 6)
 
-
-POWER_FACTOR: Final = 0.92
-_REACTIVE: Final = (1 - POWER_FACTOR**2) ** 0.5 / POWER_FACTOR
-_LINES: Final = (1, 2, 3)
 
 SENSES: Final[Mapping[str, Sense]] = {
     "temperature": _temperature,
@@ -261,21 +218,7 @@ SENSES: Final[Mapping[str, Sense]] = {
     "soil_temperature": _soil_temperature,
     "soil_moisture": _soil_moisture,
     "soil_conductivity": _soil_conductivity,
-    "energy": _energy,
-    "energy_import": _energy,
-    "energy_export": _constant(0.0),
-    "power": _power_total,
-    "power_total": _power_total,
-    "apparent_power": _of_power(1 / POWER_FACTOR),
-    "reactive_power": _of_power(_REACTIVE),
-    "power_factor": _constant(POWER_FACTOR),
-    "voltage": _voltage(1),
-    "current": _current(1),
-    "frequency": _frequency,
-    **{f"power_l{line}": _power(line) for line in _LINES},
-    **{f"voltage_l{line}": _voltage(line) for line in _LINES},
-    **{f"current_l{line}": _current(line) for line in _LINES},
-    **{f"frequency_l{line}": _frequency for line in _LINES},
+    **METER_SENSES,
     "heart_rate": _heart_rate,
     "skin_contact": _constant(1.0),
     "steps": _steps,

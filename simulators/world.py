@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from simulators.occupancy import Occupancy
 from simulators.plan import OUTDOORS, DevicePlan, Plan, Transport
-from simulators.timetable import Timetable
+from simulators.signals import wander
+from simulators.timetable import MS_PER_MINUTE, Timetable
 
 
 class Room(NamedTuple):
@@ -57,3 +59,12 @@ class World:
         return Device(
             row.id, row.profile, row.place, row.address, row.gateway, self.rooms.get(row.place), row
         )
+
+
+Sense = Callable[[World, Device, int], float]
+"""From a school, a device of it and school time in ms to a value in the unit of the quantity."""
+
+
+def spot(world: World, device: Device, what: str, ms: int, size: float) -> float:
+    """What this corner of the room differs by."""
+    return size * wander(world.seed, f"{device.id} {what}", ms, 25 * MS_PER_MINUTE)
