@@ -156,15 +156,12 @@ class Rig:
 async def running(**source: Any) -> AsyncIterator[Rig]:
     """The driver works while the context lasts; that it ends without an error is part of the test."""
     rig = Rig(**source)
-    task = asyncio.create_task(rig.driver.run(rig), name="driver")
-    try:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(rig.driver.run(rig), name="driver")
         yield rig
-    finally:
         task.cancel()
         done, _ = await asyncio.wait({task}, timeout=WAIT_S_MAX)
         assert done, "the driver does not stop"
-        if not task.cancelled():
-            task.result()
 
 
 @asynccontextmanager

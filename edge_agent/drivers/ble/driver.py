@@ -79,7 +79,7 @@ class BleDriver:
         self._state_gap(turns)
         backoff = Backoff(0.5, AWAY_S_MAX)
         while True:
-            hearing = Hearing(self._devices, sink, self._clock, self._counters)
+            hearing = Hearing(self._devices, sink, self._clock, self._counters, well=self._well)
             try:
                 async with Bluez(source.adapter) as bluez:
                     await self._period(bluez, hearing, Turns(self._devices, source.links_max), sink)
@@ -127,7 +127,7 @@ class BleDriver:
         )  # fmt: skip
         async with Bluez(source.adapter) as bluez:
             scan = Scan(source.adapter, source.mode, hearing)
-            await work(bluez, scan, hearing, links, lambda: QUIET_S_MAX)
+            await work(bluez, scan, hearing, links, QUIET_S_MAX)
 
     async def _period(self, bluez: Bluez, hearing: Hearing, turns: Turns, sink: Sink) -> None:
         """Until something is amiss. Raises RadioAwayError."""
@@ -135,9 +135,9 @@ class BleDriver:
         if await bluez.switch_on():
             log.warning("the adapter was off and has been switched on", driver=self.name)
         links = Links(self.name, source.adapter, turns, hearing, sink, silent_s=source.stale_s)
-        scan = Scan(source.adapter, source.mode, hearing)
+        scan = Scan(source.adapter, source.mode, hearing, fell_back=self._fell_back)
         try:
-            await work(bluez, scan, hearing, links, lambda: self._limit_s(scan, hearing))
+            await work(bluez, scan, hearing, links, self._quiet_s)
         except StaleError:
             self._counters.radio_resets += 1
             say = log.warning if self._reported.first("stale") else log.debug
@@ -145,16 +145,16 @@ class BleDriver:
             self._quiet_s = min(2 * self._quiet_s, QUIET_S_MAX)
             await bluez.reset()
 
-    def _limit_s(self, scan: Scan, hearing: Hearing) -> float:
-        """After how long a silence the adapter is reset; asked now and then, so that it sees what is well."""
-        if scan.fell_back and self._reported.first("passive"):
+    def _well(self) -> None:
+        """Somebody is heard."""
+        self._quiet_s = self._source.stale_s
+        self._reported.forget("stale")
+        if self._reported.forget("away"):
+            log.info("Bluetooth is there again", driver=self.name)
+
+    def _fell_back(self) -> None:
+        if self._reported.first("passive"):
             log.info("BlueZ offers no passive scan here: scanning actively", driver=self.name)
-        if hearing.reports:
-            self._quiet_s = self._source.stale_s
-            self._reported.forget("stale")
-            if self._reported.forget("away"):
-                log.info("Bluetooth is there again", driver=self.name)
-        return self._quiet_s
 
     def _state_gap(self, turns: Turns) -> None:
         for seat in turns.seats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bleak.backends.device import BLEDevice
@@ -22,13 +22,22 @@ UNKNOWN_RSSI: Final = -127
 class Hearing:
     """Takes advertisements. Readings that come in one turn of the event loop go on together.
 
-    heard_s: when anybody was heard last, monotonic.
+    heard_s: when anybody was heard last, monotonic. well: called when the first is heard.
     """
 
-    def __init__(self, devices: Sequence[Device], sink: Sink, clock: Clock, counters: Counters) -> None:
+    def __init__(
+        self,
+        devices: Sequence[Device],
+        sink: Sink,
+        clock: Clock,
+        counters: Counters,
+        *,
+        well: Callable[[], None] = lambda: None,
+    ) -> None:
         self.devices = devices
         self.heard_s = asyncio.get_running_loop().time()
         self.reports = 0
+        self._well = well
         self._sink = sink
         self._clock = clock
         self._counters = counters
@@ -47,6 +56,8 @@ class Hearing:
         if "RSSI" in props:
             self.heard_s = self._loop.time()
             self.reports += 1
+            if self.reports == 1:
+                self._well()
         found = self._by_address.get(peer.address)
         if found is None and not self._wandering:
             return

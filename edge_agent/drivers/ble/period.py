@@ -47,14 +47,21 @@ def patterns(devices: Sequence[Device]) -> list[OrPattern]:
 
 
 class Scan:
-    """Hears advertisements; passively where BlueZ allows. `fell_back`: it did not."""
+    """Hears advertisements; passively where BlueZ allows. `fell_back` is called when it does not."""
 
-    def __init__(self, adapter: str, mode: ScanMode, hearing: Hearing) -> None:
+    def __init__(
+        self,
+        adapter: str,
+        mode: ScanMode,
+        hearing: Hearing,
+        *,
+        fell_back: Callable[[], None] = lambda: None,
+    ) -> None:
         self._adapter = adapter
         self._mode = mode
         self._hearing = hearing
         self._scanner: BleakScanner | None = None
-        self.fell_back = False
+        self._fell_back = fell_back
 
     async def start(self) -> None:
         """Raises RadioAwayError."""
@@ -67,8 +74,9 @@ class Scan:
                         await self._start("passive", args)
                     except BleakError:
                         # BlueZ before 5.56, a kernel before 5.10, or without --experimental.
-                        self.fell_back = True
-                if not passive or self.fell_back:
+                        passive = False
+                        self._fell_back()
+                if not passive:
                     # Each report with its data, not only what is new in it.
                     await self._start("active", {"filters": {"DuplicateData": True}})
         except FOREIGN as error:
@@ -89,29 +97,25 @@ class Scan:
         self._scanner = scanner
 
 
-async def work(
-    bluez: Bluez, scan: Scan, hearing: Hearing, links: Links, limit_s: Callable[[], float]
-) -> None:
-    """Until cancelled. Raises RadioAwayError when it cannot go on.
-
-    limit_s: after how many seconds without a word StaleError is raised.
+async def work(bluez: Bluez, scan: Scan, hearing: Hearing, links: Links, quiet_s_max: float) -> None:
+    """Until cancelled. Raises RadioAwayError when it cannot go on, StaleError when nobody was heard for
+    `quiet_s_max`.
     """
     for device in hearing.devices:
         device.forget()
     loop = asyncio.get_running_loop()
     await scan.start()
     hearing.heard_s = loop.time()
+    look_s = min(LOOK_S_MAX, quiet_s_max / 4)
     try:
         async with _beside(links.run(), "ble-links") as linking, _beside(bluez.gone(), "ble-gone") as gone:
             while True:
-                limit = limit_s()
-                wait_s = min(LOOK_S_MAX, limit / 4)
-                await asyncio.wait({linking, gone}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({linking, gone}, timeout=look_s, return_when=asyncio.FIRST_COMPLETED)
                 if gone.done():
                     raise RadioAwayError(gone.result())
                 if linking.done():
                     linking.result()  # it ends by itself only for a fault of the program
-                if loop.time() - hearing.heard_s > limit:
+                if loop.time() - hearing.heard_s > quiet_s_max:
                     raise StaleError("nobody is heard")
     finally:
         hearing.flush()
