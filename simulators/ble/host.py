@@ -82,7 +82,7 @@ class BleHost:
         return Peripheral(
             device.address,
             says,
-            spec.name_start[0] if spec.name_start else None,
+            f"{spec.name_start[0]}{device.address[-2:]}" if spec.name_start else None,
             rssi=_strength(self._drive.school.seed, device.id),
             services=services,
             adapters=frozenset({_adapter(device, adapters)}),
