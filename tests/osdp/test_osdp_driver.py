@@ -95,7 +95,12 @@ async def test_a_card_over_the_secure_channel(tmp_path: Path) -> None:
         reader = rig.reader()
         sent = bytearray()
         put = rig.wires.send
-        rig.wires.send = lambda data: (sent.extend(data), put(data))[1]  # type: ignore[method-assign]  # listens on the wire
+
+        def send(data: bytes) -> None:
+            sent.extend(data)
+            put(data)
+
+        rig.wires.send = send  # type: ignore[method-assign]  # listens on the wire
         tap = await rig.holds(reader)
         assert (tap.device, tap.place, tap.door, tap.credential) == (
             "reader-1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 
 import pytest
@@ -81,7 +82,7 @@ def test_packets_come_whole_however_they_are_cut(payloads: list[bytes], cuts: li
     line = b"\xff".join(packets)
     places = sorted({0, *(min(cut, len(line)) for cut in cuts), len(line)})
     begun, found = bytearray(), []
-    for begin, end in zip(places, places[1:], strict=False):
+    for begin, end in itertools.pairwise(places):
         begun += line[begin:end]
         while packet := take_packet(begun):
             found.append(packet)

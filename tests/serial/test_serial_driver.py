@@ -299,14 +299,10 @@ async def test_an_acknowledgement_that_was_lost_gives_no_second_tap(tmp_path: Pa
     async with wires, running(port=str(wires.path), baud=115_200, devices=[device("tap")]) as rig:
         await until(lambda: wires.opened_baud == 115_200, "the port is open")
         for count in (1, 2, 3):
-            await _send_until(wires, event, lambda count=count: len(_acks(answers)) >= count)  # type: ignore[misc]
+            wires.send(event)
+            await until(lambda count=count: len(_acks(answers)) >= count, "an answer")  # type: ignore[misc]
     assert len(rig.taps) == 1
     assert set(_acks(answers)) == {(wire.ACK, (7, 1))}
-
-
-async def _send_until(wires: object, data: bytes, look: object) -> None:
-    wires.send(data)  # type: ignore[attr-defined]
-    await until(look, "an answer")  # type: ignore[arg-type]
 
 
 def _acks(answers: bytearray) -> list[object]:
