@@ -144,6 +144,8 @@ def _from_message(
         payload = parse_payload(spec.encoding, last)
     except DecodeError as error:
         return Decoded(refused=(Refusal(error.reason),))
+    if isinstance(payload, dict) and payload.get("format") == "mqtt" and "payload" in payload:
+        payload = payload["payload"]  # a log's line, with the topic beside it
     outcome = decoder.decode(payload, received_ms, False, chunk)
     found = _outcome(outcome, chunk, table, _card_values(outcome))
     if isinstance(payload, SparkplugPayload) and isinstance(decoder, SparkplugDecoder):

@@ -65,7 +65,7 @@ def _sensecap(payload: bytes, context: Context) -> Mapping[str, Named]:
             _measurement(number, value, found)
         elif number == _BATTERY:
             found["battery"] = Named(int.from_bytes(value[:2], "little"), "%")
-            found["report_interval"] = Named(int.from_bytes(value[2:], "little"), "min")
+            found["interval"] = Named(60 * int.from_bytes(value[2:], "little"), "s")
         elif number == _REMOVED:
             found.refused.append("sensor_removed")
     return found

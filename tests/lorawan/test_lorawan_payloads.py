@@ -115,7 +115,7 @@ EXAMPLES: list[tuple[str, str, dict[str, Any]]] = [
     (
         "sensecap",
         "00000001010001 00070064003C00 01200100000000 2890",
-        {"battery": 100, "report_interval": 60},
+        {"battery": 100, "interval": 3_600},
     ),
 ]
 

@@ -49,9 +49,11 @@ if VECTORS:
     @pytest.mark.parametrize("vector", VECTORS, ids=[vector["id"] for vector in VECTORS])
     def test_every_value_is_found(vector: dict[str, Any]) -> None:
         given = vector["input"]
-        text = json.dumps(given.get("payload", given))
+        text = json.dumps(given)
         result = CliRunner().invoke(app, ["decode", PROFILES[vector["id"]], text])
         assert result.exit_code == 0
+        bare = json.dumps(given["payload"]) if "payload" in given else given["data"]
+        assert CliRunner().invoke(app, ["decode", PROFILES[vector["id"]], bare]).stdout == result.stdout
         lines = [json.loads(line) for line in result.stdout.splitlines()]
         found = {line["quantity"]: (line["value"], line["unit"]) for line in lines if "quantity" in line}
         expected = {
