@@ -26,7 +26,7 @@ class CardReader:
 
     def read(self, payload: object, received_ms: int, *, retained: bool) -> Outcome:
         found = walk(payload, self._row.path)
-        if found is ABSENT:
+        if found is ABSENT or isinstance(found, dict | list):
             return Outcome(("no_known_field",))
         if found is None or (type(found) in {int, str} and found in self._row.missing):
             return NOTHING_REFUSED
