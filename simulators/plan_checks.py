@@ -17,6 +17,8 @@ from simulators.station import STATION
 from simulators.timetable import DAYS
 
 Found = Iterator[tuple[Location, str]]
+OSDP_READER = "osdp/reader"
+"""What an OSDP reader is, whoever made it."""
 PROFILE_TRANSPORTS = {"mqtt-json": "mqtt", "lorawan": "mqtt"}
 """What a profile calls a transport, where a school's file calls it otherwise."""
 
@@ -148,7 +150,9 @@ def _profile_problems(here: Location, device: DevicePlan, catalogue: Catalogue) 
     except FileProblems as error:
         yield where, f"device {device.id}: {error}"
         return
-    if PROFILE_TRANSPORTS.get(told, told) != device.transport:
+    if device.transport == "osdp" and device.profile != OSDP_READER:
+        yield where, f"device {device.id}: a reader on OSDP has the profile {OSDP_READER}"
+    elif device.transport != "osdp" and PROFILE_TRANSPORTS.get(told, told) != device.transport:
         remedy = f"give it a table such as {told} = {{ … }}, or another profile"
         said = f'profile {device.profile} is for "{told}", the device for "{device.transport}"'
         yield where, f"device {device.id}: {said}; {remedy}"

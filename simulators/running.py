@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from simulators.drive import Drive
-from simulators.hosts import Host, HostError, Served
+from simulators.hosts import Host, Served
 from simulators.plan import Transport
 
-HOSTED: tuple[Transport, ...] = ("modbus", "ble", "serial")
-"""The transports whose devices are there to be found; MQTT's publish, see `simulators.publisher`."""
+HOSTED: tuple[Transport, ...] = ("modbus", "ble", "serial", "osdp", "http")
+"""All transports but MQTT, whose devices publish: see `simulators.publisher`."""
 
 
 class Running(NamedTuple):
@@ -55,7 +55,15 @@ def _host(transport: Transport, drive: Drive, folder: Path) -> Host:
         from simulators.serial.host import SerialHost  # noqa: PLC0415
 
         return SerialHost(drive, folder)
-    raise HostError(f"{transport} devices of a school cannot be run here; these can: {', '.join(HOSTED)}")
+    if transport == "osdp":
+        from simulators.osdp.host import OsdpHost  # noqa: PLC0415
+
+        return OsdpHost(drive, folder)
+    if transport == "http":
+        from simulators.http_push.host import HttpHost  # noqa: PLC0415
+
+        return HttpHost(drive, folder)
+    raise ValueError(f"{transport} has no host")
 
 
 def in_order(transports: Sequence[Transport]) -> tuple[Transport, ...]:

@@ -23,7 +23,6 @@ from simulators.pupils import em_tag, wiegand_tag
 from simulators.running import hosted
 from simulators.school import School
 from simulators.timetable import FIRST_MORNING_MS, MS_PER_MINUTE, Timeline
-from telemetry.credential_map import normalise_credential
 from telemetry.readings import Chunk, Reading, SeriesTable
 
 WAIT_S_MAX = 40.0
@@ -162,8 +161,21 @@ async def test_the_desk_and_the_reader_at_the_gate_tell_who_came(
     drive = Drive(SCHOOL, Timeline(wall_clock_ms(), FIRST_MORNING_MS, 10))
     async with reading(drive, ["serial"], "gw-gate", tmp_path, monkeypatch) as heard:
         await heard.until_people(checks=1, taps=3)
-    tags = {normalise_credential(em_tag(SCHOOL.check(number).card)) for number in range(10**6, 10**6 + 5)}
+    tags = {em_tag(SCHOOL.check(number).card) for number in range(10**6, 10**6 + 5)}
     assert all(check.credential in tags for check in heard.checks)
-    coming = {normalise_credential(wiegand_tag(pupil.card)) for pupil in SCHOOL.pupils}
+    coming = {wiegand_tag(pupil.card) for pupil in SCHOOL.pupils}
     assert all(tap.credential in coming for tap in heard.taps)
     assert 35 < heard.checks[0].temperature_c < 40
+
+
+async def test_readers_on_osdp_and_a_terminal_that_posts_tell_who_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive = Drive(SCHOOL, Timeline(wall_clock_ms(), FIRST_MORNING_MS, 10))
+    async with reading(drive, ["osdp", "http"], "gw-gate", tmp_path, monkeypatch) as heard:
+        await heard.until_people(checks=1, taps=2)
+    expected = SCHOOL.check(2 * 10**6)
+    assert heard.checks[0].credential == expected.card
+    assert heard.checks[0].temperature_c == pytest.approx(expected.temperature_c, abs=0.06)
+    coming = {pupil.card for pupil in SCHOOL.pupils} | {expected.card}
+    assert all(tap.credential in coming for tap in heard.taps)
