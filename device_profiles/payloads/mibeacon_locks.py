@@ -130,7 +130,7 @@ def read_armed(data: bytes, model: str) -> Values:
     armed = data[0] == 0
     if model != _HANDLE_LOCKS:
         return _plain(armed=armed)
-    return _plain(armed=armed, locked=armed, lock_event="lock_outside_the_door", lock_method="manual")
+    return _plain(armed=armed, unlocked=not armed, lock_event="lock_outside_the_door", lock_method="manual")
 
 
 def read_bolts(data: bytes, model: str) -> Values:

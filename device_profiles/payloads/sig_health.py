@@ -42,8 +42,8 @@ def decode_temperature(payload: bytes, _context: Context) -> Values:
     values = {"body_temperature": Named(number, "Cel")}
     if fields.has(1):
         values["timestamp"] = Named(fields.moment())
-    if fields.has(2):
-        values["site"] = Named(_SITES.get(fields.number(1)))
+    if site := fields.optional(2, 1):
+        values["site"] = Named(_SITES.get(site))
     return values
 
 
@@ -56,12 +56,12 @@ def decode_weight(payload: bytes, _context: Context) -> Values:
     values = {"body_mass": Named(None if raw == _NO_MASS else round(raw * step_kg, DECIMALS), "kg")}
     if fields.has(1):
         values["timestamp"] = Named(fields.moment())
-    if fields.has(2):
-        user = fields.number(1)
+    user = fields.optional(2, 1)
+    if user is not None:
         values["user_id"] = Named(None if user == _NO_USER else user)
-    if fields.has(3):
-        index, height = fields.number(2), fields.number(2)
-        step_m = 0.1 * _M_OF_INCH if imperial else 0.001
+    if index := fields.optional(3, 2):
         values["body_mass_index"] = Named(index / 10, "kg/m2")
+    if height := fields.optional(3, 2):
+        step_m = 0.1 * _M_OF_INCH if imperial else 0.001
         values["body_height"] = Named(round(height * step_m, DECIMALS), "m")
     return values

@@ -33,12 +33,22 @@ class Fields:
         """The next unsigned number. Raises PayloadError."""
         return int.from_bytes(self.take(size), "little")
 
+    def optional(self, bit: int, size: int) -> int | None:
+        """The next number where a flag says that there is one and its bytes are all there. Some devices
+        set the flag of fields that did not fit.
+        """
+        if not self.has(bit) or len(self._data) - self._at < size:
+            return None
+        return self.number(size)
+
     def rest(self) -> bytes:
         """All that has not been taken."""
         return self._data[self._at :]
 
     def moment(self) -> str | None:
         """The next 7 bytes as date and time without a zone, None where the device knows none."""
+        if len(self.rest()) < 7:
+            return None
         year = self.number(2)
         month, day, hour, minute, second = self.take(5)
         known = year and 1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 60

@@ -29,8 +29,9 @@ def decode_heart_rate(payload: bytes, _context: Context) -> Values:
     values = {"heart_rate": Named(rate or None, "/min")}
     if fields.has(2):
         values["skin_contact"] = Named(fields.has(1))
-    if fields.has(3):
-        values["energy_expended"] = Named(fields.number(2), "kJ")
+    energy = fields.optional(3, 2)
+    if energy is not None:
+        values["energy_expended"] = Named(energy, "kJ")
     values["rr_intervals"] = Named(_intervals(fields.rest()) if fields.has(4) else (), "ms")
     return values
 
@@ -53,9 +54,10 @@ def decode_running_speed(payload: bytes, _context: Context) -> Values:
         "running_speed": Named(speed / 256, "m/s"),
         "cadence": Named(None if cadence == _NO_CADENCE else cadence, "/min"),
     }
-    if fields.has(0):
-        values["stride_length"] = Named(fields.number(2) / 100, "m")
-    if fields.has(1):
-        values["total_distance"] = Named(fields.number(4) / 10, "m")
+    stride, distance = fields.optional(0, 2), fields.optional(1, 4)
+    if stride is not None:
+        values["stride_length"] = Named(stride / 100, "m")
+    if distance is not None:
+        values["total_distance"] = Named(distance / 10, "m")
     values["is_running"] = Named(fields.has(2))
     return values
