@@ -14,6 +14,7 @@ from rich.console import Console
 from device_profiles.registry import Catalogue
 from edge_agent.drivers.modbus.config import Parity
 from edge_agent.drivers.modbus.link import BusAwayError, Link
+from edge_agent.scan.ble_cli import scan_ble
 from edge_agent.scan.modbus import Found, scan
 from edge_agent.scan.serial_cli import scan_serial
 from foundation.commands import UsageError, errors_in_words
@@ -31,6 +32,7 @@ def _scan() -> None:
 
 
 app.command("serial")(scan_serial)
+app.command("ble")(scan_ble)
 
 
 @app.command("modbus")

@@ -46,7 +46,7 @@ def ble(
         list[str] | None,
         typer.Option(
             "--device",
-            help="MODEL, or MODEL@AA:BB:CC:DD:EE:FF; repeatable. bthome@ADDRESS=KEY is encrypted with"
+            help="MODEL, or MODEL@AA:BB:CC:DD:EE:FF; repeatable. bthome/v2@ADDRESS=KEY is encrypted with"
             " that key of 32 hexadecimal digits.",
         ),
     ] = None,
@@ -132,8 +132,8 @@ def _device(text: str, number: int, seed: int) -> Peripheral:
         raise UsageError(f"--device {text!r}: {address!r} is no address such as C4:00:00:00:00:01")
     if not key:
         return fleet.MODELS[name][1](address, seed)
-    if name != "bthome" or not _KEY.fullmatch(key):
-        raise UsageError(f"--device {text!r}: a key is 32 hexadecimal digits, and for bthome only")
+    if name != fleet.BTHOME or not _KEY.fullmatch(key):
+        raise UsageError(f"--device {text!r}: a key is 32 hexadecimal digits, and for {fleet.BTHOME} only")
     return fleet.encrypted_bthome(address, seed, bytes.fromhex(key))
 
 

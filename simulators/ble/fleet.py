@@ -13,6 +13,9 @@ from simulators.signals import chance, wander
 PERIOD_MS: Final = 120_000
 """How soon what is measured finds a new direction."""
 BEACON_COMPANY: Final = 0x004C
+BAND: Final = "xiaomi/mi-band"
+STRAP: Final = "sig/heart-rate"
+BTHOME: Final = "bthome/v2"
 Maker = Callable[[str, int], Peripheral]
 
 
@@ -95,7 +98,7 @@ def _thermometer(address: str, seed: int) -> Peripheral:
 
 
 MODELS: Final[dict[str, tuple[str, Maker]]] = {
-    "ruuvi": (
+    "ruuvi/ruuvitag": (
         "RuuviTag, data format 5",
         _advertiser(
             lambda s: adverts.ruuvi(
@@ -104,13 +107,13 @@ MODELS: Final[dict[str, tuple[str, Maker]]] = {
             "Ruuvi",
         ),
     ),
-    "bthome": (
+    BTHOME: (
         "BTHome v2 in clear: temperature and humidity",
         _advertiser(
             lambda s: adverts.bthome(s.temperature_c(), s.humidity_percent(), packet=s.next_packet()), None
         ),
     ),
-    "pvvx": (
+    "xiaomi/lywsd03mmc-pvvx": (
         "Xiaomi thermometer with pvvx' firmware",
         _advertiser(
             lambda s: adverts.pvvx(
@@ -119,17 +122,17 @@ MODELS: Final[dict[str, tuple[str, Maker]]] = {
             "ATC",
         ),
     ),
-    "band": (
+    BAND: (
         "band that broadcasts the heart rate in its advertisements",
         _advertiser(lambda s: adverts.heart_rate_band(s.address, s.heart_rate()), "Band"),
     ),
-    "heart-rate": (
+    STRAP: (
         "band or strap with the heart rate service (0x180D), to be connected to",
         _heart_rate_monitor,
     ),
-    "thermometer": ("environment service (0x181A), read over a connection", _thermometer),
+    "sig/environmental-sensing": ("environment service (0x181A), read over a connection", _thermometer),
 }
-"""Name → what it is, and how one is made of an address and a seed."""
+"""Profile → what it is, and how one is made of an address and a seed."""
 
 
 def encrypted_bthome(address: str, seed: int, key: bytes) -> Peripheral:
@@ -145,18 +148,18 @@ def encrypted_bthome(address: str, seed: int, key: bytes) -> Peripheral:
 
 def address_of(kind: str, number: int) -> str:
     """An invented random static address, the same for the same kind and number."""
-    first = {"band": 0xC1, "beacon": 0xC2, "heart-rate": 0xC3}.get(kind, 0xC4)
-    return ":".join(f"{byte:02X}" for byte in (first, *(number + 1).to_bytes(5, "big")))
+    kinds = ["beacon", *MODELS]
+    return ":".join(f"{byte:02X}" for byte in (0xC0 + kinds.index(kind), *(number + 1).to_bytes(5, "big")))
 
 
 def bands(count: int, seed: int) -> Sequence[Peripheral]:
     """Pupils' bands, invented, that broadcast heart rates once a second."""
-    return [MODELS["band"][1](address_of("band", number), seed) for number in range(count)]
+    return [MODELS[BAND][1](address_of(BAND, number), seed) for number in range(count)]
 
 
 def straps(count: int, seed: int) -> Sequence[Peripheral]:
     """Bands with the heart rate service, that somebody must connect to."""
-    return [MODELS["heart-rate"][1](address_of("heart-rate", number), seed) for number in range(count)]
+    return [MODELS[STRAP][1](address_of(STRAP, number), seed) for number in range(count)]
 
 
 def beacons(count: int, seed: int) -> Sequence[Peripheral]:

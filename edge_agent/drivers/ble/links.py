@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 from bleak import BleakClient
-from bleak.exc import BleakCharacteristicNotFoundError, BleakGATTProtocolError
+from bleak.exc import BleakGATTProtocolError
 
 from device_profiles.ble import Characteristic
 from edge_agent.drivers.ble.bluez import FOREIGN
@@ -28,7 +28,6 @@ LOOK_S: Final = 0.5
 KEEP_S: Final = 30.0
 """A device that is read less often than this is left alone in between."""
 READ: Final = "read"
-NOTIFY: Final = "notify"
 
 
 class _LinkEndedError(Exception):
@@ -105,84 +104,103 @@ class Links:
 
     async def _use(self, seat: Seat, client: BleakClient, lost: asyncio.Event) -> float:
         loop, device = asyncio.get_running_loop(), seat.device
-        heard = _Heard(loop.time())
-        notified = 0
-        for row in device.decoder.characteristics:
-            if row.mode == NOTIFY:
-                notified += await self._subscribe(seat, client, row, heard)
-        due_s = {row: loop.time() for row in device.decoder.characteristics if row.mode == READ}
-        end_s = loop.time() + seat.turn_s
+        # A profile of a service knows more characteristics than any one device has.
+        rows = [row for row in device.decoder.characteristics if _has(client, row)]
+        if not rows:
+            self._sink.refused(device.id, "no_known_characteristic", 0)
+            return KEEP_S
+        session = _Session(loop.time(), seat.turn_s)
+        for row in rows:
+            if row.mode == READ:
+                session.due_s[row] = loop.time()
+            else:
+                session.notified |= await self._subscribe(seat, client, row, session)
         while not lost.is_set():
-            for row in [row for row, at_s in due_s.items() if at_s <= loop.time()]:
-                await self._read(seat, client, row, heard)
-                due_s[row] = loop.time() + row.interval_s
-            if heard.at_s > heard.since_s:
+            for row in session.due(loop.time()):
+                await self._read(seat, client, row, session)
+                session.due_s[row] = loop.time() + row.interval_s
+            if session.heard_s > session.since_s:
                 self._well(seat)
-            now_s = loop.time()
-            next_read_s = min(due_s.values(), default=None)
-            if next_read_s is not None and not notified:
-                rest_s = next_read_s - now_s
-                if rest_s >= KEEP_S or (rest_s > 0 and self._turns.somebody_waits(now_s)):
-                    return rest_s
-            if now_s >= end_s and self._turns.somebody_waits(now_s):
-                return 0.0
-            if now_s - heard.at_s > self._silent_s and (notified or next_read_s is None):
-                raise _LinkEndedError("connected, but nothing comes")
+            if (rest_s := self._rest_s(session, loop.time())) is not None:
+                return rest_s
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await lost.wait()
         raise _LinkEndedError("the connection was lost")
+
+    def _rest_s(self, session: _Session, now_s: float) -> float | None:
+        """Seconds until the next turn where this one should end; None where it should not.
+
+        Raises _LinkEndedError for a connection that is of no use.
+        """
+        waits = self._turns.somebody_waits(now_s)
+        if not session.notified and session.due_s:
+            rest_s = min(session.due_s.values()) - now_s
+            return rest_s if rest_s >= KEEP_S or (rest_s > 0 and waits) else None
+        if now_s >= session.end_s and waits:
+            return 0.0
+        if now_s - session.heard_s > self._silent_s:
+            raise _LinkEndedError("connected, but nothing comes")
+        return None
 
     def _well(self, seat: Seat) -> None:
         seat.backoff.reset()
         if self._reported.forget((seat.device.id, "away")):
             log.info("connected again", driver=self._driver, device=seat.device.id)
 
-    async def _subscribe(self, seat: Seat, client: BleakClient, row: Characteristic, heard: _Heard) -> bool:
+    async def _subscribe(
+        self, seat: Seat, client: BleakClient, row: Characteristic, session: _Session
+    ) -> bool:
         """Whether notifications of this characteristic will come."""
-        take = partial(self._take, seat, row.uuid, heard)
+        take = partial(self._take, seat, row.uuid, session)
         try:
             async with asyncio.timeout(ANSWER_S_MAX):
                 await client.start_notify(row.uuid, lambda _, data: take(bytes(data)))
-        except (BleakGATTProtocolError, BleakCharacteristicNotFoundError) as error:
+        except BleakGATTProtocolError as error:
             self._refused(seat, error)
             return False
         except FOREIGN as error:
             raise _LinkEndedError(f"no notifications: {_kind(error)}") from error
         return True
 
-    async def _read(self, seat: Seat, client: BleakClient, row: Characteristic, heard: _Heard) -> None:
+    async def _read(self, seat: Seat, client: BleakClient, row: Characteristic, session: _Session) -> None:
         seat.device.counters.polls += 1
         try:
             async with asyncio.timeout(ANSWER_S_MAX):
                 data = await client.read_gatt_char(row.uuid)
-        except (BleakGATTProtocolError, BleakCharacteristicNotFoundError) as error:
+        except BleakGATTProtocolError as error:
             self._refused(seat, error)
         except FOREIGN as error:
             raise _LinkEndedError(f"no answer: {_kind(error)}") from error
         else:
-            self._take(seat, row.uuid, heard, bytes(data))
+            self._take(seat, row.uuid, session, bytes(data))
 
-    def _take(self, seat: Seat, uuid: str, heard: _Heard, data: bytes) -> None:
-        heard.at_s = asyncio.get_running_loop().time()
+    def _take(self, seat: Seat, uuid: str, session: _Session, data: bytes) -> None:
+        session.heard_s = asyncio.get_running_loop().time()
         self._hearing.value(seat.device, uuid, data)
 
-    def _refused(self, seat: Seat, error: BleakGATTProtocolError | BleakCharacteristicNotFoundError) -> None:
+    def _refused(self, seat: Seat, error: BleakGATTProtocolError) -> None:
         """The device lives, but does not give this value."""
-        device = seat.device
-        device.counters.exceptions += 1
-        reason = "no_such_characteristic"
-        if isinstance(error, BleakGATTProtocolError):
-            reason = f"gatt_error_0x{error.code:02x}"
-        self._sink.refused(device.id, reason, 0)
+        seat.device.counters.exceptions += 1
+        self._sink.refused(seat.device.id, f"gatt_error_0x{error.code:02x}", 0)
 
 
-class _Heard:
-    """When a value came last within one connection."""
+class _Session:
+    """One connection: what is to be read when, whether values come by themselves, when the last came."""
 
-    def __init__(self, since_s: float) -> None:
+    def __init__(self, since_s: float, turn_s: float) -> None:
         self.since_s = since_s
-        self.at_s = since_s
+        self.end_s = since_s + turn_s
+        self.heard_s = since_s
+        self.notified = False
+        self.due_s: dict[Characteristic, float] = {}
+
+    def due(self, now_s: float) -> list[Characteristic]:
+        return [row for row, at_s in self.due_s.items() if at_s <= now_s]
+
+
+def _has(client: BleakClient, row: Characteristic) -> bool:
+    return client.services.get_characteristic(row.uuid) is not None
 
 
 def _kind(error: BaseException) -> str:
