@@ -136,9 +136,9 @@ class LorawanDecoder:
         if retained:
             refused += self._drop_events(chunk, before)
         if received_ms - time_ms > self._limits.stale_after_ms:
-            chunk.quality[before:] = [int(Quality.STALE)] * (len(chunk) - before)
+            _doubt(chunk, before, Quality.STALE)
         elif retained and time_ms == received_ms:
-            chunk.quality[before:] = [int(Quality.UNCERTAIN)] * (len(chunk) - before)
+            _doubt(chunk, before, Quality.UNCERTAIN)
         return Outcome(tuple(refused)) if refused else NOTHING_REFUSED
 
     def _drop_events(self, chunk: Chunk, before: int) -> list[str]:
@@ -168,6 +168,13 @@ class LorawanDecoder:
             if fits_port and decoder.matches(uplink.data):
                 return decoder
         return None
+
+
+def _doubt(chunk: Chunk, before: int, quality: Quality) -> None:
+    """Marks the readings since `before`; one out of range stays marked so."""
+    for at in range(before, len(chunk)):
+        if chunk.quality[at] != Quality.OUT_OF_RANGE:
+            chunk.quality[at] = int(quality)
 
 
 def find_uplink(payload: Any) -> Uplink | None:
