@@ -65,7 +65,7 @@ def school(
         typer.Option("--checks", help="When pupils come: at any hour, or in the morning window only."),
     ] = "all-day",
     transports: Annotated[
-        str, typer.Option("--transports", help="Which devices to run, such as mqtt,modbus,ble,serial.")
+        str, typer.Option("--transports", help="Which devices to run, of mqtt,modbus,ble,serial,osdp,http.")
     ] = "mqtt",
     gateway: Annotated[
         str | None, typer.Option("--gateway", help="Whose file --gateway-config writes; else the first.")

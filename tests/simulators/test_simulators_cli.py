@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from typer.testing import CliRunner
 
 from simulators.cli import app
-from simulators.plan import BUNDLED
+from simulators.plan import BUNDLED, TRANSPORTS
 from simulators.school import DEFAULT_SEED, School
 from tests.conftest import Mosquitto
 
@@ -121,7 +121,7 @@ def test_rubbish_says_what_it_sent(mosquitto: Mosquitto) -> None:
 def test_list_shows_every_device_under_its_transport() -> None:
     result = RUNNER.invoke(app, ["list"])
     assert result.exit_code == 0, result.output
-    for transport in ("mqtt", "modbus", "ble", "serial"):
+    for transport in TRANSPORTS:
         assert f"\n{transport}\n" in result.output
     for device in School(DEFAULT_SEED).devices:
         assert f" {device.id} " in result.output
@@ -162,7 +162,7 @@ def test_the_tables_of_a_gateway_are_written(tmp_path: Path) -> None:
         (["school", "--broker", "localhost:99999"], "host:port"),
         (["school", "--start", "yesterday"], "--start"),
         (["school", "--speed", "0"], "--speed"),
-        (["school", "--transports", "mqtt,pigeon"], "none of mqtt, modbus, ble, serial"),
+        (["school", "--transports", "mqtt,pigeon"], "none of mqtt, modbus, ble, serial, osdp, http"),
         (["school", "--gateway", "gw-roof"], "none of gw-teaching, gw-gate"),
         (["school", "--school", "/nowhere/school.toml"], "cannot be read"),
         (["check", "--temperature", "38", "--card", "no card"], "4 to 32 hexadecimal digits"),
