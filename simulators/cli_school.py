@@ -58,7 +58,7 @@ def school(
         typer.Option("--start", help='When the school\'s clock starts: "2026-09-07T07:45", or "now".'),
     ] = None,
     check_every_s: Annotated[
-        float, typer.Option("--check-every", min=0.05, help="Seconds between two pupils at the station.")
+        float, typer.Option("--check-every", min=0.05, help="Seconds between two pupils at a station.")
     ] = 4.0,
     checks: Annotated[
         Literal["all-day", "window"],
@@ -93,7 +93,19 @@ def school(
         logs.configure("warning")
     publisher = Publisher(simulation, settings) if "mqtt" in wanted and simulation.devices else None
     try:
-        asyncio.run(_run(simulation, publisher, wanted, settings, duration_s, folder, gateway_config, whose))
+        asyncio.run(
+            _run(
+                simulation,
+                publisher,
+                wanted,
+                settings,
+                duration_s,
+                check_every_s,
+                folder,
+                gateway_config,
+                whose,
+            )
+        )
     except (HostError, OSError) as error:
         Console(stderr=True).print(f"[red]error:[/] {error}", soft_wrap=True, highlight=False)
         raise typer.Exit(1) from error
@@ -132,11 +144,17 @@ async def _run(
     transports: tuple[Transport, ...],
     broker: BrokerSettings,
     duration_s: float | None,
+    check_every_s: float,
     folder: Path | None,
     gateway_config: Path | None,
     gateway: str,
 ) -> None:
-    drive = Drive(simulation.school, simulation.timeline, checks_all_day=simulation.checks_all_day)
+    drive = Drive(
+        simulation.school,
+        simulation.timeline,
+        checks_all_day=simulation.checks_all_day,
+        pupil_every_s=check_every_s,
+    )
     with _ports(folder) as ports:
         async with hosted(drive, in_order(transports), ports) as running:
             served = (*(mqtt_served(simulation.school, broker) if publisher else ()), *running.served)

@@ -27,7 +27,11 @@ def wall_clock_ms() -> int:
 
 
 class Drive:
-    """A school on a timeline, at the present moment of a clock (ms UTC)."""
+    """A school on a timeline, at the present moment of a clock (ms UTC).
+
+    checks_all_day: pupils come to desks and terminals outside the morning window too. pupil_every_s:
+    seconds of wall time between two of them.
+    """
 
     def __init__(
         self,
@@ -36,10 +40,12 @@ class Drive:
         clock_ms: Callable[[], int] = wall_clock_ms,
         *,
         checks_all_day: bool = True,
+        pupil_every_s: float = 4.0,
     ) -> None:
         self.school = school
         self.timeline = timeline
         self.clock_ms = clock_ms
+        self.pupil_every_s = pupil_every_s
         self._checks_all_day = checks_all_day
 
     @property

@@ -21,7 +21,6 @@ from simulators.pupils import Check
 from simulators.station import check_payload
 from simulators.world import Device
 
-PUPIL_EVERY_S: Final = 5.0
 USERNAME: Final = "station"
 _NUMBERS: Final = 2_000_000
 """The checks of these devices are others than those of stations on MQTT and of desks."""
@@ -93,7 +92,7 @@ class HttpHost:
         number = _NUMBERS
         async with poster:
             while True:
-                await asyncio.sleep(PUPIL_EVERY_S)
+                await asyncio.sleep(self._drive.pupil_every_s)
                 if not self._drive.checks_now:
                     continue
                 try:

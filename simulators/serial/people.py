@@ -23,7 +23,6 @@ KIND_OF_PROFILE: Final = {
 """Profiles of our boards → their kind."""
 SAMPLE_S: Final = 0.1
 """A thermometer's and a load cell's rate."""
-PUPIL_EVERY_S: Final = 6.0
 FOREHEAD_SAMPLES: Final = 12
 TRAY_SAMPLES: Final = 20
 BARE_SAMPLES: Final = 12
@@ -64,7 +63,7 @@ class BoardUsers:
         number = _DESK_NUMBERS
         while True:
             ambient_c = self._drive.truth(self._device)("temperature")
-            pause = int(PUPIL_EVERY_S / SAMPLE_S) - FOREHEAD_SAMPLES
+            pause = max(BARE_SAMPLES, int(self._drive.pupil_every_s / SAMPLE_S) - FOREHEAD_SAMPLES)
             await self._thermometer(ambient_c, ambient_c, pause)
             if not self._drive.checks_now:
                 continue

@@ -158,7 +158,7 @@ async def test_a_bus_may_be_a_serial_line(tmp_path: Path, monkeypatch: pytest.Mo
 async def test_the_desk_and_the_reader_at_the_gate_tell_who_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drive = Drive(SCHOOL, Timeline(wall_clock_ms(), FIRST_MORNING_MS, 10))
+    drive = Drive(SCHOOL, Timeline(wall_clock_ms(), FIRST_MORNING_MS, 30), pupil_every_s=0.5)
     async with reading(drive, ["serial"], "gw-gate", tmp_path, monkeypatch) as heard:
         await heard.until_people(checks=1, taps=3)
     tags = {em_tag(SCHOOL.check(number).card) for number in range(10**6, 10**6 + 5)}
@@ -171,7 +171,7 @@ async def test_the_desk_and_the_reader_at_the_gate_tell_who_came(
 async def test_readers_on_osdp_and_a_terminal_that_posts_tell_who_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drive = Drive(SCHOOL, Timeline(wall_clock_ms(), FIRST_MORNING_MS, 10))
+    drive = Drive(SCHOOL, Timeline(wall_clock_ms(), FIRST_MORNING_MS, 30), pupil_every_s=0.5)
     async with reading(drive, ["osdp", "http"], "gw-gate", tmp_path, monkeypatch) as heard:
         await heard.until_people(checks=1, taps=2)
     expected = SCHOOL.check(2 * 10**6)
