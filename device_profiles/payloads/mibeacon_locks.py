@@ -70,6 +70,8 @@ _ERRORS: Final = {
     0xC0DE1005: "the_lock_sensor_is_faulty",
 }
 _NOBODY: Final = {0: "administrator", 0xFFFFFFFF: "unknown operator", 0xDEADBEEF: "invalid operator"}
+_NO_FINGER: Final = _NOBODY | {0xEFBEADDE: "invalid operator"}
+"""Fingerprint readers send the word's bytes in either order."""
 _KEY_KINDS: Final = (
     "Bluetooth key", "Fingerprint key id", "Password key id", "Keys key id", "NFC key id",
     "Two-step verification key id", "Human face key id", "Finger veins key id", "Palm print key id",
@@ -117,7 +119,7 @@ def read_lock(data: bytes, model: str) -> Values:
 def read_fingerprint(data: bytes, _model: str) -> Values:
     """Object 0x0006: the key's number and how the finger was read. Raises struct.error."""
     key, match = struct.unpack("<IB", data)
-    found: dict[str, Value] = {"fingerprint": match == 0, "key_id": _NOBODY.get(key, str(key))}
+    found: dict[str, Value] = {"fingerprint": match == 0, "key_id": _NO_FINGER.get(key, str(key))}
     if match < len(_MATCHES):
         found["fingerprint_event"] = _MATCHES[match]
     return _plain(**found)

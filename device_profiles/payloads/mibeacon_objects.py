@@ -91,7 +91,6 @@ STATES: Final[dict[int, dict[int, Mapping[str, Value]]]] = {
         4: {"open": True, "tamper": True},
         5: {"open": False, "door_stuck": True},
     },
-    0x100F: {0: {"open": False}, 1: _OPEN},
     0x1019: {0: _OPEN, 1: _CLOSED, 2: _LEFT_OPEN},
     0x4804: {1: _OPEN, 2: _SHUT_AGAIN},
     0x480C: {0: _OPEN, 1: {"open": False}},
@@ -192,6 +191,11 @@ def _ear_patch(data: bytes, _model: str) -> Values:
     return {"body_temperature": Named(round(body, 6), "Cel"), "battery": Named(battery, "%")}
 
 
+def _safe_door(data: bytes, model: str) -> Values:
+    """Not in the vendor's definition: one safe tells its door so, another device may mean anything."""
+    return _plain(open=data[0] == 1) if model == "loock.safe.v1" else {}
+
+
 def _toothbrush(data: bytes, _model: str) -> Values:
     found: dict[str, Value] = {"toothbrush": data[0] == 0}
     if len(data) == 2:
@@ -208,6 +212,7 @@ READERS: Final[dict[int, Reader]] = {
     0x1006: _humidity,
     0x1007: _light,
     0x100D: _climate,
+    0x100F: _safe_door,
     0x1017: _idle,
     0x101B: _still,
     0x2000: _ear_patch,

@@ -87,5 +87,5 @@ def read_s400(data: bytes, _model: str) -> Values:
     last = impedance > 0 and mass == 0 and rate == 0
     if impedance:
         found["impedance_high" if last else "impedance_low"] = Named(impedance / 10, "Ohm")
-    found["stabilized"] = Named(last or (mass > 0 and impedance == 0))
+    found["stabilized"] = Named(last or (impedance == 0 and (mass > 0 or rate > 0)))
     return found
