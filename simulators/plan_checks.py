@@ -115,9 +115,15 @@ def _device_problems(plan: Plan, catalogue: Catalogue) -> Found:
             reader = readers.setdefault(device.modbus.bus, device.gateway)
             if reader != device.gateway:
                 yield (*here, "gateway"), f"device {device.id}: bus {device.modbus.bus} is read by {reader}"
-        if device.ble is not None and device.ble.adapter is not None and device.gateway in gateways:
+        if device.ble is not None and device.gateway in gateways:
             adapters = gateways[device.gateway].adapters
-            yield from _unknown((*here, "ble"), "adapter", device.ble.adapter, adapters)
+            if not adapters:
+                yield (
+                    (*here, "gateway"),
+                    f"device {device.id}: {device.gateway} has no adapters to hear it with",
+                )
+            elif device.ble.adapter is not None:
+                yield from _unknown((*here, "ble"), "adapter", device.ble.adapter, adapters)
         way = _way(device)
         if way in ways:
             yield (

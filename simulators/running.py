@@ -16,10 +16,13 @@ HOSTED: tuple[Transport, ...] = ("modbus", "ble", "serial", "osdp", "http")
 
 
 class Running(NamedTuple):
-    """What is there now. environment: variables that a gateway's process needs to find it."""
+    """What is there now. environment: variables that a gateway's process needs to find it. hosts: by
+    transport, with their devices and their faults.
+    """
 
     served: tuple[Served, ...]
     environment: dict[str, str]
+    hosts: dict[Transport, Host]
 
 
 @asynccontextmanager
@@ -32,13 +35,14 @@ async def hosted(drive: Drive, transports: Collection[Transport], folder: Path) 
     async with AsyncExitStack() as stack:
         served: list[Served] = []
         environment: dict[str, str] = {}
+        hosts: dict[Transport, Host] = {}
         for transport in transports:
             if drive.school.on(transport):
-                host = _host(transport, drive, folder)
+                host = hosts[transport] = _host(transport, drive, folder)
                 await stack.enter_async_context(host)
                 served += host.served
                 environment |= host.environment
-        yield Running(tuple(served), environment)
+        yield Running(tuple(served), environment, hosts)
 
 
 def _host(transport: Transport, drive: Drive, folder: Path) -> Host:

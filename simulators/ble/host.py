@@ -42,13 +42,13 @@ class BleHost:
     async def __aenter__(self) -> Self:
         plan = self._drive.school.plan
         adapters = list(dict.fromkeys(name for one in plan.gateways for name in one.adapters)) or ["hci0"]
-        for device in self._drive.school.on("ble"):
-            self.peripherals[device.id] = self._peripheral(device)
+        self.peripherals |= {one.id: self._peripheral(one) for one in self._drive.school.on("ble")}
         try:
             world = BleWorld(self.peripherals.values(), adapters=adapters)
-            await self._stack.enter_async_context(world)
+            self._stack.push_async_exit(world)  # it has a folder to take away even where it does not start
+            await world.__aenter__()
         except NoDbusError as error:
-            await self._stack.aclose()
+            await self.__aexit__()
             raise HostError(str(error)) from error
         self.environment[BUS_VARIABLE] = world.address
         for one in plan.gateways:

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
 import msgspec
 
-from foundation.keyfiles import write_secret
+from foundation.keyfiles import KeyFileError, write_secret
 from simulators.drive import Drive
 from simulators.hosts import HostError, Served, Table, row
 from simulators.http_push.devices import Post, Record, Terminal, Thermometer
@@ -47,10 +47,15 @@ class HttpHost:
         return self._served
 
     async def __aenter__(self) -> Self:
-        for gateway in self._drive.school.plan.gateways:
-            devices = self._drive.school.on("http", gateway.id)
-            if devices:
-                self._serve(gateway.id, devices)
+        says = {device.id: _sayer(device, self._drive) for device in self._drive.school.on("http")}
+        try:
+            for gateway in self._drive.school.plan.gateways:
+                devices = self._drive.school.on("http", gateway.id)
+                if devices:
+                    self._serve(gateway.id, devices, says)
+        except (KeyFileError, OSError) as error:
+            await self.__aexit__()
+            raise HostError(f"cannot simulate posting devices: {error}") from error
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
@@ -61,12 +66,11 @@ class HttpHost:
                 await task
         self._served.clear()
 
-    def _serve(self, gateway: str, devices: Sequence[Device]) -> None:
+    def _serve(self, gateway: str, devices: Sequence[Device], says: Mapping[str, Say]) -> None:
         port = _free_port()
         rows: list[Table] = []
         for device in devices:
             assert device.plan.http is not None
-            say = _sayer(device, self._drive)
             password = secrets.token_hex(8)
             file = self._folder / f"{device.id}.password"
             file.unlink(missing_ok=True)
@@ -83,7 +87,9 @@ class HttpHost:
                 )
             )
             poster = Poster(f"http://127.0.0.1:{port}{path}", Access(USERNAME, password))
-            self._tasks.append(asyncio.create_task(self._post(poster, say), name=f"posts of {device.id}"))
+            self._tasks.append(
+                asyncio.create_task(self._post(poster, says[device.id]), name=f"posts of {device.id}")
+            )
         table: Table = {"name": f"http-{port}", "host": "127.0.0.1", "port": port, "devices": rows}
         ids = tuple(device.id for device in devices)
         self._served.append(Served(gateway, "http", f"posting to 127.0.0.1:{port}", ids, table))

@@ -44,7 +44,7 @@ class ModbusHost:
             for bus in self._drive.school.plan.buses:
                 await self._serve(bus)
         except (OSError, RuntimeError) as error:
-            await self._stack.aclose()
+            await self.__aexit__()
             raise HostError(f"cannot serve Modbus ({error}); is the port free?") from error
         return self
 

@@ -48,10 +48,10 @@ class OsdpHost:
             for name, devices in ports.items():
                 await self._serve(name, devices)
         except ModuleNotFoundError as error:
-            await self._stack.aclose()
+            await self.__aexit__()
             raise HostError("OSDP readers need a library: pip install 'campus-pulse[osdp]'") from error
-        except (KeyFileError, OSError) as error:
-            await self._stack.aclose()
+        except (KeyFileError, OSError, ValueError) as error:
+            await self.__aexit__()
             raise HostError(f"cannot simulate OSDP readers: {error}") from error
         self._people = asyncio.create_task(self._come(), name="people at OSDP readers")
         return self

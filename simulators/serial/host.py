@@ -45,7 +45,7 @@ class SerialHost:
             for name, devices in ports.items():
                 await self._serve(name, devices)
         except (OSError, ValueError) as error:
-            await self._stack.aclose()
+            await self.__aexit__()
             raise HostError(f"cannot simulate serial boards: {error}") from error
         return self
 

@@ -144,6 +144,16 @@ def test_what_is_wrong_is_told_with_its_line(
     assert any(f"school.toml:{line}:" in one and words in one for one in problems), problems
 
 
+def test_a_gateway_without_an_adapter_hears_no_bluetooth(tmp_path: Path) -> None:
+    tag = '[[devices]]\nid = "tag"\nprofile = "ruuvi/ruuvitag"\nplace = "main/1"\ngateway = "gw"\n'
+    tag += 'ble = { address = "C4:7C:8D:00:00:01"ADAPTER }\n'
+    assert load(tmp_path, SMALL + tag.replace("ADAPTER", "")).on("ble")
+    with pytest.raises(FileProblems, match="there is no adapter 'hci7'; did you mean 'hci0'"):
+        load(tmp_path, SMALL + tag.replace("ADAPTER", ', adapter = "hci7"'))
+    with pytest.raises(FileProblems, match="gw has no adapters"):
+        load(tmp_path, (SMALL + tag).replace("ADAPTER", "").replace('adapters = ["hci0"]', ""))
+
+
 def test_two_devices_of_one_address_are_told(tmp_path: Path) -> None:
     twin = SMALL.partition("[[devices]]\n" + 'id = "power"')[2]
     with pytest.raises(FileProblems, match="power has the same modbus address"):

@@ -180,6 +180,13 @@ def test_a_wrong_option_is_told_in_words(options: list[str], words: str) -> None
     assert "Traceback" not in result.output
 
 
+def test_what_cannot_be_simulated_here_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    result = RUNNER.invoke(app, ["school", "--transports", "serial,ble", "--duration", "5"])
+    assert result.exit_code == 1
+    assert "install the Debian package dbus-daemon" in result.output
+
+
 @pytest.mark.parametrize(
     "options",
     [["check", "--temperature", "38"], ["rubbish", "--count", "3"], ["school", "--duration", "0.2"]],
