@@ -22,6 +22,8 @@ FITS_MAX: Final = 5
 """Candidates told of one port, the best first."""
 FRAMES_MIN: Final = 2
 """So many good frames of what speaks by itself; rubbish may look like one."""
+OWN_BOARDS: Final = "cobs"
+"""Their check has 16 bits, and they say which board they are: one frame is enough."""
 ANYBODY: Final = "AAAAAAAAAAAA"
 """The address that every meter answers to."""
 
@@ -46,6 +48,8 @@ class SerialFit(NamedTuple):
     def told(self) -> str:
         if self.people:
             return "a card or a check; what it says is not shown"
+        if not self.values:
+            return "says so itself"
         return ", ".join(f"{quantity} {value:g} {unit}" for quantity, value, unit in self.values)
 
 
@@ -71,7 +75,6 @@ class _Ears:
     def listen(self, framings: Iterable[str]) -> None:
         self._readers = {name: FrameReader(CODECS[name]()) for name in framings}
         self.frames = {name: [] for name in self._readers}
-        self.heard_bytes = 0
 
     def hear(self, data: bytes) -> None:
         self.heard_bytes += len(data)
@@ -129,7 +132,7 @@ class SerialScan:
         good = [
             name
             for name, frames in ears.frames.items()
-            if len(frames) >= FRAMES_MIN and len(frames) > ears.faults(name)
+            if len(frames) >= (1 if name == OWN_BOARDS else FRAMES_MIN) and len(frames) > ears.faults(name)
         ]
         if not good:
             return None
@@ -181,6 +184,9 @@ class SerialScan:
             outcome = decoder.decode(frame, 0, chunk)
             people = people or bool(outcome.checks or outcome.taps)
             refused.update(outcome.refused)
+        kinds = {frame.values["kind"].value for frame in frames if "kind" in frame.values}
+        if kinds:
+            return SerialFit(profile.id, (), people=False) if profile.id.partition("/")[2] in kinds else None
         readings = {one.series.quantity: one for one in chunk.readings(self._table)}
         if any(one.quality is Quality.OUT_OF_RANGE for one in readings.values()):
             return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,16 +14,21 @@ from rich.console import Console
 
 from device_profiles.registry import Catalogue, Profile, ProfileNotFoundError, serial_spec
 from foundation.commands import UsageError, errors_in_words
+from simulators.drive import Drive, wall_clock_ms
 from simulators.modbus.truth import school_truth
-from simulators.school import DEFAULT_SEED
+from simulators.school import DEFAULT_SEED, School
 from simulators.serial.board import SimulatedBoard
 from simulators.serial.line import SerialLine
-from simulators.timetable import Timeline
+from simulators.serial.own_board import OwnBoard
+from simulators.serial.people import KIND_OF_PROFILE, BoardUsers
+from simulators.timetable import FIRST_MORNING_MS, Timeline
 
 console = Console()
 PORTS: Final = Path("/tmp/campus-serial")  # noqa: S108  # links for testers, nothing secret
 OUT_S: Final = 1.0
 METERS_MAX: Final = 32
+SCHOOL_SPEED: Final = 60.0
+"""At a board of ours people come as in a school whose day lasts some minutes."""
 
 
 def serial(
@@ -84,7 +89,7 @@ def serial(
         )
         for number, profile in enumerate(found, 1)
     ]
-    asyncio.run(_serve(found, lines, made, restart_s, unplug_s, duration_s))
+    asyncio.run(_serve(found, lines, made, seed, restart_s, unplug_s, duration_s))
     said = sum(board.said for boards in made for board in boards)
     console.print(f"Sent: {said:,} frames", highlight=False)
 
@@ -100,40 +105,42 @@ def _profile(catalogue: Catalogue, name: str) -> Profile:
 
 def _boards(
     profiles: Sequence[Profile], meters: int, interval_s: float, seed: int
-) -> list[list[SimulatedBoard]]:
-    now_ms = time.time_ns() // 1_000_000
-    timeline = Timeline(now_ms, now_ms, 1)
-    made = []
+) -> list[list[SimulatedBoard | OwnBoard]]:
+    """The boards of each line: one, or as many meters as asked for."""
+    timeline = Timeline(wall_clock_ms(), wall_clock_ms(), 1)
+    made: list[list[SimulatedBoard | OwnBoard]] = []
     for number, profile in enumerate(profiles, 1):
-        count = meters if serial_spec(profile).is_addressed else 1
-        try:
-            made.append(
-                [
-                    SimulatedBoard(
-                        profile,
-                        school_truth(
-                            seed,
-                            f"board-{number}-{at}",
-                            profile.id,
-                            timeline,
-                            lambda _: time.time_ns() // 1_000_000,
-                        ),
-                        interval_s=interval_s,
-                        address=str(at),
-                        seed=seed + at,
-                    )
-                    for at in range(1, count + 1)
-                ]
+        kind = KIND_OF_PROFILE.get(profile.id)
+        if kind is not None:
+            made.append([OwnBoard(kind, serial=f"SIM{number:05d}".encode())])
+            continue
+        on_line: list[SimulatedBoard | OwnBoard] = []
+        for at in range(1, (meters if serial_spec(profile).is_addressed else 1) + 1):
+            truth = school_truth(
+                seed, f"board-{number}-{at}", profile.id, timeline, lambda _: wall_clock_ms()
             )
-        except ValueError as error:
-            raise UsageError(str(error)) from None
+            try:
+                board = SimulatedBoard(profile, truth, interval_s=interval_s, address=str(at), seed=seed + at)
+            except ValueError as error:
+                raise UsageError(str(error)) from None
+            on_line.append(board)
+        made.append(on_line)
     return made
+
+
+def _users(profile: Profile, board: OwnBoard, seed: int) -> BoardUsers:
+    """The people who use a board of ours, as they do at the simulated school."""
+    school = School(seed)
+    device = next(one for one in school.on("serial") if one.profile == profile.id)
+    drive = Drive(school, Timeline(wall_clock_ms(), FIRST_MORNING_MS, SCHOOL_SPEED))
+    return BoardUsers(drive, device, KIND_OF_PROFILE[profile.id], board)
 
 
 async def _serve(
     profiles: Sequence[Profile],
     lines: Sequence[SerialLine],
-    boards: Sequence[Sequence[SimulatedBoard]],
+    boards: Sequence[Sequence[SimulatedBoard | OwnBoard]],
+    seed: int,
     restart_s: float | None,
     unplug_s: float | None,
     duration_s: float | None,
@@ -142,43 +149,41 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    for profile, line, on_line in zip(profiles, lines, boards, strict=True):
-        line.plug()
-        for board in on_line:
-            board.attach(line)
-        several = f", {len(on_line)} addresses from 1" if len(on_line) > 1 else ""
-        console.print(
-            f"Serving {profile.id} on {line.path} at {line.baud} Bd{several}", soft_wrap=True, highlight=False
-        )
-    faults = []
-    if restart_s is not None:
+    async with contextlib.AsyncExitStack() as stack:
+        for profile, line, on_line in zip(profiles, lines, boards, strict=True):
+            await stack.enter_async_context(line)
+            for board in on_line:
+                board.attach(line)
+                stack.callback(board.switch_off)
+                if isinstance(board, OwnBoard):
+                    await stack.enter_async_context(_users(profile, board, seed))
+            several = f", {len(on_line)} addresses from 1" if len(on_line) > 1 else ""
+            told = f"Serving {profile.id} on {line.path} at {line.baud} Bd{several}"
+            console.print(told, soft_wrap=True, highlight=False)
         everyone = [board for on_line in boards for board in on_line]
-        faults.append(asyncio.create_task(_restart(everyone, restart_s), name="restarts"))
-    if unplug_s is not None:
-        faults.append(asyncio.create_task(_unplug(lines, unplug_s), name="unplugs"))
-    try:
-        async with asyncio.timeout(duration_s):
-            await stop.wait()
-    except TimeoutError:
-        pass
-    finally:
-        for task in faults:
-            task.cancel()
-        for board in (board for on_line in boards for board in on_line):
-            board.switch_off()
-        for line in lines:
-            line.unplug()
+        failing = [
+            asyncio.create_task(_restart(everyone, restart_s), name="restarts"),
+            asyncio.create_task(_unplug(lines, unplug_s), name="unplugs"),
+        ]
+        try:
+            async with asyncio.timeout(duration_s):
+                await stop.wait()
+        except TimeoutError:
+            pass
+        finally:
+            for task in failing:
+                task.cancel()
 
 
-async def _restart(boards: Sequence[SimulatedBoard], every_s: float) -> None:
-    while True:
+async def _restart(boards: Sequence[SimulatedBoard | OwnBoard], every_s: float | None) -> None:
+    while every_s is not None:
         await asyncio.sleep(every_s)
         for board in boards:
             board.restart()
 
 
-async def _unplug(lines: Sequence[SerialLine], every_s: float) -> None:
-    while True:
+async def _unplug(lines: Sequence[SerialLine], every_s: float | None) -> None:
+    while every_s is not None:
         await asyncio.sleep(every_s)
         for line in lines:
             line.unplug()

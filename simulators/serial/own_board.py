@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Final
 
 from firmware_bridges.boards.hal import Board
@@ -21,6 +22,8 @@ class OwnBoard:
 
     def __init__(self, kind: str, *, serial: bytes = b"SIMBOARD") -> None:
         self.faults = BoardFaults()
+        self.said = 0
+        self._random = random.Random(1)  # noqa: S311  # noise, no secret
         self._kind = kind
         self._serial = serial
         self._line: SerialLine | None = None
@@ -72,4 +75,5 @@ class OwnBoard:
         self.board.step(int((loop.time() - self._started_s) * 1_000))
         said = self.hal.host.take()
         if said and self._line is not None and not self.faults.silent:
-            self._line.send(said * 2 if self.faults.duplicate else said)
+            self.said += 1
+            self._line.send(self.faults.spoil(said, self._random))
