@@ -172,7 +172,7 @@ _ROWS: Final = (
     Quantity("tamper", BOOL, 0, 1, "防拆", "Tamper"),
     Quantity("panic_test", BOOL, 0, 1, "求助按钮测试", "Panic button, test"),
     Quantity("button", "1", 0, 255, "按键", "Button"),
-    Quantity("device_silent", BOOL, 0, 1, "设备失联", "Device silent"),
+    Quantity("device_silent", BOOL, 0, 1, "设备", "Device"),
     Quantity("status", "1", 0, 65_535, "状态", "Status"),
     Quantity("fault", "1", 0, 65_535, "故障码", "Fault"),
     Quantity("alarm", "1", 0, 65_535, "报警码", "Alarm"),

@@ -32,8 +32,10 @@ OLD_MS: Final = 15 * 60_000
 _BEHIND_MS: Final = 10_000
 """A value so much older than its device's newest one says its own age."""
 _HOUSEKEEPING: Final = frozenset(
-    {"battery", "battery_voltage", "link_quality", "rssi", "battery_low", "external_power", "device_silent"}
+    {"battery", "battery_voltage", "link_quality", "rssi", "battery_low", "external_power"}
 )
+_DECIMALS: Final = {"Cel": 1, "%": 1, "hPa": 1, "V": 2}
+"""More says nothing about a room; the chart and the API have all of them."""
 _LEADING: Final = (
     "temperature", "co2", "pm2_5", "relative_humidity", "smoke", "gas_alarm", "water_leak", "panic",
     "open", "occupancy", "soil_moisture", "soil_temperature", "power",
@@ -158,8 +160,8 @@ def _room_view(
     name = labels.part(place).in_(language) if place in labels.places else room or building
     by_device: dict[str, list[SeriesInfo]] = {}
     for info in sorted(found, key=lambda one: (_ORDER.get(one.quantity, len(_ORDER)), one.device, one.id)):
-        if quantity_row(info.quantity).statistic is not None:
-            continue  # a tile shows what is now
+        if not _is_shown(info):
+            continue
         by_device.setdefault(info.device, []).append(info)
     devices = [_device_view(name, of_device, now_ms, language) for name, of_device in by_device.items()]
     return RoomView(
@@ -168,6 +170,15 @@ def _room_view(
         devices,
         any(device.is_alarming for device in devices),
     )
+
+
+def _is_shown(info: SeriesInfo) -> bool:
+    """A tile shows what is now, not the figures of an interval; and of a device that is heard, its
+    values say so.
+    """
+    if info.quantity == "device_silent":
+        return bool(info.latest.value)
+    return quantity_row(info.quantity).statistic is None
 
 
 def _device_view(name: str, found: list[SeriesInfo], now_ms: int, language: Language) -> DeviceView:
@@ -213,7 +224,7 @@ def _value_view(info: SeriesInfo, now_ms: int, newest_ms: int, language: Languag
     elif row.is_bool:
         text = state_text(info.quantity, latest.value).in_(language)
     else:
-        text = number_text(latest.value)
+        text = number_text(round(latest.value, _DECIMALS.get(row.unit, 3)))
     quality, clock = unpack_quality(latest.quality)
     marks = [
         mark.in_(language)

@@ -37,6 +37,7 @@ _STATES: Final = {
     "switched_on": (Text("断开", "off"), Text("接通", "on")),
     "left_open": (Text("正常", "no"), Text("未关好", "left open")),
     "light": (Text("暗", "dark"), Text("亮", "light")),
+    "water_splash": (Text("正常", "dry"), Text("溅水", "splashed")),
     "vibration": (Text("静止", "still"), Text("振动", "vibrating")),
     "submerged": (Text("未浸水", "dry"), Text("浸水", "under water")),
     "panic_test": (Text("正常", "no"), Text("测试中", "test")),

@@ -80,9 +80,10 @@ def _press(data: bytes) -> Items:
 
 
 def _voc_level(data: bytes) -> Items:
-    level = int.from_bytes(data, "little") / 100
-    yield "voc_level", Named(level)
-    yield "tvoc", Named(level)
+    """The maker's level of 1 to 5 in hundredths; his first decoders show the hundredths as they are."""
+    hundredths = int.from_bytes(data, "little")
+    yield "voc_level", Named(hundredths / 100)
+    yield "tvoc", Named(hundredths)
 
 
 def _temperature_change(data: bytes) -> Items:

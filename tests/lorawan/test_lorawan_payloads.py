@@ -54,7 +54,7 @@ EXAMPLES: list[tuple[str, str, dict[str, Any]]] = [
             "light_level": 2,
             "co2": 936,
             "voc_level": 0.37,
-            "tvoc": 0.37,
+            "tvoc": 37,
             "pressure": 1008.6,
             "formaldehyde": 0.04,
             "pm2_5": 32,
