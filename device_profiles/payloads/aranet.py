@@ -1,4 +1,4 @@
-"""Aranet4 and Aranet2: the advertisements of company 0x0702.
+"""Aranet4, Aranet2, and the radon and radiation meters: the advertisements of company 0x0702.
 
 Source: the vendor's own client, https://github.com/Anrijs/Aranet4-Python (docs/UUIDs.md). Without "Smart
 Home integrations" switched on in the app a device tells its version only.
@@ -17,6 +17,7 @@ Values = Mapping[str, Named]
 _INTEGRATIONS: Final = 0x20
 _NO_VALUE: Final = 0x8000
 _NO_HUMIDITY: Final = 0x80
+_NO_RADON: Final = 0x1F00
 _NO_TEMPERATURE: Final = 0x4000
 
 
@@ -53,6 +54,44 @@ def decode_aranet2(payload: bytes, _context: Context) -> Values:
         "relative_humidity": Named(None if humidity & _NO_VALUE else humidity / 10, "%"),
         "battery": Named(battery, "%"),
         "status": Named(status),
+        "interval": Named(interval, "s"),
+        "age": Named(age, "s"),
+        "packet": Named(count),
+    }
+
+
+def decode_radon(payload: bytes, _context: Context) -> Values:
+    """As Aranet2, kind 3, with radon before and pressure after the temperature. Raises PayloadError
+    ("integrations_off").
+    """
+    _check(payload, 1, 24)
+    radon, temperature, pressure, humidity, battery, status, interval, age, count = struct.unpack_from(
+        "<HHHHxBBHHB", payload, 8
+    )
+    return {
+        "radon": Named(None if radon >= _NO_RADON else radon, "Bq/m3"),
+        "temperature": _temperature(temperature),
+        "pressure": Named(None if pressure & _NO_VALUE else pressure / 10, "hPa"),
+        "relative_humidity": Named(None if humidity & _NO_VALUE else humidity / 10, "%"),
+        "battery": Named(battery, "%"),
+        "status": Named(status),
+        "interval": Named(interval, "s"),
+        "age": Named(age, "s"),
+        "packet": Named(count),
+    }
+
+
+def decode_radiation(payload: bytes, _context: Context) -> Values:
+    """Kind 2: the dose in nSv, for how many seconds it was summed, and its rate in steps of 10 nSv/h.
+    Raises PayloadError ("integrations_off").
+    """
+    _check(payload, 1, 24)
+    dose, duration, rate, battery, interval, age, count = struct.unpack_from("<IIHxBxHHB", payload, 6)
+    return {
+        "radiation_rate": Named(None if rate & _NO_VALUE else rate / 100, "uSv/h"),
+        "radiation_total": Named(dose / 1_000_000, "mSv"),
+        "radiation_duration": Named(duration, "s"),
+        "battery": Named(battery, "%"),
         "interval": Named(interval, "s"),
         "age": Named(age, "s"),
         "packet": Named(count),

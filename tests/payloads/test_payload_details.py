@@ -10,6 +10,7 @@ from device_profiles.decoding import Decoded, decode_input
 from device_profiles.examples import ZONE
 from device_profiles.payloads.ieee11073 import read_float
 from device_profiles.registry import Catalogue
+from telemetry.named import Value
 
 CATALOGUE = Catalogue()
 
@@ -19,7 +20,7 @@ def _read(profile: str, given: dict[str, str] | str) -> Decoded:
     return decode_input(CATALOGUE.get(profile), text, received_ms=0, zone=ZONE)
 
 
-def _values(profile: str, given: dict[str, str] | str) -> dict[str, object]:
+def _values(profile: str, given: dict[str, str] | str) -> dict[str, Value]:
     decoded = _read(profile, given)
     return {name: named.value for name, named in decoded.named.items()} | {
         reading.series.quantity: reading.value for reading in decoded.readings
