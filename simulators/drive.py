@@ -20,6 +20,7 @@ from simulators.world import Device
 Truth = Callable[[str], float]
 """From a quantity to its true value now, in the unit of the quantity."""
 _NAP_S_MAX: Final = 0.5
+LATE_MS_MAX: Final = 2_000
 
 
 def wall_clock_ms() -> int:
@@ -66,11 +67,18 @@ class Drive:
 
         return now
 
-    async def taps(self) -> AsyncIterator[Tap]:
-        """Cards at the gate, each when the school's clock has come to it; for ever."""
+    async def taps(self, apart_s: float = 0.2) -> AsyncIterator[Tap]:
+        """Cards at the gate, each when the school's clock has come to it; for ever.
+
+        Two are at least `apart_s` of wall time apart, as hands are. Where the school's day runs too
+        fast for that, those who come too late to the reader have gone past it.
+        """
         for tap in self.school.taps(self.school_ms):
             due_ms = self.timeline.wall_ms(tap.school_ms)
+            if due_ms < self.clock_ms() - LATE_MS_MAX:
+                continue
             while (wait_ms := due_ms - self.clock_ms()) > 0:  # noqa: ASYNC110  # a clock has no event
                 # Short naps: a wall clock may be set while we sleep.
                 await asyncio.sleep(min(wait_ms / 1_000, _NAP_S_MAX))
             yield tap
+            await asyncio.sleep(apart_s)

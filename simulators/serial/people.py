@@ -82,7 +82,6 @@ class BoardUsers:
         async for tap in self._drive.taps():
             bits = to_wiegand(bytes.fromhex(wiegand_tag(tap.pupil.card)), WIEGAND_BITS)
             self._board.hal.reader.feed(bits.encode())
-            await asyncio.sleep(SAMPLE_S)  # two cards at once are none
 
     async def _scale(self) -> None:
         """A tray takes as long on the scale as the scale needs, however fast the school's day runs."""
