@@ -164,7 +164,9 @@ def _motion_with_lux(data: bytes, _model: str) -> Values:
 
 def _leak(data: bytes, model: str) -> Values:
     wet = data[0] > 0
-    return _plain(bottom_submersion=wet) if model in TWO_LEAK_SIDES else _plain(water_leak=wet)
+    return (
+        _plain(water_leak=wet, bottom_submersion=wet) if model in TWO_LEAK_SIDES else _plain(water_leak=wet)
+    )
 
 
 def _splash(data: bytes, _model: str) -> Values:
@@ -173,8 +175,10 @@ def _splash(data: bytes, _model: str) -> Values:
 
 def _leak_event(data: bytes, _model: str) -> Values:
     """0 and 1: water below, and gone; 2 and 3: on top, and gone."""
-    name = "bottom_submersion" if data[0] < 2 else "top_splash"
-    return _plain(**{name: data[0] % 2 == 0}) if data[0] <= 3 else {}
+    wet = data[0] % 2 == 0
+    if data[0] < 2:
+        return _plain(water_leak=wet, bottom_submersion=wet)
+    return _plain(top_splash=wet) if data[0] < 4 else {}
 
 
 def _occupied(data: bytes, model: str) -> Values:

@@ -62,7 +62,7 @@ def _sealed_legacy(objects: str, key: bytes = SHORT_KEY) -> bytes:
         ("RTCGQ02LM", "1710041e000000", {"motion": True, "idle_time": 30}),
         ("XMOSB01XS", "4e480102", {"occupancy": False}),
         ("ES3", "4e480102", {"occupancy": True}),
-        ("SJWS02LM", "684a0100", {"bottom_submersion": True}),
+        ("SJWS02LM", "684a0100", {"water_leak": True, "bottom_submersion": True}),
         ("SJWS02LM", "684a0103", {"top_splash": False}),
         ("SJWS02LM", "684a0109", {}),
         ("YM-K1501", "0510020164", {"switched_on": True, "temperature": 100}),

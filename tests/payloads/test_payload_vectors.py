@@ -93,8 +93,6 @@ if VECTORS:
             if name == "binary:lock":
                 ours, want = "locked", not want
                 known.add(ours)
-            if name == "binary:bottom_submersion" and profile == "xiaomi/mibeacon":
-                ours = "bottom_submersion"
             assert ours in found, f"{ours} is not among {sorted(found)}"
             assert _same(want, expected["unit"], found[ours]), f"{name}: {found[ours]}, expected {want}"
             for extent, value in expected.get("properties", {}).items():

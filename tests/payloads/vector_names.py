@@ -45,6 +45,7 @@ OF_DEVICE: Final = {
 SAME: Final = {
     "bmi": "body_mass_index",
     "binary:battery": "battery_low",
+    "binary:bottom_submersion": "water_leak",
     "binary:carbon_monoxide": "co_alarm",
     "binary:device_forcibly_removed": "tamper",
     "binary:door": "open",
@@ -55,6 +56,7 @@ SAME: Final = {
     "binary:opening": "open",
     "binary:power": "switched_on",
     "binary:pry_the_door": "tamper",
+    "binary:top_splash": "water_splash",
     "binary:window": "open",
     "carbon_dioxide": "co2",
     "conductivity": "soil_conductivity",
