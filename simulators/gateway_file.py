@@ -53,9 +53,9 @@ def _table(name: str, table: Table) -> Iterator[str]:
 
 
 def toml_value(value: Any) -> str:
-    """A value on one line. JSON writes text, numbers and truth values as TOML does."""
+    """A value on one line. JSON writes text, numbers and truth values as TOML does, but for one sign."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {toml_value(one)}" for key, one in value.items()) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(toml_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

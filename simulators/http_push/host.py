@@ -90,7 +90,7 @@ class HttpHost:
             self._tasks.append(
                 asyncio.create_task(self._post(poster, says[device.id]), name=f"posts of {device.id}")
             )
-        table: Table = {"name": f"http-{port}", "host": "127.0.0.1", "port": port, "devices": rows}
+        table: Table = {"name": "school-http", "host": "127.0.0.1", "port": port, "devices": rows}
         ids = tuple(device.id for device in devices)
         self._served.append(Served(gateway, "http", f"posting to 127.0.0.1:{port}", ids, table))
 
