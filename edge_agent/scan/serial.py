@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from device_profiles.registry import Catalogue, Profile
 from device_profiles.serial import ADDRESS, bind_serial
 from device_profiles.serial_schema import SerialProfile
+from edge_agent.drivers.serial.conversation import REFUSALS
 from edge_agent.drivers.serial.port import PortSettings, SerialPort
 from firmware_bridges.frames import CODECS, REQUESTS, Frame, FrameReader
 from telemetry.quality import Quality
@@ -22,6 +23,9 @@ FITS_MAX: Final = 5
 """Candidates told of one port, the best first."""
 FRAMES_MIN: Final = 2
 """So many good frames of what speaks by itself; rubbish may look like one."""
+SAYS_SO: Final = "says so itself"
+PEOPLE: Final = "a card or a check; what it says is not shown"
+REFUSES: Final = "answers, but has no values before it is started"
 OWN_BOARDS: Final = "cobs"
 """Their check has 16 bits, and they say which board they are: one frame is enough."""
 ANYBODY: Final = "AAAAAAAAAAAA"
@@ -41,16 +45,12 @@ class SerialFit(NamedTuple):
 
     profile: str
     values: tuple[tuple[str, float, str], ...]
-    people: bool
-    """A card was held to it, or a pupil stood before it: what it said is not shown."""
+    note: str = ""
+    """Instead of values: those of a person are not shown, others are not there yet."""
 
     @property
     def told(self) -> str:
-        if self.people:
-            return "a card or a check; what it says is not shown"
-        if not self.values:
-            return "says so itself"
-        return ", ".join(f"{quantity} {value:g} {unit}" for quantity, value, unit in self.values)
+        return self.note or ", ".join(f"{quantity} {value:g} {unit}" for quantity, value, unit in self.values)
 
 
 class SerialFound(NamedTuple):
@@ -83,6 +83,9 @@ class _Ears:
 
     def faults(self, name: str) -> int:
         return self._readers[name].faults.total()
+
+    def refused(self, name: str) -> bool:
+        return not REFUSALS.isdisjoint(self._readers[name].faults)
 
 
 class SerialScan:
@@ -157,9 +160,12 @@ class SerialScan:
                 # An adapter may give back what was sent.
                 echoes = {frame.payload for frame in FrameReader(CODECS[spec.frame]()).feed(request)}
                 answers = [frame for frame in ears.frames[spec.frame] if frame.payload not in echoes]
+                same = [one for one in profiles if request in _requests(one)]
                 if answers:
-                    same = [one for one in profiles if request in _requests(one)]
                     return self._found(setting, spec.frame, answers, same)
+                if ears.refused(spec.frame):
+                    fits = tuple(SerialFit(one.id, (), REFUSES) for one in same)
+                    return SerialFound(setting, spec.frame, fits[:FITS_MAX])
         return None
 
     def _found(
@@ -186,7 +192,7 @@ class SerialScan:
             refused.update(outcome.refused)
         kinds = {frame.values["kind"].value for frame in frames if "kind" in frame.values}
         if kinds:
-            return SerialFit(profile.id, (), people=False) if profile.id.partition("/")[2] in kinds else None
+            return SerialFit(profile.id, (), SAYS_SO) if profile.id.partition("/")[2] in kinds else None
         readings = {one.series.quantity: one for one in chunk.readings(self._table)}
         if any(one.quality is Quality.OUT_OF_RANGE for one in readings.values()):
             return None
@@ -194,7 +200,7 @@ class SerialScan:
             return None
         units = {row.quantity: row.spec.unit for row in decoder.spec.fields}
         values = tuple((name, one.value, units[name]) for name, one in readings.items())
-        return SerialFit(profile.id, values, people)
+        return SerialFit(profile.id, values, PEOPLE if people else "")
 
 
 def _share(fit: SerialFit) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from device_profiles.registry import Profile, serial_spec
-from firmware_bridges.frames import FrameReader
+from firmware_bridges.frames import FrameReader, shdlc
 from firmware_bridges.frames.dlt645 import ANY_ADDRESS, Dlt645Codec
 from simulators.serial.content import Frames, Truth, frames_of, meter_answer
 from simulators.serial.faults import BoardFaults
@@ -24,7 +24,8 @@ METERS: Final = "dlt645"
 class SimulatedBoard:
     """A board of a profile's model on a line, its frames made of the truth.
 
-    It streams every `interval_s` where the profile asks nothing, else it answers. `said` counts its
+    It streams every `interval_s` where the profile asks nothing, else it answers; an SHDLC sensor only
+    after it was started. `said` counts its
     frames, `asked` the requests it understood. address: a meter's own, on a line with several.
     """
 
@@ -54,6 +55,9 @@ class SimulatedBoard:
         self._streams = not spec.polls
         self._answer: Callable[[str], bytes] = meter_answer(profile, self._address, truth)
         self._frames: Frames = _nothing if self._is_meter else frames or frames_of(profile, truth)
+        self._starts = [bytes.fromhex(text) for text in spec.start_up]
+        self._is_shdlc = spec.frame == "shdlc"
+        self._started = not self._starts or not self._is_shdlc
         self._requests: Mapping[bytes, str] = {
             bytes.fromhex(poll.request): poll.request for poll in spec.polls if poll.request is not None
         }
@@ -78,6 +82,7 @@ class SimulatedBoard:
         assert self._line is not None
         self.switch_off()
         self._line.send(self._frames()[:5])
+        self._started = not self._starts or not self._is_shdlc
         self._heard.clear()
         asyncio.get_running_loop().call_later(RESTART_S, self.switch_on)
 
@@ -108,11 +113,19 @@ class SimulatedBoard:
                     self.say(self._answer(identifier))
             return
         self._heard += data
+        for start in self._starts:
+            if self._heard.endswith(start):
+                self._heard.clear()
+                self._started = True
+                if self._is_shdlc:
+                    self.say(shdlc.encode(b"", command=start[2]))
         for request, name in self._requests.items():
             if self._heard.endswith(request):
                 self._heard.clear()
                 self.asked[name] += 1
-                self.say(self._frames())
+                self.say(
+                    self._frames() if self._started else shdlc.encode(b"", state=shdlc.NOT_IN_THIS_STATE)
+                )
         del self._heard[:-HEARD_BYTES_MAX]
 
 

@@ -166,6 +166,20 @@ async def test_a_board_that_is_silent_for_a_while(tmp_path: Path) -> None:
         assert not rig.of("gas").silent
 
 
+async def test_a_sensor_that_must_be_started_is_started_again_after_a_restart(tmp_path: Path) -> None:
+    sensor = board("particles")
+    async with (
+        line(tmp_path, sensor, baud=115_200) as wires,
+        running(port=str(wires.path), devices=[device("particles")]) as rig,
+    ):
+        await rig.goes_on("particles", "pm2_5")
+        sensor.restart()
+        await until(lambda: rig.reasons["particles", "not_ready"], "it refuses")
+        await rig.goes_on("particles", "pm2_5")
+    assert rig.of("particles").exceptions == rig.reasons["particles", "not_ready"]
+    assert not rig.of("particles").quarantines
+
+
 async def test_meters_on_one_line_each_by_its_address(tmp_path: Path) -> None:
     meters = [board("meter", address=str(number)) for number in (1, 2, 3)]
     meters[1].faults.silent = True

@@ -99,3 +99,18 @@ def test_scan_of_what_is_not_there(tmp_path: Path) -> None:
     missing = campus("edge", "scan", "serial", tmp_path / "none")
     assert missing.returncode == 1
     assert "No such file" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("simulate", "serial", "--profile", "plantower/pms"), "did you mean plantower/"),
+        (("simulate", "serial", "--profile", "renke/rs-ws-n01"), "is no board on a serial line"),
+        (("simulate", "serial", "--ports", "/proc/none"), "--ports /proc/none: "),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(arguments: tuple[str, ...], said: str) -> None:
+    done = campus(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -107,6 +107,10 @@ class Board:
         self._heard_s = now_s
         self._failures = 0
 
+    def answered(self) -> None:
+        """It lives, though it has nothing to say: a refusal is an answer too."""
+        self._failures = 0
+
     def failed(self, now_s: float, *, garbled: bool) -> None:
         """A question without a good answer."""
         if garbled:

@@ -67,6 +67,8 @@ class Conversation:
         self._starting = False
         self.heard_bytes = 0
         """Since something was asked."""
+        self.was_refused = False
+        """The last question was answered by a refusal."""
 
     def _parse(self, request: bytes) -> list[Frame]:
         """What a request looks like when an adapter gives it back."""
@@ -97,6 +99,7 @@ class Conversation:
 
     async def _exchange(self, data: bytes, answer_s: float) -> None:
         self.heard_bytes = 0
+        self.was_refused = False
         self._answer = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(answer_s):
@@ -146,6 +149,7 @@ class Conversation:
                 self._sink.refused(device, reason, size)
         if self._asked is not None and not REFUSALS.isdisjoint(new):
             self._asked[0].counters.exceptions += 1
+            self.was_refused = True
             self._answered()
 
     def _frame(self, frame: Frame, chunk: Chunk) -> None:

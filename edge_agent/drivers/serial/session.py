@@ -136,6 +136,11 @@ class Session:
             board.failed(loop.time(), garbled=self._talk.heard_bytes > 0)
             self._talk.clear()
             self._speeds.unanswered()
+        else:
+            if self._talk.was_refused:
+                # It may have been switched off and on, and wait to be started again.
+                board.answered()
+                await self._start_up()
         board.schedule(question, loop.time())
         if not self._speeds.settled and not board.quarantined:
             # One answer settles no speed; the next one need not wait for its interval.
