@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -18,10 +18,13 @@ from device_profiles.lorawan_schema import LorawanProfile
 from device_profiles.modbus_schema import ModbusProfile
 from device_profiles.page import write_page
 from device_profiles.paths import show_path
-from device_profiles.registry import Catalogue, Profile, ProfileNotFoundError, Spec
+from device_profiles.registry import Catalogue, Profile, ProfileNotFoundError
 from device_profiles.schema import FieldRow, MqttJsonProfile, ValueRow
 from device_profiles.serial_schema import SerialProfile
 from foundation.tomlfile import FileProblems
+
+if TYPE_CHECKING:
+    from device_profiles.registry import Spec
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from device_profiles.registry import Profile, Spec
 from telemetry.quantities import QUANTITIES, Lane
+
+if TYPE_CHECKING:
+    from device_profiles.registry import Profile, Spec
 
 TRANSPORTS: Final = {
     "mqtt-json": ("MQTT", "`[[mqtt]]`"),

@@ -10,34 +10,40 @@ import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from device_profiles.ble_schema import BleProfile
-from device_profiles.http_schema import HttpProfile
-from device_profiles.lorawan_schema import LorawanProfile
-from device_profiles.modbus_schema import ModbusProfile
-from device_profiles.schema import MqttJsonProfile
-from device_profiles.serial_schema import SerialProfile
 from foundation import tomlfile
+from foundation.lazytable import LazyTable
 from foundation.tomlfile import FileProblems, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from device_profiles.ble_schema import BleProfile
+    from device_profiles.http_schema import HttpProfile
+    from device_profiles.lorawan_schema import LorawanProfile
+    from device_profiles.modbus_schema import ModbusProfile
+    from device_profiles.schema import MqttJsonProfile
+    from device_profiles.serial_schema import SerialProfile
+
+    Spec = MqttJsonProfile | ModbusProfile | BleProfile | SerialProfile | LorawanProfile | HttpProfile
 
 BUNDLED: Final = Path(__file__).parent / "catalogue"
 _PART: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 MQTT_JSON: Final = "mqtt-json"
-Spec = MqttJsonProfile | ModbusProfile | BleProfile | SerialProfile | LorawanProfile | HttpProfile
-_KINDS: Final[dict[str, type[Spec]]] = {
-    MQTT_JSON: MqttJsonProfile,
-    "modbus": ModbusProfile,
-    "ble": BleProfile,
-    "serial": SerialProfile,
-    "lorawan": LorawanProfile,
-    "http": HttpProfile,
-}
+KINDS: Final[Mapping[str, type[Spec]]] = LazyTable(
+    {
+        MQTT_JSON: "device_profiles.schema:MqttJsonProfile",
+        "modbus": "device_profiles.modbus_schema:ModbusProfile",
+        "ble": "device_profiles.ble_schema:BleProfile",
+        "serial": "device_profiles.serial_schema:SerialProfile",
+        "lorawan": "device_profiles.lorawan_schema:LorawanProfile",
+        "http": "device_profiles.http_schema:HttpProfile",
+    }
+)
+"""Transport → what its profiles may say."""
 
 
 class Profile(NamedTuple):
@@ -78,49 +84,52 @@ def _kind(path: Path) -> type[Spec]:
         text = path.read_text("utf-8-sig")
         transport = tomllib.loads(text).get("transport", MQTT_JSON)
     except (OSError, ValueError, RecursionError):
-        return MqttJsonProfile
-    if not isinstance(transport, str) or transport not in _KINDS:
-        expected = " or ".join(f'"{name}"' for name in _KINDS)
+        return KINDS[MQTT_JSON]
+    if not isinstance(transport, str) or transport not in KINDS:
+        expected = " or ".join(f'"{name}"' for name in KINDS)
         line = tomlfile.find_line(text, ("transport",))
         raise FileProblems([Problem(f"{path}:{line}", f"transport must be {expected} (found {transport!r})")])
-    return _KINDS[transport]
+    return KINDS[transport]
 
 
 def mqtt_json_spec(profile: Profile) -> MqttJsonProfile:
     """The content of a profile for MQTT. Raises WrongTransportError."""
-    return _spec(profile, MqttJsonProfile, "is no device that publishes JSON over MQTT")
+    found: MqttJsonProfile = _spec(profile, "mqtt-json", "is no device that publishes JSON over MQTT")
+    return found
 
 
 def modbus_spec(profile: Profile) -> ModbusProfile:
     """The content of a profile for Modbus. Raises WrongTransportError."""
-    return _spec(profile, ModbusProfile, "is no device that answers Modbus")
+    found: ModbusProfile = _spec(profile, "modbus", "is no device that answers Modbus")
+    return found
 
 
 def ble_spec(profile: Profile) -> BleProfile:
     """The content of a profile for Bluetooth Low Energy. Raises WrongTransportError."""
-    return _spec(profile, BleProfile, "is no device that is read over Bluetooth")
+    found: BleProfile = _spec(profile, "ble", "is no device that is read over Bluetooth")
+    return found
 
 
 def serial_spec(profile: Profile) -> SerialProfile:
     """The content of a profile for a serial board. Raises WrongTransportError."""
-    return _spec(profile, SerialProfile, "is no board on a serial line")
+    found: SerialProfile = _spec(profile, "serial", "is no board on a serial line")
+    return found
 
 
 def lorawan_spec(profile: Profile) -> LorawanProfile:
     """The content of a profile for LoRaWAN. Raises WrongTransportError."""
-    return _spec(profile, LorawanProfile, "is no device whose LoRaWAN uplinks are read here")
+    found: LorawanProfile = _spec(profile, "lorawan", "is no device whose LoRaWAN uplinks are read here")
+    return found
 
 
 def http_spec(profile: Profile) -> HttpProfile:
     """The content of a profile for a device that posts. Raises WrongTransportError."""
-    return _spec(profile, HttpProfile, "is no device that posts over HTTP")
+    found: HttpProfile = _spec(profile, "http", "is no device that posts over HTTP")
+    return found
 
 
-S = TypeVar("S", bound=Spec)
-
-
-def _spec(profile: Profile, wanted: type[S], what: str) -> S:
-    if isinstance(profile.spec, wanted):
+def _spec(profile: Profile, transport: str, what: str) -> Any:
+    if profile.spec.transport == transport:
         return profile.spec
     raise WrongTransportError(f'profile {profile.id} {what}: its transport is "{profile.spec.transport}"')
 

@@ -43,7 +43,7 @@ def test_any_frame_gives_readings_or_reasons(profile: Profile, data: st.DataObje
     keys = {row.key for row in spec.fields if row.key is not None}
     keys |= {spec.card.key} if spec.card else set()
     if spec.check is not None:
-        keys |= {key for key in (spec.check.temperature, spec.check.card, spec.check.age) if key is not None}
+        keys |= {key for key in (spec.check.temperature, spec.check.card, spec.age) if key is not None}
     named = {key: Named(data.draw(values)) for key in keys if data.draw(st.booleans())}
     lengths = [rows.length for rows in spec.payloads if rows.length is not None]
     size = data.draw(st.sampled_from(lengths) if lengths else st.integers(0, 40))

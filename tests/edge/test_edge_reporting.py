@@ -194,16 +194,17 @@ def test_a_silent_device_is_told_once_and_when_it_speaks_again() -> None:
     assert not desk.counters.devices["air-301"].silent
 
 
-def test_whatever_a_device_says_is_a_sign_of_life() -> None:
-    for say in (
-        lambda one: one.check(CheckObservation(0, "air-301", "main/301", None, "ear", 36.5)),
-        lambda one: one.tap(TapObservation(0, "air-301", "main/301", "04A2B31C")),
-        lambda one: one.refused("air-301", "not_json", 3),
-    ):
-        desk = Desk(after_s=60)
-        say(desk.reporter)
-        assert desk.counters.devices["air-301"].last_seen_ms is not None
-        assert len(desk.behind.others) == 1
+@pytest.mark.parametrize("what", ["check", "tap", "refused"])
+def test_whatever_a_device_says_is_a_sign_of_life(what: str) -> None:
+    desk = Desk(after_s=60)
+    if what == "check":
+        desk.reporter.check(CheckObservation(0, "air-301", "main/301", None, "ear", 36.5))
+    elif what == "tap":
+        desk.reporter.tap(TapObservation(0, "air-301", "main/301", "04A2B31C"))
+    else:
+        desk.reporter.refused("air-301", "not_json", 3)
+    assert desk.counters.devices["air-301"].last_seen_ms is not None
+    assert len(desk.behind.others) == 1
     desk.reporter.refused("unknown", "no_device_for_topic", 3)
 
 
