@@ -25,7 +25,7 @@ class SimulatedBoard:
     """A board of a profile's model on a line, its frames made of the truth.
 
     It streams every `interval_s` where the profile asks nothing, else it answers; an SHDLC sensor only
-    after it was started. `said` counts its
+    after it was started, and with waits_for_start any board that is to be told so. `said` counts its
     frames, `asked` the requests it understood. address: a meter's own, on a line with several.
     """
 
@@ -37,6 +37,7 @@ class SimulatedBoard:
         interval_s: float = INTERVAL_S,
         address: str = "",
         frames: Frames | None = None,
+        waits_for_start: bool = False,
         seed: int = 1,
     ) -> None:
         spec = serial_spec(profile)
@@ -57,7 +58,8 @@ class SimulatedBoard:
         self._frames: Frames = _nothing if self._is_meter else frames or frames_of(profile, truth)
         self._starts = [bytes.fromhex(text) for text in spec.start_up]
         self._is_shdlc = spec.frame == "shdlc"
-        self._started = not self._starts or not self._is_shdlc
+        self._must_be_started = bool(self._starts) and (waits_for_start or self._is_shdlc)
+        self._started = not self._must_be_started
         self._requests: Mapping[bytes, str] = {
             bytes.fromhex(poll.request): poll.request for poll in spec.polls if poll.request is not None
         }
@@ -82,7 +84,7 @@ class SimulatedBoard:
         assert self._line is not None
         self.switch_off()
         self._line.send(self._frames()[:5])
-        self._started = not self._starts or not self._is_shdlc
+        self._started = not self._must_be_started
         self._heard.clear()
         asyncio.get_running_loop().call_later(RESTART_S, self.switch_on)
 
@@ -100,7 +102,8 @@ class SimulatedBoard:
 
     def _stream(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._stream)
-        self.say(self._frames())
+        if self._started:
+            self.say(self._frames())
 
     def _hear(self, data: bytes) -> None:
         if self._is_meter:

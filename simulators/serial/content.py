@@ -74,13 +74,12 @@ def example_frames(profile: Profile) -> list[bytes]:
     for example in spec.examples:
         if not (example.expected or example.check or example.cards):
             continue
-        if spec.frame == "wiegand":
-            found.append(example.input.encode() + b"\n")
-            continue
+        # Lines of text stand in examples as they are; a reader's bits look like digits.
+        as_line = example.input.encode() + b"\r\n"
         try:
-            found.append(hex_bytes(example.input))
+            found.append(as_line if spec.frame == "wiegand" else hex_bytes(example.input))
         except InputError:
-            continue
+            found.append(as_line)
     if not found:
         raise ValueError(f"profile {profile.id} has no example of a frame to show")
     return found

@@ -23,7 +23,7 @@ from telemetry.readings import Chunk, Reading, SeriesTable
 PROFILES = Path(__file__).parent / "profiles"
 CATALOGUE = Catalogue([PROFILES])
 WAIT_S_MAX = 20.0
-TRUTH = {"pm2_5": 35.0, "pm10": 50.0, "co2": 812.0, "voltage": 231.4, "energy": 317.76}
+TRUTH = {"pm2_5": 35.0, "pm10": 50.0, "co2": 812.0, "voltage": 231.4, "energy": 317.76, "temperature": 21.5}
 
 
 def profile(name: str) -> Profile:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.drivers.serial import board as board_module
+from edge_agent.drivers.serial import session as session_module
 from firmware_bridges.boards import wire
 from firmware_bridges.cards import to_wiegand
 from firmware_bridges.frames import rdm6300
@@ -178,6 +179,20 @@ async def test_a_sensor_that_must_be_started_is_started_again_after_a_restart(tm
         await rig.goes_on("particles", "pm2_5")
     assert rig.of("particles").exceptions == rig.reasons["particles", "not_ready"]
     assert not rig.of("particles").quarantines
+
+
+async def test_a_board_that_must_be_told_to_speak_is_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "START_AGAIN_S", 0.2)
+    thermometer = board("forehead", waits_for_start=True)
+    async with (
+        line(tmp_path, thermometer) as wires,
+        running(port=str(wires.path), devices=[device("forehead")]) as rig,
+    ):
+        await rig.goes_on("forehead", "temperature")
+        thermometer.restart()
+        await rig.goes_on("forehead", "temperature")
 
 
 async def test_meters_on_one_line_each_by_its_address(tmp_path: Path) -> None:

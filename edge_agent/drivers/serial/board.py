@@ -52,7 +52,7 @@ class Board:
         self.quarantined = False
         self._failures = 0
         self._free_s = 0.0
-        self._heard_s: float | None = None
+        self.heard_s: float | None = None
         self._warm_s: float | None = None
 
     @property
@@ -95,7 +95,7 @@ class Board:
 
     def heard(self, now_s: float, time_ms: int) -> None:
         """A good frame of this board."""
-        last_s = self._heard_s
+        last_s = self.heard_s
         if self._warm_s is None or last_s is None or now_s - last_s > self.decoder.spec.silent_after_s:
             self._warm_s = now_s + self.decoder.spec.warm_up_s
         if self.quarantined:
@@ -104,7 +104,7 @@ class Board:
             self._free_s = now_s
         self.quarantined = self.counters.silent = False
         self.counters.last_seen_ms = time_ms
-        self._heard_s = now_s
+        self.heard_s = now_s
         self._failures = 0
 
     def answered(self) -> None:

@@ -21,6 +21,8 @@ log = structlog.get_logger()
 BITS_A_CHARACTER_MAX: Final = 12
 FRAME_BYTES: Final = 64
 """An answer's length for the time it needs on the wire; longer ones have the profile's `answer_s`."""
+START_AGAIN_S: Final = 10.0
+"""So long without a good frame, a board that must be told to speak is told again: it may have restarted."""
 PAUSE_S: Final = 0.02
 """Between an answer and the next question, for adapters and meters that switch direction."""
 
@@ -44,6 +46,7 @@ class Session:
         self._speeds = speeds
         self._sink = sink
         self._stirred = asyncio.Event()
+        self._started_s = 0.0
         self._port = SerialPort(settings, self._hear, self._stirred.set)
         self._talk = Conversation(
             boards,
@@ -80,13 +83,18 @@ class Session:
             if gives_up_s is not None and gives_up_s <= now_s:
                 await self._next_speed()
                 continue
+            starts_s = self._starts_again_s()
+            if starts_s is not None and starts_s <= now_s:
+                await self._start_up()
+                continue
             asked = self._next_question()
             if asked is not None and asked[0].due_s(asked[1]) <= now_s:
                 await self._ask(*asked)
                 await self._rest(now_s + PAUSE_S)
                 continue
             due_s = None if asked is None else asked[0].due_s(asked[1])
-            await self._rest(min((end for end in (gives_up_s, due_s) if end is not None), default=None))
+            ends = (gives_up_s, starts_s, due_s)
+            await self._rest(min((end for end in ends if end is not None), default=None))
 
     async def _rest(self, until_s: float | None) -> None:
         """Until then, or until something stirs. Raises PortAwayError."""
@@ -102,6 +110,14 @@ class Session:
         spec = self._boards[0].decoder.spec
         for request in spec.start_up:
             await self._talk.start_up(bytes.fromhex(request), spec.answer_s)
+        self._started_s = asyncio.get_running_loop().time()
+
+    def _starts_again_s(self) -> float | None:
+        """When a board that speaks by itself is to be told to, if it then has not spoken."""
+        board = self._boards[0]
+        if board.is_asked or not board.decoder.spec.start_up:
+            return None
+        return max(self._started_s, board.heard_s or 0.0) + START_AGAIN_S
 
     async def _next_speed(self) -> None:
         speeds, heard = self._speeds, self._speeds.heard_bytes
