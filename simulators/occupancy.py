@@ -25,12 +25,11 @@ _SHARES: Final[dict[Phase, dict[str, float]]] = {
     "lunch": {OWN_ROOM: 0.05, "canteen": 0.9},
     "rest": {OWN_ROOM: 0.6, "yard": 0.3},
     "leaving": {OWN_ROOM: 0.2, "yard": 0.2, "gate": 0.2},
-    "cleaning": {},
-    "dinner": {},
-    "study": {},
+    "cleaning": {"yard": 1.0},
+    "dinner": {"canteen": 1.0},
+    "study": {STUDY_ROOM: 1.0},
 }
-"""Which part of a class is where: in its own room, or at the first place of a kind."""
-_BOARDERS: Final[dict[Phase, str]] = {"cleaning": "yard", "dinner": "canteen", "study": STUDY_ROOM}
+"""Which part of those who are there is where: in their own room, or at the first place of a kind."""
 _STAFF: Final[dict[Phase, float]] = {
     "closed": 0.0,
     "leaving": 0.0,
@@ -64,6 +63,11 @@ class Occupancy:
             for one in self._plan.classes
             for away in one.away
         }
+
+    @cached_property
+    def _home_time_min(self) -> int:
+        """From when on only boarders are there."""
+        return min((one.end_min for one in self._timetable.day if one.phase == "leaving"), default=1_440)
 
     def away_lesson(self, class_id: str, day: int, period: Period) -> tuple[str, str] | None:
         """Place and subject of a lesson that the class has elsewhere then."""
@@ -100,14 +104,12 @@ class Occupancy:
         away = self.away_lesson(one.id, day, period)
         if away is not None:
             return present if away[0] == place else 0
-        count = 0
-        for where, share in _SHARES[period.phase].items():
-            if self._place(where, one) == place:
-                count += int(present * share)
-        boarding = _BOARDERS.get(period.phase)
-        if boarding is not None and self._place(boarding, one) == place:
-            count += min(one.boarders, present)
-        return count
+        here = min(one.boarders, present) if period.start_min >= self._home_time_min else present
+        return sum(
+            int(here * share)
+            for where, share in _SHARES[period.phase].items()
+            if self._place(where, one) == place
+        )
 
     def _place(self, where: str, one: ClassPlan) -> str | None:
         if where == OWN_ROOM:

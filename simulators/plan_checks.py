@@ -49,10 +49,15 @@ def plan_problems(plan: Plan, catalogue: Catalogue) -> Found:
         yield from _unknown(("rooms", at, "place"), "building", building, plan.buildings)
     yield from _class_problems(plan)
     rooms = {room.place: room for room in plan.rooms}
-    if plan.timetable.evening_room is not None:
-        yield from _unknown(("timetable", "evening_room"), "room", plan.timetable.evening_room, rooms)
+    evening_room = plan.timetable.evening_room
+    if evening_room is not None:
+        where: Location = ("timetable", "evening_room")
+        yield from _unknown(where, "room", evening_room, rooms)
+        boarders = sum(one.boarders for one in plan.classes)
+        if evening_room in rooms and boarders > rooms[evening_room].seats:
+            yield where, f"{evening_room} has {rooms[evening_room].seats} seats for {boarders} boarders"
     for at, fridge in enumerate(plan.fridges):
-        where: Location = ("fridges", at, "place")
+        where = ("fridges", at, "place")
         yield from _unknown(where, "room", fridge.place, rooms)
         if fridge.place in rooms and rooms[fridge.place].kind in OUTDOORS:
             yield where, f"fridge {fridge.id} stands outdoors, at {fridge.place}; give it a room"

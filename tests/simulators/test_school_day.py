@@ -61,6 +61,8 @@ def test_the_day_fills_canteen_and_study_room_and_sends_cleaners() -> None:
     assert PEOPLE.people_at("canteen/hall", at("10:00")) == 0
     assert PEOPLE.people_at("main/301", at("19:00")) == 24
     assert PEOPLE.people_at("main/201", at("19:00")) == 0
+    assert PEOPLE.people_at("main/201", at("18:15")) == 0
+    assert PEOPLE.people_at("main/301", at("18:15")) == 7
     assert PEOPLE.people_at("main/201", at("17:00")) == 1
     assert PEOPLE.people_at("main/301", at("19:00", MONDAY + 5)) == 0
 

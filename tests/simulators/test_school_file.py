@@ -117,6 +117,8 @@ def test_a_small_school_can_be_written_by_hand(tmp_path: Path) -> None:
         ("pupils = 20", "pupils = 21", 'room = "main/1"', "class 1-1 has 21 pupils, main/1 has 20 seats"),
         ("lesson = 1,", "lesson = 2,", "away =", "tue lesson 2, but a day has 1 lessons"),
         ('day = "tue"', 'day = "tues"', "away =", "must be one of mon, tue"),
+        ("pupils = 20", "pupils = 20\nboarders = 21", "boarders", "has 20 pupils, so no 21 boarders"),
+        ('days = ["mon"', 'evening_room = "main/3"\ndays = ["mon"', "evening_room", "there is no room 'main/3'"),
         ("seats = 30", "seats = 10", "away =", "main/yard has 10 seats, but 20 pupils in tue lesson 1"),
         ('"09:00"', '"9:00"', '  { start = "9:00"', "time of day"),
         ('"09:00"', '"07:00"', "[timetable]", "in the order of the day"),
@@ -142,6 +144,14 @@ def test_what_is_wrong_is_told_with_its_line(
         load(tmp_path, broken)
     problems = [str(problem) for problem in caught.value.problems]
     assert any(f"school.toml:{line}:" in one and words in one for one in problems), problems
+
+
+def test_an_evening_room_must_seat_the_boarders(tmp_path: Path) -> None:
+    text = SMALL.replace("pupils = 20", "pupils = 20\nboarders = 15")
+    text = text.replace('days = ["mon"', 'evening_room = "main/yard"\ndays = ["mon"')
+    assert load(tmp_path, text).plan.timetable.evening_room == "main/yard"
+    with pytest.raises(FileProblems, match="main/yard has 10 seats for 15 boarders"):
+        load(tmp_path, text.replace("seats = 30", "seats = 10"))
 
 
 def test_a_gateway_without_an_adapter_hears_no_bluetooth(tmp_path: Path) -> None:
