@@ -1,14 +1,11 @@
-"""AES in CCM mode, as Bluetooth sensors use it: a check of 4 bytes, a nonce made of the address."""
+"""AES in CCM mode, as Bluetooth sensors use it: a check of 4 bytes, a nonce made of the address.
+
+The library is loaded with the first encrypted packet: a gateway without such devices saves its memory.
+"""
 
 from __future__ import annotations
 
 from typing import Final
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.aead import AESCCM
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from device_profiles.payloads.contract import Context, PayloadError
 
@@ -40,6 +37,9 @@ def decrypt(key: bytes, nonce: bytes, sealed: bytes, associated: bytes | None) -
     """The plain text of `sealed`, which ends with its check. Raises PayloadError: "bad_mic" where key,
     address or data are not those it was made with.
     """
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415  # see above
+    from cryptography.hazmat.primitives.ciphers.aead import AESCCM  # noqa: PLC0415
+
     try:
         return AESCCM(key, tag_length=TAG_BYTES).decrypt(nonce, sealed, associated)
     except InvalidTag:
@@ -54,5 +54,9 @@ def decrypt_unchecked(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
     nonce: 13 bytes. Some old devices leave the check out; the caller must see whether the outcome makes
     sense.
     """
+    from cryptography.hazmat.primitives.ciphers import Cipher  # noqa: PLC0415  # see above
+    from cryptography.hazmat.primitives.ciphers.algorithms import AES  # noqa: PLC0415
+    from cryptography.hazmat.primitives.ciphers.modes import CTR  # noqa: PLC0415
+
     start = bytes([14 - len(nonce)]) + nonce + b"\x00\x01"
     return Cipher(AES(key), CTR(start)).decryptor().update(sealed)
