@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +10,10 @@ from typing import Final, Self
 
 READY_S_MAX: Final = 20.0
 STOP_S_MAX: Final = 10.0
+_UNDERTAKER: Final = '"$@" & exec >&- 2>&-; read -r _; kill $!; wait'
+"""A shell between us and the daemon: when we end, however it may be, its standard input does, and it
+ends the daemon. A daemon that outlives a killed test would stay for ever.
+"""
 _CONFIG: Final = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -75,13 +78,9 @@ class PrivateBus:
         config = self._folder / "dbus.conf"
         config.write_text(_CONFIG.format(socket=self._socket), "utf-8")
         process = await asyncio.create_subprocess_exec(
-            binary,
-            f"--config-file={config}",
-            "--nofork",
-            "--nopidfile",
-            "--nosyslog",
-            "--print-address",
-            stdin=asyncio.subprocess.DEVNULL,
+            *("/bin/sh", "-c", _UNDERTAKER, "sh", binary, f"--config-file={config}"),
+            *("--nofork", "--nopidfile", "--nosyslog", "--print-address"),
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the simulator, which ends its bus last
@@ -103,8 +102,8 @@ class PrivateBus:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        assert process.stdin is not None
+        process.stdin.close()
         try:
             async with asyncio.timeout(STOP_S_MAX):
                 await process.wait()

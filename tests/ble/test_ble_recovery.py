@@ -151,12 +151,12 @@ async def test_an_adapter_that_is_full_refuses_and_the_others_go_on(monkeypatch:
 
 async def test_a_scan_that_another_program_ends_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strengths that BlueZ takes back are no reports."""
-    one = climate(1)
+    one = band(1)
     async with (
         air(monkeypatch, [one]) as world,
-        running(devices=[device("climate", one)]) as rig,
+        running(mode="active", devices=[device("band", one)]) as rig,
     ):
-        await rig.goes_on(["climate-1"], "temperature")
+        await rig.goes_on(["band-1"], "heart_rate")
         one.faults.silent = True
         await asyncio.sleep(0.1)
         had = len(rig.given)
@@ -164,4 +164,4 @@ async def test_a_scan_that_another_program_ends_goes_on(monkeypatch: pytest.Monk
         await asyncio.sleep(0.1)
         assert len(rig.given) == had
         one.faults.silent = False
-        await rig.goes_on(["climate-1"], "temperature")
+        await rig.goes_on(["band-1"], "heart_rate")
