@@ -73,11 +73,12 @@ class Gate:
             reason = ""
             if quantity is None:
                 reason = "quantity_not_registered"
+                log.error("series refused", reason=reason, quantity=key.quantity, device=key.device)
             elif quantity.lane is not Lane.AMBIENT:
                 reason = "quantity_is_personal"
+                log.info("no policy permits this series", quantity=key.quantity, device=key.device)
             if reason:
                 self._refused[index] = reason
-                log.error("series refused", reason=reason, quantity=key.quantity, device=key.device)
             if reason or (quantity and quantity.urgent):
                 self._special.add(index)
         self._judged = len(self._table)
