@@ -84,6 +84,19 @@ async def test_all_are_read_although_there_are_more_than_connections(
     assert "gap_s=" in said
 
 
+async def test_who_waits_keeps_the_place_when_bluetoothd_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
+    straps = [strap(n) for n in (1, 2, 3)]
+    async with (
+        air(monkeypatch, straps) as world,
+        running(links_max=1, devices=[device("strap", one, turn_s=600) for one in straps]) as rig,
+    ):
+        for _ in straps:
+            had = len(rig.given)
+            await until(lambda had=had: len(rig.given) > had + 1, "readings")  # type: ignore[misc]  # bound now
+            await world.restart()
+    assert [rig.of(f"strap-{n}").turns for n in (1, 2, 3)] == [1, 1, 1]
+
+
 async def test_a_dead_device_costs_the_others_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     straps = [strap(n) for n in range(1, 5)]
     straps[0].faults.silent = True

@@ -82,7 +82,7 @@ class BleDriver:
             hearing = Hearing(self._devices, sink, self._clock, self._counters, well=self._well)
             try:
                 async with Bluez(source.adapter) as bluez:
-                    await self._period(bluez, hearing, Turns(self._devices, source.links_max), sink)
+                    await self._period(bluez, hearing, turns, sink)
             except RadioAwayError as error:
                 if hearing.reports:
                     backoff.reset()

@@ -30,7 +30,10 @@ class Seat:
 
 
 class Turns:
-    """The seats of one adapter; `links_max` of them may be busy at a time. turn_s_max: turns are no longer."""
+    """The seats of one adapter; `links_max` of them may be busy at a time. turn_s_max: turns are no longer.
+
+    They outlive a restart of bluetoothd: whoever waited before it comes first after it.
+    """
 
     def __init__(
         self, devices: Sequence[Device], links_max: int, *, turn_s_max: float = float("inf")
