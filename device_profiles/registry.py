@@ -35,13 +35,14 @@ _PART: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 MQTT_JSON: Final = "mqtt-json"
 KINDS: Final[Mapping[str, type[Spec]]] = LazyTable(
     {
-        MQTT_JSON: "device_profiles.schema:MqttJsonProfile",
-        "modbus": "device_profiles.modbus_schema:ModbusProfile",
-        "ble": "device_profiles.ble_schema:BleProfile",
-        "serial": "device_profiles.serial_schema:SerialProfile",
-        "lorawan": "device_profiles.lorawan_schema:LorawanProfile",
-        "http": "device_profiles.http_schema:HttpProfile",
-    }
+        MQTT_JSON: "schema:MqttJsonProfile",
+        "modbus": "modbus_schema:ModbusProfile",
+        "ble": "ble_schema:BleProfile",
+        "serial": "serial_schema:SerialProfile",
+        "lorawan": "lorawan_schema:LorawanProfile",
+        "http": "http_schema:HttpProfile",
+    },
+    package="device_profiles",
 )
 """Transport → what its profiles may say."""
 

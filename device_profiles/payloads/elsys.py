@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
-from device_profiles.payloads.contract import Context, PayloadCodec
+from device_profiles.payloads.contract import Context
 from device_profiles.payloads.tlv import Entry, Items, flag, number, read_tlv, skipped
 from telemetry.named import Named
 
@@ -89,9 +89,6 @@ _ENTRIES: Final[dict[bytes, Entry]] = {
 }
 
 
-def _elsys(payload: bytes, context: Context) -> Mapping[str, Named]:
+def decode(payload: bytes, context: Context) -> Mapping[str, Named]:
     del context
     return read_tlv(payload, _ENTRIES, tag_bytes=1)
-
-
-ELSYS: Final[dict[str, PayloadCodec]] = {"elsys": _elsys}

@@ -12,7 +12,7 @@ from binascii import crc_hqx
 from collections.abc import Mapping
 from typing import Final
 
-from device_profiles.payloads.contract import Context, Found, PayloadCodec, PayloadError
+from device_profiles.payloads.contract import Context, Found, PayloadError
 from telemetry.named import Named
 
 FRAME_BYTES: Final = 7
@@ -50,7 +50,7 @@ def crc16(data: bytes) -> int:
     return _MIRRORED[low] << 8 | _MIRRORED[high]
 
 
-def _sensecap(payload: bytes, context: Context) -> Mapping[str, Named]:
+def decode(payload: bytes, context: Context) -> Mapping[str, Named]:
     del context
     body = payload[:-CRC_BYTES]
     if not body or len(body) % FRAME_BYTES:
@@ -75,6 +75,3 @@ def _measurement(number: int, value: bytes, found: Found) -> None:
     raw = int.from_bytes(value, "little", signed=True)
     name, unit = _MEASUREMENTS.get(number, (f"measurement_{number}", "1"))
     found[name] = Named(raw / 1000, unit)
-
-
-SENSECAP: Final[dict[str, PayloadCodec]] = {"sensecap": _sensecap}

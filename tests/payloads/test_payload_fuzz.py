@@ -14,8 +14,7 @@ from device_profiles.ble import Advertisement, bind_ble
 from device_profiles.ble_schema import BleProfile
 from device_profiles.decoding import decode_input
 from device_profiles.examples import ZONE
-from device_profiles.payloads import Context, PayloadError
-from device_profiles.payloads.bluetooth import BLUETOOTH
+from device_profiles.payloads import PAYLOADS, Context, PayloadError
 from device_profiles.registry import Catalogue, Profile
 from telemetry.named import Named
 from telemetry.readings import Chunk, SeriesTable
@@ -40,7 +39,7 @@ STARTS = st.sampled_from(
 """How payloads of the families begin, so that chance gets past the first check."""
 
 
-@pytest.mark.parametrize("name", BLUETOOTH)
+@pytest.mark.parametrize("name", PAYLOADS)
 @given(
     start=STARTS, data=st.binary(max_size=64), key=KEYS, address=st.sampled_from(["", ADDRESS, "no address"])
 )
@@ -50,7 +49,7 @@ def test_a_codec_gives_values_or_one_reason(
     reasons: list[str] = []
     values: Mapping[str, Named] = {}
     try:
-        values = BLUETOOTH[name](start + data, Context(address, key))
+        values = PAYLOADS[name](start + data, Context(address, key))
     except PayloadError as error:
         reasons.append(error.reason)
     assert all(reason.replace("_", "").isalpha() for reason in reasons)
@@ -63,7 +62,7 @@ def test_a_codec_gives_values_or_one_reason(
 @given(number=st.sampled_from(range(0x10000)), data=st.binary(max_size=12), product=st.integers(0, 0xFFFF))
 def test_any_object_of_any_model(number: int, data: bytes, product: int) -> None:
     frame = b"\x40\x50" + product.to_bytes(2, "little") + b"\x01" + number.to_bytes(2, "little")
-    BLUETOOTH["mibeacon"](frame + bytes([len(data)]) + data, Context())
+    PAYLOADS["mibeacon"](frame + bytes([len(data)]) + data, Context())
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=[profile.id for profile in PROFILES])
