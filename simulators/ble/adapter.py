@@ -43,6 +43,8 @@ class Adapter:
         self.monitors: dict[tuple[str, str], tuple[Pattern, ...]] = {}
         self.deaf = False
         """It hears nothing, and does not know: what a reset (off and on) mends."""
+        self.drops_monitors = False
+        """It takes the order for a passive scan, and does not carry it out: as some kernels do."""
         self.resets = 0
         self._tree = tree
         self._sessions: dict[str, Mapping[str, Any]] = {}
@@ -140,7 +142,7 @@ class Adapter:
         ):
             return
         advert = peripheral.advert()
-        if not self._sessions and not self._matches(advert, peripheral.name):
+        if not self._sessions and (self.drops_monitors or not self._matches(advert, peripheral.name)):
             return
         self._heard_s[path] = now_s
         self._peripherals[path] = peripheral
@@ -186,6 +188,10 @@ class Adapter:
 
     def path_of(self, address: str) -> str:
         return f"{self.path}/dev_{address.replace(':', '_')}"
+
+    def is_known(self, address: str) -> bool:
+        """Whether a device of this address was heard, and not forgotten since."""
+        return self.path_of(address) in self._tree.objects
 
     async def _drop(self, link: Link, after_s: float) -> None:
         await asyncio.sleep(after_s)

@@ -50,10 +50,8 @@ class Bluetoothd:
         self._bus = bus
         tree = self.tree = ObjectTree(bus, self._call, self._write)
         tree.objects["/org/bluez"] = {"org.bluez.AgentManager1": {}}
-        self.adapters = {
-            name: Adapter(tree, name, links_max=self._links_max, passive=self._passive)
-            for name in self._names
-        }
+        for name in self._names:
+            self.plug(name)
         bus.add_message_handler(self._overhear)
         await self._match(f"type='signal',sender='{DBUS}',member='NameOwnerChanged',arg2=''")
         await self._match(f"type='signal',interface='{OBJECT_MANAGER}',path_namespace='/org/bleak'")
@@ -73,6 +71,18 @@ class Bluetoothd:
         if bus is not None:
             bus.disconnect()
             await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]  # dbus-fast leaves it so
+
+    def unplug(self, name: str) -> None:
+        """The adapter is pulled out, with all its devices."""
+        adapter = self.adapters.pop(name)
+        adapter.power(on=False)
+        if self.tree is not None:
+            self.tree.remove(adapter.path)
+
+    def plug(self, name: str) -> None:
+        """It is put in again, and is on."""
+        assert self.tree is not None, "the daemon runs"
+        self.adapters[name] = Adapter(self.tree, name, links_max=self._links_max, passive=self._passive)
 
     async def _match(self, rule: str) -> None:
         assert self._bus is not None

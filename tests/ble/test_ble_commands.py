@@ -42,7 +42,7 @@ def campus(*arguments: str, environment: dict[str, str] | None = None) -> subpro
 def test_what_is_simulated_is_found_and_its_stub_is_a_configuration() -> None:
     models = ["ruuvi/ruuvitag", "xiaomi/mi-band", "bthome/v2@C4:00:00:00:00:77=" + "00" * 16]
     with simulated(*[f"--device={model}" for model in models], "--straps=1", "--beacons=3") as environment:
-        done = campus("edge", "scan", "ble", "--listen", "3", "--connect", environment=environment)
+        done = campus("edge", "scan", "ble", "--listen", "1.5", "--connect", environment=environment)
     assert done.returncode == 0, done.stderr
     (table,) = tomllib.loads(done.stdout)["ble"]
     assert {one["profile"] for one in table["devices"]} == {
@@ -56,13 +56,13 @@ def test_what_is_simulated_is_found_and_its_stub_is_a_configuration() -> None:
 
 def test_nobody_and_nothing_are_told_apart() -> None:
     with simulated("--beacons=2") as environment:
-        done = campus("edge", "scan", "ble", "--listen", "2", environment=environment)
+        done = campus("edge", "scan", "ble", "--listen", "1.2", environment=environment)
         assert done.returncode == 1
         assert "no profile fits any" in done.stderr
-        done = campus("edge", "scan", "ble", "--adapter", "hci9", "--listen", "1", environment=environment)
+        done = campus("edge", "scan", "ble", "--adapter", "hci9", "--listen", "0.5", environment=environment)
         assert done.returncode == 2
         assert "adapter hci9 is not there" in done.stderr
-    done = campus("edge", "scan", "ble", "--listen", "1", environment=environment)
+    done = campus("edge", "scan", "ble", "--listen", "0.5", environment=environment)
     assert done.returncode == 2
     assert "no D-Bus" in done.stderr
 

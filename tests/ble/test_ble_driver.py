@@ -178,7 +178,7 @@ async def test_check_reports_a_device_a_line_and_no_value_of_a_person(
     ]
     async with air(monkeypatch, [room, worn, tied, read, dead]):
         rig = Rig(devices=devices)
-        reports = {one.device: one async for one in rig.driver.check(5.0)}
+        reports = {one.device: one async for one in rig.driver.check(2.5)}
     assert reports["climate-1"].text == "temperature 21.5, relative_humidity 48"
     assert reports["band-1"].text == "heart_rate"
     assert reports["strap-1"].ok

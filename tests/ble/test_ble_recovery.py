@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from bleak import BleakScanner
 
 from tests.ble.ble_rig import air, band, climate, device, running, strap, until
 
@@ -88,6 +89,46 @@ async def test_an_adapter_that_has_gone_deaf_is_reset(
         await rig.goes_on(["climate-1"], "temperature")
     assert rig.counters.radio_resets == 1
     assert capsys.readouterr().out.count("the adapter is reset") == 1
+
+
+async def test_an_adapter_that_is_pulled_out_and_put_in_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    room, tied = climate(1), strap(1)
+    async with (
+        air(monkeypatch, [room, tied]) as world,
+        running(devices=[device("climate", room), device("strap", tied)]) as rig,
+    ):
+        await rig.goes_on(["strap-1"], "heart_rate")
+        world.daemon.unplug("hci0")
+        await until(lambda: "away" in rig.driver._reported._seen, "the loss is noticed")
+        world.daemon.plug("hci0")
+        await rig.goes_on(["climate-1"], "temperature")
+        await rig.goes_on(["strap-1"], "heart_rate")
+    assert "the adapter was" in capsys.readouterr().out
+
+
+async def test_a_passive_scan_that_is_promised_and_not_done_becomes_active(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = climate(1)
+    async with air(monkeypatch, [one]) as world:
+        world.adapter().drops_monitors = True
+        async with running(mode="passive", stale_s=1.0, devices=[device("climate", one)]) as rig:
+            await rig.goes_on(["climate-1"], "temperature")
+    assert capsys.readouterr().out.count("no passive scan") == 1
+
+
+async def test_a_connection_of_a_program_that_was_killed_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """BlueZ keeps it, and whoever is connected does not advertise: nobody would hear the device again."""
+    one = strap(1)
+    async with air(monkeypatch, [one]) as world:
+        async with BleakScanner(bluez={"adapter": "hci0"}):
+            await until(lambda: world.adapter().is_known(one.address), "the device is known")
+        await world.adapter().connect(world.adapter().path_of(one.address))
+        async with running(devices=[device("strap", one)]) as rig:
+            await rig.goes_on(["strap-1"], "heart_rate")
+    assert rig.of("strap-1").turns == 1
 
 
 async def test_where_nobody_is_resets_become_rare(monkeypatch: pytest.MonkeyPatch) -> None:

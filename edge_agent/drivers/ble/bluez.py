@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -20,6 +21,8 @@ OFF_S: Final = 0.5
 """How long a reset leaves the adapter off: USB adapters need a moment."""
 BLUEZ: Final = "org.bluez"
 ADAPTER: Final = "org.bluez.Adapter1"
+DEVICE: Final = "org.bluez.Device1"
+OBJECTS: Final = "org.freedesktop.DBus.ObjectManager"
 DBUS: Final = "org.freedesktop.DBus"
 PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 FOREIGN: Final = (
@@ -92,6 +95,24 @@ class Bluez:
             return False
         await self._power(on=True)
         return True
+
+    async def free(self, addresses: Collection[str]) -> int:
+        """Ends connections to these devices, and says how many there were. Raises RadioAwayError.
+
+        BlueZ keeps the connections of a program that was killed. Whoever is connected does not
+        advertise, and would not be heard again.
+        """
+        objects = (await self._call(OBJECTS, "GetManagedObjects", "", [], to=(BLUEZ, "/")))[0]
+        freed = 0
+        for path, interfaces in objects.items():
+            device = interfaces.get(DEVICE, {})
+            if not path.startswith(f"{self._path}/") or "Connected" not in device:
+                continue
+            if device["Connected"].value and device["Address"].value in addresses:
+                with contextlib.suppress(RadioAwayError):  # it may have gone in between
+                    await self._call(DEVICE, "Disconnect", "", [], to=(BLUEZ, path))
+                freed += 1
+        return freed
 
     async def reset(self) -> None:
         """Off and on: what helps when an adapter has gone deaf. Raises RadioAwayError."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
-from device_profiles.ble import BleDecoder, bind_ble
 from device_profiles.registry import Catalogue, ProfileNotFoundError
-from edge_agent.drivers.mqtt_config import DeviceId, Place
+from edge_agent.drivers.settings import DeviceId, Place
 from foundation.keyfiles import KeyFileError, read_secret
 from foundation.tomlfile import FileProblems, StrictModel
 from foundation.tomllines import Location
 from telemetry.readings import SeriesTable
+
+if TYPE_CHECKING:
+    from device_profiles.ble import BleDecoder
 
 KEY_BYTES = (12, 16)
 """Bind keys: 16 bytes, of older Xiaomi devices 12."""
@@ -92,6 +94,8 @@ def bind_device(
     """The decoder of a configured device. Raises ProfileNotFoundError, FileProblems for a profile
     that cannot be used, and ValueError for a profile of another transport or a quantity it lacks.
     """
+    from device_profiles.ble import bind_ble  # noqa: PLC0415  # only where there is one
+
     return bind_ble(
         catalogue.get(device.profile),
         device=device.id,

@@ -13,7 +13,7 @@ from device_profiles.registry import Catalogue
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters, DeviceCounters
 from edge_agent.drivers.ble.bluez import Bluez, RadioAwayError
-from edge_agent.drivers.ble.config import BleSource, bind_device, read_bind_key
+from edge_agent.drivers.ble.config import BleSource, ScanMode, bind_device, read_bind_key
 from edge_agent.drivers.ble.device import Device
 from edge_agent.drivers.ble.hearing import Hearing
 from edge_agent.drivers.ble.links import Links
@@ -61,6 +61,7 @@ class BleDriver:
         self._devices = self._make_devices(counters)
         self._reported = FirstOnly()
         self._quiet_s = source.stale_s
+        self._mode: ScanMode = source.mode
         # Their log lines name addresses, and a band's is personal.
         for library in ("bleak", "dbus_fast"):
             logging.getLogger(library).setLevel(logging.CRITICAL + 1)
@@ -134,8 +135,11 @@ class BleDriver:
         source = self._source
         if await bluez.switch_on():
             log.warning("the adapter was off and has been switched on", driver=self.name)
+        freed = await bluez.free({seat.device.decoder.address for seat in turns.seats})
+        if freed:
+            log.info("connections left over from before were ended", driver=self.name, connections=freed)
         links = Links(self.name, source.adapter, turns, hearing, sink, silent_s=source.stale_s)
-        scan = Scan(source.adapter, source.mode, hearing, fell_back=self._fell_back)
+        scan = Scan(source.adapter, self._mode, hearing, fell_back=self._fell_back)
         try:
             await work(bluez, scan, hearing, links, self._quiet_s)
         except StaleError:
@@ -143,6 +147,10 @@ class BleDriver:
             say = log.warning if self._reported.first("stale") else log.debug
             say("nobody is heard: the adapter is reset", driver=self.name, after_s=round(self._quiet_s, 1))
             self._quiet_s = min(2 * self._quiet_s, QUIET_S_MAX)
+            if source.mode == "passive" and not hearing.reports:
+                # BlueZ may take the order for a passive scan, and drop it without a word.
+                self._mode = "active" if self._mode == "passive" else "passive"
+                self._fell_back()
             await bluez.reset()
 
     def _well(self) -> None:
@@ -154,7 +162,7 @@ class BleDriver:
 
     def _fell_back(self) -> None:
         if self._reported.first("passive"):
-            log.info("BlueZ offers no passive scan here: scanning actively", driver=self.name)
+            log.info("no passive scan is to be had here: scanning actively", driver=self.name)
 
     def _state_gap(self, turns: Turns) -> None:
         for seat in turns.seats:

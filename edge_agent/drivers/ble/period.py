@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from bleak import BleakScanner
 from bleak.args.bluez import BlueZScannerArgs, OrPattern
 from bleak.assigned_numbers import AdvertisementDataType
-from bleak.exc import BleakError
+from bleak.exc import BleakDBusError, BleakError
 
 from edge_agent.drivers.ble.bluez import FOREIGN, Bluez, RadioAwayError
 from edge_agent.drivers.ble.config import ScanMode
@@ -25,6 +25,16 @@ LOOK_S_MAX: Final = 1.0
 PATTERNS_MAX: Final = 32
 FLAGS: Final = (b"\x06", b"\x02", b"\x04", b"\x05", b"\x1a", b"\x1e")
 """A passive scan cannot ask for everything; nearly every advertisement has one of these flags."""
+
+
+NOT_NOW: Final = {
+    "org.bluez.Error.NotReady",
+    "org.freedesktop.DBus.Error.ServiceUnknown",
+    "org.freedesktop.DBus.Error.NameHasNoOwner",
+    "org.freedesktop.DBus.Error.NoReply",
+    "org.freedesktop.DBus.Error.UnknownObject",
+}
+"""Errors that say nothing about passive scans: bluetoothd or the adapter is away."""
 
 
 class StaleError(RadioAwayError):
@@ -72,7 +82,9 @@ class Scan:
                     args: BlueZScannerArgs = {"or_patterns": patterns(self._hearing.devices)}  # type: ignore[typeddict-item]  # a list of one of the two kinds
                     try:
                         await self._start("passive", args)
-                    except BleakError:
+                    except BleakError as error:
+                        if isinstance(error, BleakDBusError) and error.dbus_error in NOT_NOW:
+                            raise
                         # BlueZ before 5.56, a kernel before 5.10, or without --experimental.
                         passive = False
                         self._fell_back()
