@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from device_profiles.bytes_schema import CardRow, CheckRow
 from device_profiles.checks import TEMPERATURE_C
 from device_profiles.observations import CheckObservation, TapObservation
 from telemetry.credential_map import normalise_credential
 from telemetry.named import Named, Value
 from telemetry.quantities import QUANTITIES
 from telemetry.records import SITES, Site
+
+if TYPE_CHECKING:
+    from device_profiles.bytes_schema import CardRow, CheckRow
 
 _AIR: Final = QUANTITIES["temperature"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -16,7 +16,7 @@ from device_profiles.routing import Router
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.drivers.contract import DeviceReport, Sink
-from edge_agent.drivers.mqtt_config import MqttDecoder, MqttSource, bind_device
+from edge_agent.drivers.mqtt_config import MqttSource, bind_device
 from foundation.broker import (
     BrokerMessage,
     BrokerUnavailableError,
@@ -26,6 +26,9 @@ from foundation.broker import (
 )
 from foundation.logs import FirstOnly
 from telemetry.readings import Chunk, SeriesTable
+
+if TYPE_CHECKING:
+    from edge_agent.drivers.mqtt_config import MqttDecoder
 
 log = structlog.get_logger()
 

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from device_profiles.decoder import DeviceDecoder, bind
-from device_profiles.lorawan import LorawanDecoder, bind_lorawan
-from device_profiles.lorawan_schema import LorawanProfile
 from device_profiles.registry import Catalogue
+from edge_agent.drivers.settings import DeviceId, Place
 from foundation.broker import BrokerSettings
 from foundation.tomlfile import StrictModel
 from telemetry.readings import SeriesTable
 
-_DEVICE = re.compile(r"[\w.:-]{1,64}")
-_PLACE = re.compile(r"[^/\s][^/]{0,63}(/[^/\s][^/]{0,63}){0,3}")
+if TYPE_CHECKING:
+    from device_profiles.lorawan import LorawanDecoder
 
-
-def _device_id(text: str) -> str:
-    if not _DEVICE.fullmatch(text):
-        raise ValueError("must be 1 to 64 letters, digits, or one of . : _ -, such as co2-301")
-    return text
-
-
-def _place(text: str) -> str:
-    if not _PLACE.fullmatch(text):
-        raise ValueError("must be building/room, such as main/301 or 教学楼/301")
-    return text
-
-
-DeviceId = Annotated[str, AfterValidator(_device_id)]
-Place = Annotated[str, AfterValidator(_place)]
+    MqttDecoder = DeviceDecoder | LorawanDecoder
 
 
 class MqttDevice(StrictModel):
@@ -58,18 +42,15 @@ class MqttSource(StrictModel):
     devices: tuple[MqttDevice, ...] = Field(min_length=1)
 
 
-MqttDecoder = DeviceDecoder | LorawanDecoder
-"""Reads a device's messages: its own, or those that a LoRaWAN network server publishes for it."""
-
-
-def bind_device(
-    device: MqttDevice, catalogue: Catalogue, table: SeriesTable, zone: ZoneInfo
-) -> MqttDecoder:
-    """The decoder of a configured device. Raises ProfileNotFoundError, FileProblems for a profile
+def bind_device(device: MqttDevice, catalogue: Catalogue, table: SeriesTable, zone: ZoneInfo) -> MqttDecoder:
+    """The decoder of a configured device: of its own messages, or of those that a LoRaWAN network
+    server publishes for it. Raises ProfileNotFoundError, FileProblems for a profile
     that cannot be used, and ValueError for an address or topic that cannot be.
     """
     profile = catalogue.get(device.profile)
-    if isinstance(profile.spec, LorawanProfile):
+    if profile.spec.transport == "lorawan":
+        from device_profiles.lorawan import bind_lorawan  # noqa: PLC0415  # only where there is one
+
         return bind_lorawan(
             profile,
             device=device.id,

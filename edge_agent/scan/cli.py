@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 
 from device_profiles.registry import Catalogue
-from edge_agent.drivers.modbus.config import Parity
 from edge_agent.drivers.modbus.link import BusAwayError, Link
+from edge_agent.drivers.settings import Parity
 from edge_agent.scan.ble_cli import scan_ble
 from edge_agent.scan.modbus import Found, scan
 from edge_agent.scan.serial_cli import scan_serial

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
 from device_profiles.adapters import CardNotation
-from device_profiles.http_push import HttpDecoder, bind_http
 from device_profiles.registry import Catalogue, ProfileNotFoundError
-from edge_agent.drivers.mqtt_config import DeviceId, Place
+from edge_agent.drivers.settings import DeviceId, Place
 from foundation.tomlfile import FileProblems, StrictModel
 from foundation.tomllines import Location
 from telemetry.readings import SeriesTable
+
+if TYPE_CHECKING:
+    from device_profiles.http_push import HttpDecoder
 
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,8}")
 
@@ -107,6 +109,8 @@ def bind_device(device: HttpDevice, catalogue: Catalogue, table: SeriesTable, zo
     """The decoder of a configured device. Raises ProfileNotFoundError, FileProblems for a profile
     that cannot be used, and ValueError for a profile of another transport.
     """
+    from device_profiles.http_push import bind_http  # noqa: PLC0415  # only where there is one
+
     return bind_http(
         catalogue.get(device.profile),
         device=device.id,

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from device_profiles.modbus import ModbusDecoder, bind_modbus
 from device_profiles.registry import Catalogue, ProfileNotFoundError, modbus_spec
-from edge_agent.drivers.mqtt_config import DeviceId, Place
+from edge_agent.drivers.settings import Baud, DeviceId, Parity, Place
 from foundation.tomlfile import FileProblems, StrictModel
 from foundation.tomllines import Location
 from telemetry.readings import SeriesTable
-
-Baud = Annotated[int, Field(ge=300, le=921_600)]
-Parity = Literal["none", "even", "odd"]
 
 
 class SerialPort(StrictModel):

@@ -15,12 +15,13 @@ from edge_agent.counters import Counters, DeviceCounters
 from edge_agent.drivers.contract import DeviceReport, Sink
 from edge_agent.drivers.modbus import requests
 from edge_agent.drivers.modbus.bus import Bus
-from edge_agent.drivers.modbus.config import ModbusSource, Parity, bind_device, serial_settings
+from edge_agent.drivers.modbus.config import ModbusSource, bind_device, serial_settings
 from edge_agent.drivers.modbus.device import PolledDevice
 from edge_agent.drivers.modbus.link import BusAwayError, Link
 from edge_agent.drivers.modbus.requests import Request
 from edge_agent.drivers.modbus.rtu import RtuLink, SerialLine
 from edge_agent.drivers.modbus.tcp import TcpLink
+from edge_agent.drivers.settings import Parity
 from telemetry.readings import Chunk, SeriesTable
 
 log = structlog.get_logger()

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from device_profiles.serial_schema import Baud
-from edge_agent.drivers.mqtt_config import DeviceId, Place
+from edge_agent.drivers.settings import Baud, DeviceId, Place
 from firmware_bridges.osdp_keys import ADDRESS_MAX, load_key
 from foundation.keyfiles import KeyFileError
 from foundation.tomlfile import StrictModel

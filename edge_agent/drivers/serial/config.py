@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from device_profiles.registry import Catalogue, ProfileNotFoundError
-from device_profiles.serial import SerialDecoder, bind_serial
-from device_profiles.serial_schema import Baud
-from edge_agent.drivers.mqtt_config import DeviceId, Place
+from edge_agent.drivers.settings import Baud, DeviceId, Place
 from foundation.tomlfile import FileProblems, StrictModel
 from foundation.tomllines import Location
 from telemetry.readings import SeriesTable
+
+if TYPE_CHECKING:
+    from device_profiles.serial import SerialDecoder
 
 
 class SerialDevice(StrictModel):
@@ -50,6 +51,8 @@ def bind_device(device: SerialDevice, catalogue: Catalogue, table: SeriesTable) 
     cannot be used, and ValueError for a profile of another transport, a quantity it lacks or an
     address that is none.
     """
+    from device_profiles.serial import bind_serial  # noqa: PLC0415  # only where there is one
+
     return bind_serial(
         catalogue.get(device.profile),
         device=device.id,

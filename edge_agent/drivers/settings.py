@@ -1,0 +1,29 @@
+"""Settings that the configurations of all drivers share."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+_DEVICE = re.compile(r"[\w.:-]{1,64}")
+_PLACE = re.compile(r"[^/\s][^/]{0,63}(/[^/\s][^/]{0,63}){0,3}")
+
+
+def _device_id(text: str) -> str:
+    if not _DEVICE.fullmatch(text):
+        raise ValueError("must be 1 to 64 letters, digits, or one of . : _ -, such as co2-301")
+    return text
+
+
+def _place(text: str) -> str:
+    if not _PLACE.fullmatch(text):
+        raise ValueError("must be building/room, such as main/301 or 教学楼/301")
+    return text
+
+
+DeviceId = Annotated[str, AfterValidator(_device_id)]
+Place = Annotated[str, AfterValidator(_place)]
+Baud = Annotated[int, Field(ge=300, le=921_600)]
+Parity = Literal["none", "even", "odd"]
