@@ -35,14 +35,20 @@ class BleWorld:
         self._names = adapters
         self._links_max = links_max
         self._passive = passive
-        # A path of a socket is short; that of a test's folder may not be.
-        self._folder = tempfile.TemporaryDirectory(prefix="ble-")
-        self._bus = PrivateBus(Path(self._folder.name))
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._bus: PrivateBus | None = None
         self._daemon: Bluetoothd | None = None
 
     @property
     def address(self) -> str:
-        return self._bus.address
+        """Raises RuntimeError before it is entered."""
+        return self._private_bus.address
+
+    @property
+    def _private_bus(self) -> PrivateBus:
+        if self._bus is None:
+            raise RuntimeError("the simulated Bluetooth is not entered")
+        return self._bus
 
     @property
     def daemon(self) -> Bluetoothd:
@@ -59,8 +65,15 @@ class BleWorld:
         return self.daemon.adapters[name]
 
     async def __aenter__(self) -> Self:
-        await self._bus.start()
-        await self.start()
+        # A path of a socket is short; that of a test's folder may not be.
+        self._folder = tempfile.TemporaryDirectory(prefix="ble-")
+        self._bus = PrivateBus(Path(self._folder.name))
+        try:
+            await self._bus.start()
+            await self.start()
+        except BaseException:
+            await self._leave()
+            raise
         return self
 
     async def __aexit__(
@@ -69,9 +82,14 @@ class BleWorld:
         _value: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
+        await self._leave()
+
+    async def _leave(self) -> None:
         await self.kill()
-        await self._bus.stop()
-        self._folder.cleanup()
+        if self._bus is not None:
+            await self._bus.stop()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def add(self, peripheral: Peripheral) -> None:
         self.peripherals.append(peripheral)
@@ -99,8 +117,8 @@ class BleWorld:
     async def restart_bus(self) -> None:
         """The dbus-daemon itself goes and comes back: everybody's connection ends."""
         await self.kill()
-        await self._bus.stop()
-        await self._bus.start()
+        await self._private_bus.stop()
+        await self._private_bus.start()
         await self.start()
 
     def lose_link(self, peripheral: Peripheral) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakDBusError, BleakError, BleakGATTProtocolError, BleakGATTProtocolErrorCode
 
-from simulators.ble import Advert, BleWorld, Characteristic, Peripheral, Service, adverts
+from simulators.ble import Advert, BleWorld, Characteristic, NoDbusError, Peripheral, Service, adverts
 from tests.ble.ble_rig import address, air, band, strap, until
 
 NAME = adverts.uuid_of(0x2A00)
@@ -197,3 +199,23 @@ async def test_devices_that_are_not_heard_are_forgotten(monkeypatch: pytest.Monk
 async def test_worlds_do_not_meet() -> None:
     async with BleWorld() as one, BleWorld() as other:
         assert one.address != other.address
+
+
+async def _enter() -> None:
+    async with BleWorld():
+        pass
+
+
+def test_without_a_dbus_daemon_it_says_what_to_install_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(NoDbusError, match="install the Debian package dbus-daemon"):
+        asyncio.run(_enter())
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "dbus-daemon").write_text("#!/bin/sh\necho no such thing >&2\nexit 1\n", "utf-8")
+    (tmp_path / "dbus-daemon").chmod(0o755)
+    with pytest.raises(NoDbusError, match="no such thing"):
+        asyncio.run(_enter())
+    assert [path.name for path in tmp_path.iterdir()] == ["dbus-daemon"]
