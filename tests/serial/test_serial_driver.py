@@ -105,6 +105,21 @@ async def test_the_speed_of_a_board_that_is_asked(tmp_path: Path) -> None:
     assert set(rig.values("gas-any", "co2")) == {812.0}
 
 
+async def test_a_dead_board_of_unknown_speed_is_asked_seldom_and_found_again(tmp_path: Path) -> None:
+    gas = board("gas-any")
+    async with (
+        line(tmp_path, gas) as wires,
+        running(port=str(wires.path), devices=[device("gas-any", interval_s=0.1)]) as rig,
+    ):
+        await until(lambda: rig.values("gas-any", "co2"), "it is there")
+        gas.faults.silent = True
+        await until(lambda: rig.of("gas-any").silent, "it is given up")
+        await until(lambda: rig.of("gas-any").timeouts >= 8, "its speed is doubted")
+        gas.faults.silent = False
+        await rig.goes_on("gas-any", "co2")
+    assert set(rig.values("gas-any", "co2")) == {812.0}
+
+
 async def test_a_board_that_was_exchanged_for_one_of_another_speed(tmp_path: Path) -> None:
     async with (
         line(tmp_path, board("dust-any"), baud=19_200) as wires,

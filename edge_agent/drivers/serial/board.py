@@ -67,11 +67,11 @@ class Board:
             if not self.quarantined:
                 question.due_s = now_s
 
-    def speed_changed(self, now_s: float) -> None:
+    def speed_changed(self, now_s: float, *, ask_now: bool) -> None:
         """What was asked at another speed is answered no more."""
-        self._free_s = now_s
-        for question in self.questions:
-            if not self.quarantined:
+        if ask_now:
+            self._free_s = now_s
+            for question in self.questions:
                 question.due_s = now_s
 
     def next_question(self) -> Question | None:

@@ -90,7 +90,7 @@ class Session:
             asked = self._next_question()
             if asked is not None and asked[0].due_s(asked[1]) <= now_s:
                 await self._ask(*asked)
-                await self._rest(now_s + PAUSE_S)
+                await self._rest(loop.time() + PAUSE_S)
                 continue
             due_s = None if asked is None else asked[0].due_s(asked[1])
             ends = (gives_up_s, starts_s, due_s)
@@ -131,7 +131,7 @@ class Session:
         now_s = asyncio.get_running_loop().time()
         speeds.start(now_s)
         for board in self._boards:
-            board.speed_changed(now_s)
+            board.speed_changed(now_s, ask_now=not (board.quarantined and speeds.round_over))
         await self._start_up()
 
     def _next_question(self) -> tuple[Board, Question] | None:

@@ -37,6 +37,7 @@ class SpeedTrial:
         self._held: list[Frame] = []
         self._bytes_without = 0
         self._unanswered = 0
+        self._tried = 0
         self.settled = len(candidates) == 1
 
     @property
@@ -76,7 +77,7 @@ class SpeedTrial:
     def good(self, frame: Frame) -> tuple[Frame, ...]:
         """A good frame came. The frames that may be believed: those held back too, once settled."""
         self._bytes_without = 0
-        self._unanswered = 0
+        self._unanswered = self._tried = 0
         if self.settled:
             return (frame,)
         self._held.append(frame)
@@ -97,4 +98,10 @@ class SpeedTrial:
     def next(self) -> int:
         """The next speed to try, round and round."""
         self._at = (self._at + 1) % len(self._candidates)
+        self._tried += 1
         return self.baud
+
+    @property
+    def round_over(self) -> bool:
+        """Every speed was tried as often as the others since the last good frame."""
+        return self._tried % len(self._candidates) == 0
