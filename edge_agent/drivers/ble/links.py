@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 from bleak import BleakClient
-from bleak.exc import BleakGATTProtocolError
+from bleak.exc import BleakDBusError, BleakGATTProtocolError
 
 from device_profiles.ble import Characteristic
 from edge_agent.drivers.ble.bluez import FOREIGN
@@ -28,6 +28,8 @@ LOOK_S: Final = 0.5
 KEEP_S: Final = 30.0
 """A device that is read less often than this is left alone in between."""
 READ: Final = "read"
+FULL: Final = "connection-limit"
+"""Within what BlueZ says when the adapter holds as many connections as it can."""
 
 
 class _LinkEndedError(Exception):
@@ -46,6 +48,7 @@ class Links:
         self._hearing = hearing
         self._sink = sink
         self._silent_s = silent_s
+        self._connected = 0
         self._reported = FirstOnly()
         self._wake = asyncio.Event()
         # Adapters set up one connection at a time; BlueZ refuses a second attempt in between.
@@ -94,13 +97,29 @@ class Links:
             async with self._connecting, asyncio.timeout(CONNECT_S_MAX):
                 await client.connect()
         except FOREIGN as error:
+            if isinstance(error, BleakDBusError) and FULL in (error.dbus_error_details or ""):
+                self._full()
             raise _LinkEndedError(f"cannot connect: {_kind(error)}") from error
+        self._connected += 1
         try:
             return await self._use(seat, client, lost)
         finally:
+            self._connected -= 1
             with contextlib.suppress(*FOREIGN):
                 async with asyncio.timeout(DISCONNECT_S_MAX):
                     await client.disconnect()
+
+    def _full(self) -> None:
+        """The adapter holds fewer connections than configured: from now on so many take turns."""
+        holds = max(self._connected, 1)
+        if holds < self._turns.links_max:
+            self._turns.links_max = holds
+            log.warning(
+                "the adapter holds fewer connections than links_max says: devices take turns",
+                driver=self._driver,
+                links=holds,
+                gap_s=round(self._turns.gap_s),
+            )
 
     async def _use(self, seat: Seat, client: BleakClient, lost: asyncio.Event) -> float:
         loop, device = asyncio.get_running_loop(), seat.device
