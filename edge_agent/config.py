@@ -6,7 +6,7 @@ module shows every setting.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 from zoneinfo import ZoneInfo
@@ -29,7 +29,7 @@ from foundation.broker import BrokerSettings
 from foundation.keyfiles import parse_public
 from foundation.logs import LogFormat, LogLevel
 from foundation.tomlfile import FileProblems, Problem, StrictModel, load
-from foundation.tomllines import find_line
+from foundation.tomllines import Location, find_line
 from telemetry.readings import SeriesTable
 from telemetry.topics import IDENTIFIER
 
@@ -274,8 +274,23 @@ def _check_devices(path: Path, config: GatewayConfig) -> None:
     found += find_http_problems(config.http, catalogue, config.zone)
     found += find_serial_problems(config.serial, catalogue)
     found += find_osdp_problems(config.osdp)
+    found += _shared_ports(config)
     found += find_ble_problems(config.ble, catalogue)
     for location, message in found:
         problems.append(Problem(f"{path}:{find_line(text, location)}", message))
     if problems:
         raise FileProblems(problems)
+
+
+def _shared_ports(config: GatewayConfig) -> Iterator[tuple[Location, str]]:
+    """A serial port has one reader: tables of different kinds cannot share it."""
+    taken = {source.serial.port: source.name for source in config.modbus if source.serial is not None}
+    kinds: tuple[tuple[str, Sequence[SerialSource | OsdpSource]], ...] = (
+        ("serial", config.serial),
+        ("osdp", config.osdp),
+    )
+    for kind, sources in kinds:
+        for at, source in enumerate(sources):
+            if source.port in taken:
+                yield (kind, at, "port"), f"{source.name}: {taken[source.port]} uses {source.port} already"
+        taken |= {source.port: source.name for source in sources}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edge_agent.config import load_config
+from edge_agent.drivers.osdp import config as config_module
+from edge_agent.drivers.osdp.config import OsdpSource, find_problems
 from firmware_bridges.osdp_keys import DEFAULT_KEY
 from foundation.keyfiles import write_secret
 from foundation.tomlfile import FileProblems
@@ -15,6 +18,7 @@ from simulators.school import School
 from tests.conftest import Mosquitto, free_port
 from tests.line.running_site import Process, Site, campus, eventually
 
+SAMPLE = Path(config_module.__file__).parent / "osdp.sample.toml"
 SPARE = {"id": "air-1", "profile": "json/environment", "place": "main/301"}
 
 
@@ -92,6 +96,13 @@ def test_a_reader_without_a_key_of_its_own_is_refused(site: Site, tmp_path: Path
     ):  # fmt: skip
         assert [line for line in said if part in line], (part, said)
     assert not [line for line in said if "reader-0-0: " in line]
+
+
+def test_the_sample_is_a_configuration(tmp_path: Path) -> None:
+    (table,) = tomllib.loads(SAMPLE.read_text("utf-8"))["osdp"]
+    assert campus("edge", "osdp-key", tmp_path / table["readers"][0]["key_file"]).returncode == 0
+    source = OsdpSource(**table).relative_to(tmp_path)
+    assert list(find_problems([source])) == []
 
 
 def test_a_reader_without_a_key_is_no_configuration(site: Site) -> None:

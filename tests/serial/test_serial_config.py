@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from device_profiles.registry import Catalogue
+from edge_agent.config import load_config
 from edge_agent.drivers.serial import config as config_module
 from edge_agent.drivers.serial.config import SerialSource, find_problems
+from firmware_bridges.osdp_keys import create_key
+from foundation.tomlfile import FileProblems
 from tests.serial.serial_rig import CATALOGUE, PROFILES, device
 
-SAMPLE = PROFILES.parents[2] / "edge_agent" / "drivers" / "serial" / "serial.sample.toml"
+EDGE = PROFILES.parents[2] / "edge_agent"
+SAMPLE = EDGE / "drivers" / "serial" / "serial.sample.toml"
 
 
 def _problems(*sources: dict[str, Any]) -> list[str]:
@@ -84,3 +89,52 @@ def test_what_is_no_setting(wrong: dict[str, Any]) -> None:
 
 def test_the_library_is_not_loaded_by_the_configuration() -> None:
     assert "serialx" not in vars(config_module)
+
+
+def test_a_port_is_of_one_transport(tmp_path: Path) -> None:
+    tables = """
+[[modbus]]
+name = "bus"
+serial = { port = "/dev/a" }
+[[modbus.devices]]
+id = "air"
+profile = "renke/rs-ws-n01"
+place = "main/301"
+unit = 1
+
+[[serial]]
+name = "dust"
+port = "/dev/a"
+[[serial.devices]]
+id = "pm"
+profile = "plantower/pms5003"
+place = "main/301"
+
+[[serial]]
+name = "gas"
+port = "/dev/b"
+[[serial.devices]]
+id = "co2"
+profile = "winsen/mh-z19b"
+place = "main/301"
+
+[[osdp]]
+name = "readers"
+port = "/dev/b"
+[[osdp.readers]]
+id = "reader"
+place = "main/gate"
+address = 1
+key_file = "reader.key"
+"""
+    create_key(tmp_path / "reader.key")
+    main = EDGE / "gateway.sample.toml"
+    (tmp_path / "profiles").mkdir()
+    file = tmp_path / "gateway.toml"
+    file.write_text(main.read_text("utf-8").split("# Devices that publish over MQTT")[0] + tables, "utf-8")
+    with pytest.raises(FileProblems) as caught:
+        load_config(file)
+    said = [str(problem) for problem in caught.value.problems]
+    assert len(said) == 2
+    assert said[0].endswith("dust: bus uses /dev/a already")
+    assert said[1].endswith("readers: gas uses /dev/b already")
