@@ -72,9 +72,7 @@ def _http(
     from edge_agent.drivers.http_push.driver import HttpDriver  # noqa: PLC0415  # said above
 
     return [
-        HttpDriver(
-            source, catalogue=catalogue, table=table, zone=config.zone, clock=clock, counters=counters
-        )
+        HttpDriver(source, catalogue=catalogue, table=table, zone=config.zone, clock=clock, counters=counters)
         for source in config.http
     ]
 

@@ -25,7 +25,7 @@ class WatchedDevice(NamedTuple):
 
 
 class _State:
-    __slots__ = ("after_s", "counters", "heard_s", "id", "series", "told")
+    __slots__ = ("after_s", "counters", "heard_s", "id", "seen_ms", "series", "told")
 
     def __init__(self, device: WatchedDevice, series: int, counters: DeviceCounters, now_s: float) -> None:
         self.id = device.id
@@ -33,6 +33,7 @@ class _State:
         self.series = series
         self.counters = counters
         self.heard_s = now_s
+        self.seen_ms: int | None = None
         self.told: bool | None = None
         """What was handed on last: silent, or not; None before the first word."""
 
@@ -84,6 +85,10 @@ class DeviceWatch:
         for state in self._states.values():
             if not state.after_s:
                 continue
+            if state.counters.last_seen_ms != state.seen_ms:
+                # Its driver has heard it, if only a heartbeat that gives nothing to hand on.
+                state.seen_ms = state.counters.last_seen_ms
+                state.heard_s = now_s
             silent = now_s - state.heard_s > state.after_s
             # Its first word is told too: before a restart it may have been called silent.
             unheard = state.told is None and state.counters.last_seen_ms is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from edge_agent.reporting import DeviceWatch, WatchedDevice
 from firmware_bridges.frames import gymcu, rdm6300
 from simulators.serial import OwnBoard
 from simulators.serial.people import COUNTS_PER_KG, ZERO_COUNTS
@@ -72,3 +73,20 @@ async def test_a_tray_on_the_scale(tmp_path: Path) -> None:
     masses = [one.value for one in rig.given if one.series.quantity.endswith("mass")]
     assert masses
     assert 0.4 < masses[0] < 0.6
+
+
+async def test_a_board_that_only_says_that_it_lives_is_not_silent(tmp_path: Path) -> None:
+    tap = OwnBoard("wiegand-tap")
+    async with (
+        line(tmp_path, baud=115_200) as wires,
+        running(port=str(wires.path), devices=[_device("wiegand-tap")]) as rig,
+    ):
+        watched = WatchedDevice("wiegand-tap", "main/gate", "campus/wiegand-tap", 60.0)
+        watch = DeviceWatch([watched], rig.table, rig.counters, now_s=0.0)
+        await until(lambda: rig.driver.is_open, "the port is open")
+        tap.attach(wires)
+        await until(lambda: rig.of("wiegand-tap").last_seen_ms, "it says hello")
+        tap.switch_off()
+        assert list(watch.changes(100.0, 0).value) == [0.0], "heard just now"
+        assert list(watch.changes(161.0, 0).value) == [1.0]
+    assert not rig.given
