@@ -183,7 +183,7 @@ async def test_an_adapter_that_holds_fewer_connections_than_configured(
     straps = [strap(n) for n in (1, 2, 3)]
     async with (
         air(monkeypatch, straps, links_max=2),
-        running(links_max=5, devices=[device("strap", one, turn_s=1) for one in straps]) as rig,
+        running(links_max=5, devices=[device("strap", one, turn_s=0.3) for one in straps]) as rig,
     ):
         await rig.goes_on(["strap-1", "strap-2", "strap-3"], "heart_rate")
         await until(lambda: all(rig.of(f"strap-{n}").turns >= 2 for n in (1, 2, 3)), "turns of all")

@@ -71,7 +71,7 @@ async def test_all_are_read_although_there_are_more_than_connections(
     names = [f"strap-{n}" for n in range(1, 7)]
     async with (
         air(monkeypatch, straps, links_max=3) as world,
-        running(links_max=3, devices=[device("strap", one, turn_s=1.0) for one in straps]) as rig,
+        running(links_max=3, devices=[device("strap", one, turn_s=0.3) for one in straps]) as rig,
     ):
         await until(lambda: all(rig.of(name).turns >= 2 for name in names), "two turns each", wait_s=60)
         await rig.goes_on(names, "heart_rate", wait_s=60)
@@ -102,7 +102,7 @@ async def test_a_dead_device_costs_the_others_no_turn(monkeypatch: pytest.Monkey
     straps[0].faults.silent = True
     async with (
         air(monkeypatch, straps),
-        running(links_max=3, devices=[device("strap", one, turn_s=1.0) for one in straps]) as rig,
+        running(links_max=3, devices=[device("strap", one, turn_s=0.3) for one in straps]) as rig,
     ):
         await rig.goes_on([f"strap-{n}" for n in (2, 3, 4)], "heart_rate")
         assert [rig.of(f"strap-{n}").turns for n in (1, 2, 3, 4)] == [0, 1, 1, 1]

@@ -49,7 +49,7 @@ class BleDevice(StrictModel):
     address: Address = Field(repr=False)
     bind_key_file: Path | None = None
     only: tuple[str, ...] | None = Field(default=None, min_length=1)
-    turn_s: float = Field(default=30.0, ge=1, le=3_600)
+    turn_s: float = Field(default=30.0, ge=0.2, le=3_600)
     rssi: bool = False
 
 

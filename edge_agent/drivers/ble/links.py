@@ -23,7 +23,7 @@ log = structlog.get_logger()
 CONNECT_S_MAX: Final = 15.0
 ANSWER_S_MAX: Final = 5.0
 DISCONNECT_S_MAX: Final = 5.0
-LOOK_S: Final = 0.5
+LOOK_S: Final = 0.2
 """How often a turn looks whether it should end."""
 KEEP_S: Final = 30.0
 """A device that is read less often than this is left alone in between."""
