@@ -105,7 +105,11 @@ async def test_the_speed_of_a_board_that_is_asked(tmp_path: Path) -> None:
     assert set(rig.values("gas-any", "co2")) == {812.0}
 
 
-async def test_a_dead_board_of_unknown_speed_is_asked_seldom_and_found_again(tmp_path: Path) -> None:
+async def test_a_dead_board_of_unknown_speed_is_asked_seldom_and_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board_module, "LATE_S_MAX", 0.1)
+    monkeypatch.setattr(board_module, "PROBE_CYCLES", 2)
     gas = board("gas-any")
     async with (
         line(tmp_path, gas) as wires,
@@ -215,8 +219,8 @@ async def test_meters_on_one_line_each_by_its_address(tmp_path: Path) -> None:
     meters[1].faults.silent = True
     devices = [device("meter", address=str(number)) | {"id": f"meter-{number}"} for number in (1, 2, 3)]
     async with (
-        line(tmp_path, *meters, baud=2_400) as wires,
-        running(port=str(wires.path), devices=devices) as rig,
+        line(tmp_path, *meters, baud=19_200) as wires,
+        running(port=str(wires.path), baud=19_200, devices=devices) as rig,
     ):
         await until(lambda: rig.of("meter-2").silent, "the dead one is given up")
         for name in ("meter-1", "meter-3"):
