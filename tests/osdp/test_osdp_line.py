@@ -37,14 +37,24 @@ def _table(*readers: tuple[int, Path | str], port: Path | str = "/dev/ttyUSB9") 
     return "\n".join([f'[[osdp]]\nname = "readers"\nport = "{port}"', *rows])
 
 
-def test_taps_reach_the_gate_and_nothing_of_them_is_written_down(site: Site, tmp_path: Path) -> None:
-    pty, keys, port = tmp_path / "line", tmp_path / "keys", free_port()
-    simulated = Process(
+@pytest.fixture
+def simulated(tmp_path: Path) -> Iterator[Process]:
+    """Two readers in a process, one of which restarts now and then."""
+    process = Process(
         tmp_path / "readers.log",
-        *("simulate", "osdp", "--pty", pty, "--keys", keys, "--readers", "2"),
+        *("simulate", "osdp", "--pty", tmp_path / "line", "--keys", tmp_path / "keys", "--readers", "2"),
         *("--card-every", "0.3", "--restart-every", "2", "--baud", "38400"),
     )
-    simulated.wait_for("Serving reader 2")
+    process.wait_for("Serving reader 2")
+    yield process
+    if process.running:
+        process.kill()
+
+
+def test_taps_reach_the_gate_and_nothing_of_them_is_written_down(
+    site: Site, simulated: Process, tmp_path: Path
+) -> None:
+    pty, keys, port = tmp_path / "line", tmp_path / "keys", free_port()
     tables = f'[metrics]\nport = {port}\n[log]\nlevel = "debug"\n' + _table(
         (1, keys / "reader-1.key"), (2, keys / "reader-2.key"), port=pty
     ).replace(f'port = "{pty}"', f'port = "{pty}"\nbaud = 38400')

@@ -30,8 +30,7 @@ def ports(tmp_path: Path) -> Iterator[Path]:
     process = Process(tmp_path / "boards.log", *simulated)
     process.wait_for("xk3190-a9-4 at 9600 Bd")
     yield folder
-    if process.running:
-        assert process.stop() == 0, process.log()
+    assert process.stop() == 0, process.log()
     assert "Sent: " in process.log()
 
 
