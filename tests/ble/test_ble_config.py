@@ -98,6 +98,11 @@ def test_an_address_is_not_shown_with_a_device(tmp_path: Path) -> None:
         ),
         (RADIO + _device(1, more='only = ["co2"]\n'), "does not give co2", 'profile = "test/climate"'),
         (
+            RADIO + _device(1, profile="test/band", more="rssi = true\n"),
+            "where a band is heard says where somebody is",
+            "rssi = true",
+        ),
+        (
             RADIO + _device(1, profile="xiaomi/lywsd03mmc"),
             "is encrypted; give bind_key_file",
             'profile = "xiaomi/lywsd03mmc"',

@@ -13,6 +13,7 @@ from edge_agent.drivers.settings import DeviceId, Place
 from foundation.keyfiles import KeyFileError, read_secret
 from foundation.tomlfile import FileProblems, StrictModel
 from foundation.tomllines import Location
+from telemetry.quantities import Lane
 from telemetry.readings import SeriesTable
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class BleDevice(StrictModel):
 
     bind_key_file: where its data is encrypted; the file holds the key in hexadecimal digits. only: the
     quantities this device is fitted with, where its profile knows more. turn_s: how long it keeps its
-    connection while others wait for one. rssi: its signal strength becomes a series too.
+    connection while others wait for one. rssi: its signal strength becomes a series too; not of what people
+    wear.
     """
 
     id: DeviceId
@@ -130,3 +132,6 @@ def find_problems(sources: Sequence[BleSource], catalogue: Catalogue) -> Iterato
             if decoder.spec.encrypted and device.bind_key_file is None:
                 text = f"device {device.id}: {device.profile} is encrypted; give bind_key_file"
                 yield (*place, "profile"), text
+            if device.rssi and any(row.spec.lane is Lane.PERSONAL for row in decoder.spec.fields):
+                text = f"device {device.id}: where a band is heard says where somebody is; no rssi of it"
+                yield (*place, "rssi"), text
