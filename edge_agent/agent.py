@@ -18,13 +18,13 @@ from edge_agent.buffer import SqliteBuffer
 from edge_agent.buffer.contract import BatchId, Buffer, BufferFullError, Item
 from edge_agent.clock import Clock
 from edge_agent.config import GatewayConfig
-from edge_agent.counters import Counters
+from edge_agent.counters import Counters, DeviceCounters
 from edge_agent.drivers import make_drivers
 from edge_agent.drivers.contract import Driver
 from edge_agent.folderlock import folder_locked
 from edge_agent.gate import Credentials, Gate, MapUnusableError
 from edge_agent.reporting import DeviceWatch, Reporter
-from edge_agent.reporting.devices import watched_devices
+from edge_agent.reporting.devices import watched_devices, worn_devices
 from edge_agent.uplink.forwarder import Forwarder
 from edge_agent.uplink.mqtt import MqttUplink
 from foundation.broker import BrokerSettings
@@ -173,6 +173,8 @@ class Agent:
         log.info("gateway stopped", batches_kept=buffer.stats().batches)
 
     def _reporter(self, gate: Gate) -> Reporter:
+        for device in worn_devices(self.config, self._catalogue):
+            self.counters.devices.setdefault(device, DeviceCounters()).worn = True
         watch = DeviceWatch(
             watched_devices(self.config, self._catalogue), self._table, self.counters, time.monotonic()
         )

@@ -13,7 +13,8 @@ class DeviceCounters:
 
     polls: times it was asked, if it must be; timeouts, garbled: of these without an answer, or with one that
     cannot be believed. exceptions: answers that refuse. missed: polls left out because the bus had
-    no time. quarantines: times it was given up for a while. silent: it is given up now, or has said nothing
+    no time. quarantines: times it was given up for a while. worn: by a person, so that nothing is told of when
+    it was heard. silent: it is given up now, or has said nothing
     for too long. last_seen_ms: its last sign of life. turns: connections it was given, where there are
     not enough for all; gap_s: how long it waited for the last one (for the first: will wait, at most).
     """
@@ -24,6 +25,7 @@ class DeviceCounters:
     exceptions: int = 0
     missed: int = 0
     quarantines: int = 0
+    worn: bool = False
     silent: bool = False
     last_seen_ms: int | None = None
     turns: int = 0

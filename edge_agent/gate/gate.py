@@ -11,10 +11,11 @@ from device_profiles.observations import CheckObservation, TapObservation
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.gate.credentials import Credentials, Lookup
+from edge_agent.gate.worn import is_personal, is_worn
 from foundation.logs import FirstOnly
 from telemetry.fever import find_fever
 from telemetry.limits import Limits
-from telemetry.quantities import QUANTITIES, Lane
+from telemetry.quantities import QUANTITIES
 from telemetry.readings import Chunk, SeriesTable
 from telemetry.records import RECORD_TYPES, MorningCheck
 
@@ -55,6 +56,8 @@ class Gate:
         self._judged = 0
         self._special: set[int] = set()
         """Series that do not simply pass: safety events, and what is not registered."""
+        self._given: dict[str, set[str]] = {}
+        """What each device gives."""
         self._refused: dict[int, str] = {}
         """Series that never pass, and why."""
 
@@ -67,6 +70,8 @@ class Gate:
             self._sort(chunk)
 
     def _judge_new_series(self) -> None:
+        for key in (self._table[index] for index in range(self._judged, len(self._table))):
+            self._given.setdefault(key.device, set()).add(key.quantity)
         for index in range(self._judged, len(self._table)):
             key = self._table[index]
             quantity = QUANTITIES.get(key.quantity)
@@ -74,9 +79,10 @@ class Gate:
             if quantity is None:
                 reason = "quantity_not_registered"
                 log.error("series refused", reason=reason, quantity=key.quantity, device=key.device)
-            elif quantity.lane is not Lane.AMBIENT:
-                reason = "quantity_is_personal"
-                log.info("no policy permits this series", quantity=key.quantity, device=key.device)
+            elif is_personal(key.quantity) or is_worn(self._given[key.device]):
+                reason = "quantity_is_personal" if is_personal(key.quantity) else "device_is_worn"
+                if self._reported.first(reason):
+                    log.info("what people wear is read, and no policy lets it pass", reason=reason)
             if reason:
                 self._refused[index] = reason
             if reason or (quantity and quantity.urgent):

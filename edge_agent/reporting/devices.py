@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from device_profiles.registry import Catalogue
+from edge_agent.gate.worn import is_worn
 from edge_agent.reporting.silence import WatchedDevice
-from telemetry.quantities import QUANTITIES, Lane
 
 if TYPE_CHECKING:
     from edge_agent.config import GatewayConfig
@@ -24,7 +24,7 @@ def watched_devices(config: GatewayConfig, catalogue: Catalogue) -> Iterator[Wat
     for device in config.devices:
         profile_id = getattr(device, "profile", "")
         spec = catalogue.get(profile_id).spec if profile_id else None
-        if spec is not None and _is_worn(spec):
+        if spec is not None and is_worn(row.quantity for row in spec.fields):
             continue  # where and when a band is heard says where somebody is
         allowed_s = config.silence.of(device.id, _allowed_s(device, spec))
         yield WatchedDevice(device.id, device.place, profile_id, allowed_s)
@@ -37,7 +37,9 @@ def _allowed_s(device: Any, spec: Any) -> float:
     return float(getattr(spec, "silent_after_s", 0.0))
 
 
-def _is_worn(spec: Any) -> bool:
-    """Whether a device gives what is measured at a body, and nothing about a room."""
-    lanes = {QUANTITIES[row.quantity].lane for row in spec.fields}
-    return lanes == {Lane.PERSONAL}
+def worn_devices(config: GatewayConfig, catalogue: Catalogue) -> Iterator[str]:
+    """The ids of devices that people wear or stand on."""
+    for device in config.devices:
+        profile_id = getattr(device, "profile", "")
+        if profile_id and is_worn(row.quantity for row in catalogue.get(profile_id).spec.fields):
+            yield device.id

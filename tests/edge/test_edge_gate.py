@@ -148,7 +148,22 @@ def test_only_registered_ambient_quantities_pass() -> None:
     assert urgent == [("smoke", True), ("smoke", True)]
     refused = {"quantity_not_registered": 2} | ({"quantity_is_personal": 2} if personal else {})
     assert door.counters.dropped == refused
-    assert len(logs) == len(refused), "each series is told of once"
+    assert len(logs) == len(refused), "each kind is told of once"
+
+
+def test_of_what_people_wear_not_even_the_battery_passes() -> None:
+    door = Door(Credentials.none())
+    chunk = Chunk()
+    for device, names in (
+        ("strap-1", ("heart_rate", "battery")),
+        ("room", ("smoke", "body_mass", "battery")),
+    ):
+        for name in names:
+            chunk.append(door.table.index(SeriesKey(name, device, "main/1", "m")), NOW_MS, 0.0)
+    door.gate.readings(chunk)
+    passed = [door.table[series] for bulk in door.behind.bulks for series in bulk.series]
+    assert [(key.device, key.quantity) for key in passed] == [("room", "smoke"), ("room", "battery")]
+    assert door.counters.dropped == {"quantity_is_personal": 2, "device_is_worn": 1}
 
 
 def test_an_event_that_is_over_is_not_urgent() -> None:

@@ -15,7 +15,7 @@ from edge_agent.clock import Clock
 from edge_agent.config import load_config
 from edge_agent.counters import Counters
 from edge_agent.reporting import DeviceWatch, Reporter, ReportRule, SilenceSection, WatchedDevice
-from edge_agent.reporting.devices import watched_devices
+from edge_agent.reporting.devices import watched_devices, worn_devices
 from edge_agent.reporting.strategies import Aggregate, OnChange
 from telemetry.quality import Quality
 from telemetry.readings import Chunk, Reading, SeriesKey, SeriesTable
@@ -237,7 +237,20 @@ devices = [
 """,
         "utf-8",
     )
+    file.write_text(
+        file.read_text("utf-8")
+        + """
+[[ble]]
+name = "bands"
+devices = [
+  { id = "band-1", profile = "sig/heart-rate", place = "main/301", address = "C0:00:00:00:00:01" },
+  { id = "tag-1", profile = "ruuvi/ruuvitag", place = "main/301", address = "C0:00:00:00:00:02" },
+]
+""",
+        "utf-8",
+    )
     config = load_config(file)
+    assert list(worn_devices(config, Catalogue(config.profile_dirs))) == ["band-1"]
     found = {one.id: one.silent_after_s for one in watched_devices(config, Catalogue(config.profile_dirs))}
-    assert found == {"air-301": 600.0, "a": 60.0, "b": 30.0}
+    assert found == {"air-301": 600.0, "a": 60.0, "b": 30.0, "tag-1": 60.0}
     assert SilenceSection(after_s={"a*": 5, "*": 7}).of("b", 1.0) == 7.0
