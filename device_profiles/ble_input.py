@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from device_profiles.ble import Advertisement
-from device_profiles.ble_schema import BASE_UUID, BleProfile, full_uuid
+from device_profiles.ble_schema import BASE_UUID, BleProfile, Packet, full_uuid
 from device_profiles.input_text import InputError, hex_bytes, hex_field, json_object, text_field
 
 _NAMES = (0x08, 0x09)
@@ -30,9 +30,10 @@ def parse_ble(text: str, spec: BleProfile) -> BleInput:
     """What stands in `text`. Raises InputError.
 
     Hexadecimal: an HCI event of an advertising report (04 3e …), the structures of an advertisement, or
-    the bytes of one company or service of the profile alone. JSON: {"company_id", "data"},
-    {"service_uuid", "service_data"}, {"characteristic", "data"} or {"data"}, with "address", "name"
-    and "bindkey" where known.
+    the bytes of one company or service of the profile alone, a company's number before them or not.
+    JSON: {"company_id", "data"}, {"service_uuid", "service_data"} or both, {"manufacturer_data": {company:
+    …}, "service_data": {uuid: …}}, {"characteristic", "data"} or {"data"}, with "address", "name" and
+    "bindkey" where known.
     """
     text = text.strip()
     if not text.startswith("{"):
@@ -44,21 +45,16 @@ def parse_ble(text: str, spec: BleProfile) -> BleInput:
     name = text_field(given, "name")
     try:
         if "characteristic" in given:
-            uuid = full_uuid(str(given["characteristic"]))
+            uuid = _uuid(given["characteristic"])
             return BleInput(characteristic=uuid, value=hex_field(given, "data", "value"), key=key)
-        if "company_id" in given:
-            company = _number(given["company_id"])
-            data = {company: hex_field(given, "data", "manufacturer_data")}
-            return BleInput(Advertisement(address, None, name, data), key=key)
-        if "service_uuid" in given:
-            service = full_uuid(str(given["service_uuid"]))
-            served = {service: hex_field(given, "service_data", "data")}
-            return BleInput(Advertisement(address, None, name, {}, served), key=key)
+        made, served = _told(given, spec)
+        if made or served:
+            return BleInput(Advertisement(address, None, name, made, served), key=key)
     except InputError:
         raise
     except ValueError as error:
         raise InputError("not_an_advertisement", str(error)) from None
-    found = _from_bytes(hex_field(given, "data"), spec)
+    found = _from_bytes(hex_field(given, "data", "manufacturer_data", "service_data"), spec)
     if found.advertisement is None:
         return found._replace(key=key)
     told = found.advertisement
@@ -67,10 +63,32 @@ def parse_ble(text: str, spec: BleProfile) -> BleInput:
     )
 
 
+def _told(given: dict[str, Any], spec: BleProfile) -> tuple[dict[int, bytes], dict[str, bytes]]:
+    """What each company and each service has said. Raises InputError, ValueError."""
+    made: dict[int, bytes] = {}
+    served: dict[str, bytes] = {}
+    by_company, by_service = given.get("manufacturer_data"), given.get("service_data")
+    if isinstance(by_company, dict):
+        made = {_company(one, spec): hex_field(by_company, one) for one in by_company}
+    elif "company_id" in given:
+        company = _company(given["company_id"], spec)
+        made[company] = _without_company(hex_field(given, "manufacturer_data", "data"), company, spec)
+    if isinstance(by_service, dict):
+        served = {_uuid(one): hex_field(by_service, one) for one in by_service}
+    elif "service_uuid" in given:
+        names = ("service_data",) if made else ("service_data", "data")
+        served[_uuid(given["service_uuid"])] = hex_field(given, *names)
+    return made, served
+
+
 def _from_bytes(data: bytes, spec: BleProfile) -> BleInput:
     if data[:2] == bytes((0x04, _EVENT)):
         return BleInput(parse_report(data))
     packets = [one for one in spec.packets if _could_be(data, one.start, one.length, one.length_min)]
+    company = int.from_bytes(data[:2], "little")
+    short = _without_company(data, company, spec)
+    if short != data:
+        return BleInput(Advertisement("", None, None, {company: short}))
     structures = _structures(data)
     if structures is not None:
         told = _advertisement("", None, structures)
@@ -78,18 +96,24 @@ def _from_bytes(data: bytes, spec: BleProfile) -> BleInput:
             one.company in told.manufacturer or one.service in told.service_data for one in spec.packets
         ):
             return BleInput(told)
-    kinds = {(one.company, one.service, one.characteristic) for one in packets or spec.packets}
-    company, service, characteristic = next(iter(sorted(kinds, key=str)))
-    if len(kinds) > 1:
-        first = (packets or spec.packets)[0]
-        company, service, characteristic = first.company, first.service, first.characteristic
-    if characteristic is not None:
-        return BleInput(characteristic=characteristic, value=data)
-    if company is not None:
-        return BleInput(Advertisement("", None, None, {company: data}))
-    if service is None:
-        return BleInput(Advertisement("", None, None, {int.from_bytes(data[:2], "little"): data[2:]}))
-    return BleInput(Advertisement("", None, None, {}, {service: data}))
+    return _as_packet(data, (packets or spec.packets)[0])
+
+
+def _as_packet(data: bytes, packet: Packet) -> BleInput:
+    if packet.characteristic is not None:
+        return BleInput(characteristic=packet.characteristic, value=data)
+    if packet.service is not None:
+        return BleInput(Advertisement("", None, None, {}, {packet.service: data}))
+    if packet.company is not None:
+        return BleInput(Advertisement("", None, None, {packet.company: data}))
+    return BleInput(Advertisement("", None, None, {int.from_bytes(data[:2], "little"): data[2:]}))
+
+
+def _without_company(data: bytes, company: int, spec: BleProfile) -> bytes:
+    """A company's data without its number, which some tools leave before them."""
+    kinds = [(one.start, one.length, one.length_min) for one in spec.packets if one.company == company]
+    is_before = data[:2] == company.to_bytes(2, "little") and any(_could_be(data[2:], *one) for one in kinds)
+    return data[2:] if is_before else data
 
 
 def _could_be(data: bytes, start: str, length: int | None, length_min: int) -> bool:
@@ -163,5 +187,17 @@ def _services(structures: list[tuple[int, bytes]]) -> Iterator[tuple[str, bytes]
             yield "-".join(cuts), part[16:]
 
 
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) else int(str(value), 0)
+def _company(value: Any, spec: BleProfile) -> int:
+    """A company's number: 0x0499, 1177 or 0499. Raises ValueError."""
+    if isinstance(value, int):
+        return value
+    text = str(value)
+    if not text.isdecimal():
+        return int(text, 16)
+    found = (int(text), int(text, 16))
+    known = [one for one in found if any(packet.company == one for packet in spec.packets)]
+    return known[0] if known else found[text.startswith("0")]
+
+
+def _uuid(value: Any) -> str:
+    return full_uuid(f"{value:04x}" if type(value) is int else str(value))

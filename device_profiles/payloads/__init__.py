@@ -24,6 +24,7 @@ PAYLOADS: Final[Mapping[str, PayloadCodec]] = LazyTable(
         "bthome-v2": "bthome:decode_v2",
         "elsys": "elsys:decode",
         "govee-packed": "govee:decode_packed",
+        "govee-packed-co2": "govee:decode_packed_co2",
         "govee-packed-pm": "govee:decode_packed_pm",
         "govee-probes": "govee:decode_probes",
         "mibeacon": "mibeacon:decode",

@@ -50,11 +50,15 @@ def decode_body_scale(payload: bytes, _context: Context) -> Values:
 
 
 def _weighed(raw: int, *, pounds: int, jin: int, stable: int, gone: int) -> Values:
-    """A mass is a person's only when it has settled and the person still stands there."""
+    """A mass is a person's only when it has settled and the person still stands there; `mass` is what the
+    scale shows once it has settled, also after the person has stepped off.
+    """
     kg_of_step = 0.01 * _KG_OF_JIN if jin else 0.01 * _KG_OF_POUND if pounds else 0.005
     mass = Named(round(raw * kg_of_step, 6), "kg")
     settled = bool(stable) and not gone and raw > 0
     found = {"mass_non_stabilized": mass, "stabilized": Named(settled)}
+    if stable and raw > 0:
+        found["mass"] = mass
     return found | {"body_mass": mass} if settled else found
 
 
