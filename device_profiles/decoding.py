@@ -14,7 +14,7 @@ from device_profiles.decoder import bind
 from device_profiles.encodings import messages_of, parse_payload
 from device_profiles.http_push import bind_http, parse_body
 from device_profiles.http_schema import HttpProfile
-from device_profiles.input_text import InputError, hex_bytes, hex_field, json_object
+from device_profiles.input_text import InputError, hex_bytes, hex_field, hex_or_base64_field, json_object
 from device_profiles.lorawan import Uplink, bind_lorawan, find_uplink
 from device_profiles.lorawan_schema import LorawanProfile
 from device_profiles.modbus import bind_modbus
@@ -87,7 +87,7 @@ def decode_input(
     text: a JSON payload for MQTT (whichever device it is from; of Sparkplug B the bytes, hexadecimal);
     for Modbus see
     `device_profiles.modbus_input`, for HTTP the JSON or XML of a post, for Bluetooth `device_profiles.ble_input`; for a serial board its
-    bytes, hexadecimal; for LoRaWAN the payload, hexadecimal, or a network server's event. key: the bind
+    bytes, hexadecimal; for LoRaWAN the payload, hexadecimal or base64, or a network server's event. key: the bind
     key of an encrypted device, where the input itself names none.
     """
     spec = profile.spec
@@ -257,12 +257,13 @@ def _from_uplink(profile: Profile, text: str, received_ms: int, *, warming_up: b
     decoder = bind_lorawan(profile, device=DEVICE, place=PLACE, address=EUI, table=table)
     if text.strip().startswith("{"):
         given = json_object(text)
-        port = given.get("port", given.get("fPort"))
+        port = next((given[name] for name in ("port", "fPort", "f_port") if name in given), None)
         uplink = find_uplink(given) if "format" not in given else None
         if uplink is None:
-            uplink = Uplink(hex_field(given, "data"), port if type(port) is int else 0)
+            payload = hex_or_base64_field(given, "data", "base64", "frm_payload", "payload")
+            uplink = Uplink(payload, port if type(port) is int else 0)
     else:
-        uplink = Uplink(hex_bytes(text), 0)
+        uplink = Uplink(hex_or_base64_field({"data": text}, "data"), 0)
     refused = decoder.decode_uplink(uplink, received_ms, chunk, warming_up=warming_up)
     known = decoder.decoder_for(uplink)
     named = {} if known is None else known.name_values(uplink.data, Context(port=uplink.port))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 from typing import Any, Final
 
@@ -50,3 +51,18 @@ def hex_field(given: dict[str, Any], *names: str) -> bytes:
         if isinstance(given.get(name), str):
             return hex_bytes(given[name])
     raise InputError("not_hex", f"expected a field {' or '.join(names)} of hexadecimal digits")
+
+
+def hex_or_base64_field(given: dict[str, Any], *names: str) -> bytes:
+    """As `hex_field`, for what network servers write in base64. Raises InputError."""
+    try:
+        return hex_field(given, *names)
+    except InputError:
+        text = next((given[name] for name in names if isinstance(given.get(name), str)), "")
+        try:
+            found = binascii.a2b_base64(text.strip(), strict_mode=True)
+        except ValueError:
+            found = b""
+        if not found:
+            raise
+        return found
