@@ -84,7 +84,7 @@ def test_ruuvi_air_counts_its_indices_in_nine_bits() -> None:
     assert [refusal.reason for refusal in none.refused] == ["missing_value"] * 3
 
 
-def test_a_motion_event_of_qingping_has_no_illuminance() -> None:
+def test_a_motion_of_qingping_may_come_without_illuminance() -> None:
     quiet = {"service_uuid": "fdcd", "service_data": "081200000034 2d58 08 04 01 2c0100".replace(" ", "")}
     assert _values("qingping/cgpr1", quiet)["illuminance"] == 300
     event = {"service_uuid": "fdcd", "service_data": "481200000034 2d58 08 04 01 ffffff".replace(" ", "")}
