@@ -6,7 +6,7 @@ vendor's decoders and READMEs, https://github.com/Milesight-IoT/SensorDecoders.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from device_profiles.payloads.contract import Context, PayloadCodec
@@ -120,6 +120,16 @@ def _temperature_alarm(data: bytes) -> Items:
     yield "temperature_alarm", Named({0: "threshold released", 1: "threshold"}.get(data[2], data[2]))
 
 
+def _count_alarm(*names: str) -> Callable[[bytes], Items]:
+    """Counts that have passed a threshold."""
+
+    def read(data: bytes) -> Items:
+        for at, name in enumerate(names):
+            yield name, Named(int.from_bytes(data[2 * at : 2 * at + 2], "little"))
+
+    return read
+
+
 def _regions_taken(data: bytes) -> Items:
     yield "people_count", Named(data[0])
     yield "region_count", Named(data[1])
@@ -196,6 +206,26 @@ _TABLES: Final[dict[str, Table]] = {
         bytes.fromhex("20ce"): _history(11),
     },
     "ws101": {bytes.fromhex("ff2e"): Entry(1, _press)},
+    "vs132": {
+        bytes.fromhex("03d2"): number("people_in", 4),
+        bytes.fromhex("04d2"): number("people_out", 4),
+        bytes.fromhex("05cc"): numbers(2, "period_in", "period_out"),
+    },
+    "vs340": {bytes.fromhex("0300"): flag("occupancy")},
+    "vs350": {
+        bytes.fromhex("0367"): _TEMPERATURE,
+        bytes.fromhex("04cc"): numbers(2, "people_in", "people_out"),
+        bytes.fromhex("05cc"): numbers(2, "period_in", "period_out"),
+        bytes.fromhex("8367"): Entry(3, _temperature_alarm),
+        bytes.fromhex("84cc"): Entry(5, _count_alarm("people_in", "people_out")),
+        bytes.fromhex("85cc"): Entry(5, _count_alarm("period_in", "period_out")),
+    },
+    "ws203": _CLIMATE
+    | {
+        bytes.fromhex("0500"): flag("occupancy"),
+        bytes.fromhex("8367"): Entry(3, _temperature_alarm),
+        bytes.fromhex("20ce"): _history(9),
+    },
     "ws202": {bytes.fromhex("0300"): Entry(1, _pir), bytes.fromhex("0400"): flag("light")},
     "ws301": {bytes.fromhex("0300"): flag("open"), bytes.fromhex("0400"): flag("tamper")},
     "ws302": {bytes.fromhex("055b"): Entry(7, _sound)},
