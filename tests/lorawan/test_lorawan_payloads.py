@@ -106,6 +106,29 @@ EXAMPLES: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("milesight-vs133", "10E40109101121", {"region_1_avg_dwell": 4105, "region_1_max_dwell": 8465}),
     (
+        "milesight-vs132",
+        "03D2BE000000 04D231010000 05CC00000000",
+        {"people_in": 190, "people_out": 305, "period_in": 0, "period_out": 0},
+    ),
+    ("milesight-vs340", "017564 030001", {"battery": 100, "occupancy": True}),
+    (
+        "milesight-vs350",
+        "84CC0111081101 85CCE803E90301 83673E0104",
+        {
+            "people_in": 4353,
+            "people_out": 4360,
+            "period_in": 1000,
+            "period_out": 1001,
+            "temperature": 31.8,
+            "temperature_alarm": 4,
+        },
+    ),
+    (
+        "milesight-ws203",
+        "017564 03673401 046865 050000",
+        {"battery": 100, "temperature": 30.8, "relative_humidity": 50.5, "occupancy": False},
+    ),
+    (
         "elsys",
         "0100E202290400270506060308",
         {"temperature": 22.6, "relative_humidity": 41, "illuminance": 39, "motion_count": 6, "co2": 776},
