@@ -1,0 +1,86 @@
+"""One advertisement, written as many tools write it: all of them say the same."""
+
+import json
+from typing import Any
+
+import pytest
+
+from device_profiles.decoding import Decoded, decode_input
+from device_profiles.examples import ZONE
+from device_profiles.registry import Catalogue
+
+CATALOGUE = Catalogue()
+GLUED = "4c000215494e54454c4c495f524f434b535f48575075f2ffc2"
+"""An iBeacon, as Govee's sensors advertise it behind their own data."""
+
+
+def _decode(profile: str, given: str | dict[str, Any]) -> Decoded:
+    text = given if isinstance(given, str) else json.dumps(given)
+    return decode_input(CATALOGUE.get(profile), text, received_ms=0, zone=ZONE)
+
+
+def _values(profile: str, given: str | dict[str, Any]) -> dict[str, float]:
+    return {reading.series.quantity: reading.value for reading in _decode(profile, given).readings}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"company_id": "0xEC88", "data": "000370aa5500"},
+        {"company_id": "EC88", "data": "00 03 70 AA 55 00"},
+        {"company_id": 0xEC88, "manufacturer_data": "000370aa5500"},
+        {"company_id": "60552", "data": "0x000370aa5500"},
+        {"company_id": "0xec88", "data": "88ec000370aa5500"},
+        {"manufacturer_data": {"0xEC88": "000370aa5500"}},
+        {"format": "ble-manufacturer-data", "data": "88ec000370aa5500", "name": "GVH5075_0001"},
+        {"manufacturer_data": "88ec000370aa5500"},
+        {"company_id": "0xEC88", "data": f"000370aa5500{GLUED}"},
+        "000370aa5500",
+        "88 EC 00 03 70 AA 55 00",
+        f"88ec000370aa5500{GLUED}",
+    ],
+)
+def test_a_companys_data(given: str | dict[str, Any]) -> None:
+    assert _values("govee/h5075", given) == {"temperature": 22.5, "relative_humidity": 45, "battery": 85}
+
+
+@pytest.mark.parametrize("company", ["0x0157", "0X0157", "0157", "343", 343])
+@pytest.mark.parametrize("service", ["0xFEE0", "fee0", 0xFEE0, "0000FEE0-0000-1000-8000-00805F9B34FB"])
+def test_data_of_a_company_and_of_a_service(company: str | int, service: str | int) -> None:
+    given = {"company_id": company, "data": "02020158" + "ff" * 20, "service_uuid": service}
+    given["service_data"] = "10270000"
+    assert _values("xiaomi/mi-band", given) == {"heart_rate": 88, "steps": 10_000}
+
+
+@pytest.mark.parametrize("given", [{"company_id": "no number", "data": "00"}, {"company_id": "0xEC88"}])
+def test_what_cannot_be_read_is_refused_with_a_reason(given: dict[str, Any]) -> None:
+    decoded = _decode("govee/h5075", given)
+    assert not decoded.gives_something
+    assert {refusal.reason for refusal in decoded.refused} <= {"not_an_advertisement", "not_hex"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"format": "lorawan-frmpayload", "data": "0100E2022904002705060603 08", "f_port": 5},
+        {"format": "lorawan-frmpayload", "data": "AQDiAikEACcFBgYDCA==", "fPort": 5},
+        {"format": "lorawan-frmpayload", "base64": "AQDiAikEACcFBgYDCA==", "port": 5},
+        {"frm_payload": "AQDiAikEACcFBgYDCA==", "f_port": 5},
+        {"data": "AQDiAikEACcFBgYDCA==", "fPort": 5},
+        "0100e202290400270506060308",
+        "AQDiAikEACcFBgYDCA==",
+    ],
+)
+def test_a_lorawan_payload(given: str | dict[str, Any]) -> None:
+    assert _values("elsys/ers-co2", given)["co2"] == 776
+
+
+def test_text_that_is_neither_hexadecimal_nor_base64() -> None:
+    decoded = _decode("elsys/ers-co2", {"data": "no payload!"})
+    assert [refusal.reason for refusal in decoded.refused] == ["not_hex"]
+
+
+def test_a_scale_that_somebody_has_left_shows_the_mass_but_weighs_nobody() -> None:
+    decoded = _decode("xiaomi/miscale-v1", {"service_uuid": "181d", "service_data": "a2b833ea070901080000"})
+    assert not decoded.readings
+    assert decoded.named["mass"].value == 66.2
