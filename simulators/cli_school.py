@@ -34,6 +34,7 @@ from simulators.devices import Simulation
 from simulators.drive import Drive
 from simulators.gateway_file import gateway_tables, mqtt_served
 from simulators.hosts import HostError, Served
+from simulators.mqtt_faults import FAULTS, Fault, Faults
 from simulators.plan import TRANSPORTS, DevicePlan, Transport
 from simulators.publisher import Publisher, Totals
 from simulators.running import HOSTED, Running, hosted, in_order
@@ -77,11 +78,16 @@ def school(
     folder: Annotated[
         Path | None, typer.Option("--dir", help="Where serial ports appear; else a temporary folder.")
     ] = None,
+    faults: Annotated[
+        list[str] | None,
+        typer.Option("--fault", help=f"Of MQTT devices, now and then; repeatable: {', '.join(FAULTS)}."),
+    ] = None,
 ) -> None:
     """Run a whole simulated school until Ctrl-C: every device speaks as its vendor made it."""
     with errors_in_words():
         settings = parse_broker(broker)
         wanted = _transports(transports)
+        kinds = _faults(faults or [], wanted)
         found = read_school(school_file, seed)
         whose = _gateway(found, gateway)
         simulation = Simulation(
@@ -91,7 +97,9 @@ def school(
             checks_all_day=checks == "all-day",
         )
         logs.configure("warning")
-    publisher = Publisher(simulation, settings) if "mqtt" in wanted and simulation.devices else None
+    publisher = None
+    if "mqtt" in wanted and simulation.devices:
+        publisher = Publisher(simulation, settings, faults=Faults(kinds, seed))
     try:
         asyncio.run(
             _run(
@@ -231,7 +239,18 @@ def _totals_line(totals: Totals) -> str:
         f"{totals.checks.total():,} checks ({totals.fevers} fevers, {totals.unknown_cards} unknown cards)",
         f"{totals.missed:,} missed",
     )
-    return "Published: " + ", ".join(parts)
+    struck = "".join(f", {number:,} × {kind}" for kind, number in sorted(totals.faults.items()))
+    return "Published: " + ", ".join(parts) + struck
+
+
+def _faults(names: list[str], transports: tuple[Transport, ...]) -> tuple[Fault, ...]:
+    known: dict[str, Fault] = {one: one for one in FAULTS}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--fault {name!r} is none of {', '.join(FAULTS)}")
+    if names and "mqtt" not in transports:
+        raise UsageError("--fault is for MQTT devices, and --transports leaves them out")
+    return tuple(known[name] for name in names)
 
 
 def _transports(text: str) -> tuple[Transport, ...]:

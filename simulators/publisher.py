@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +14,7 @@ from typing import Final
 from foundation.backoff import Backoff
 from foundation.broker import BrokerSettings, BrokerUnavailableError, Link, keep_connected
 from simulators.devices import Message, Simulation
+from simulators.mqtt_faults import CONNECTED_MS, Fault, Faults
 from simulators.world import Device
 
 AT_ONCE_MAX: Final = 50
@@ -19,6 +22,8 @@ AT_ONCE_MAX: Final = 50
 LATE_MS_MAX: Final = 3_000
 """What could not be published within this time is not said any more: devices keep nothing."""
 DRAIN_S_MAX: Final = 3.0
+HELD_MAX: Final = 1_000
+"""Messages that a fault holds back at the same time; what is more counts as missed."""
 _BREATH_S_MAX: Final = 0.5
 
 
@@ -35,6 +40,8 @@ class Totals:
         self.missed = 0
         """Messages that no broker was there for; they count nowhere else."""
         self.connections = 0
+        self.faults: Counter[Fault] = Counter()
+        """How often each fault struck: messages, and for "disconnect" connections."""
 
     def add(self, message: Message) -> None:
         device = message.device.id
@@ -64,7 +71,8 @@ class Publisher:
 
     A message whose answer is lost with its connection is published again after the reconnect:
     subscribers get every counted message at least once, and exactly once while no connection
-    breaks.
+    breaks. With faults, what is counted is what was sent: a message sent twice counts twice, a
+    corrupt one gives no readings.
     """
 
     def __init__(
@@ -72,6 +80,7 @@ class Publisher:
         simulation: Simulation,
         broker: BrokerSettings,
         *,
+        faults: Faults | None = None,
         client_id: str = "campus-simulator",
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -81,7 +90,11 @@ class Publisher:
         self._client_id = client_id
         self.clock_ms = clock_ms
         self._waiting: list[Message] = []
-        """Due and not yet answered for; at most AT_ONCE_MAX."""
+        """Due and not yet answered for; at most AT_ONCE_MAX, and what a fault sends twice."""
+        self._faults = faults or Faults((), simulation.school.seed)
+        self._held: list[tuple[int, int, Message]] = []
+        """What a fault holds back: a heap of when it is sent."""
+        self._numbers = itertools.count()
 
     async def run(self, duration_s: float | None = None) -> None:
         """Publishes until cancelled, or for a time. Returns when nothing is in flight any more."""
@@ -118,31 +131,51 @@ class Publisher:
                 task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await work
-            self.totals.missed += len(self._waiting)
+            self.totals.missed += len(self._waiting) + len(self._held)
             self._waiting = []
+            self._held = []
 
     async def _publish_until(self, link: Link, agenda: _Agenda, end_ms: int | None) -> None:
+        connected_ms = self.clock_ms()
         while True:
             now_ms = self.clock_ms()
+            if "disconnect" in self._faults.kinds and now_ms - connected_ms >= CONNECTED_MS:
+                self.totals.faults["disconnect"] += 1
+                raise BrokerUnavailableError("the simulator breaks it, as it was told")
             self._collect(agenda, now_ms, end_ms)
             if self._waiting:
                 await self._publish(link)
                 continue
             if end_ms is not None and agenda.head[0] >= end_ms and now_ms >= end_ms:
                 return
-            pause_s = (agenda.head[0] - now_ms) / 1_000
+            next_ms = min(agenda.head[0], self._held[0][0] if self._held else agenda.head[0])
+            pause_s = (next_ms - now_ms) / 1_000
             # Short naps: a wall clock may be set while we sleep.
             await asyncio.sleep(min(max(pause_s, 0.0), _BREATH_S_MAX))
 
     def _collect(self, agenda: _Agenda, now_ms: int, end_ms: int | None) -> None:
-        """Moves what is due from the agenda to the waiting messages."""
+        """Moves what is due from the agenda, and what was held back, to the waiting messages."""
         last_ms = now_ms if end_ms is None else min(now_ms, end_ms - 1)
         while agenda.head[0] <= last_ms and len(self._waiting) < AT_ONCE_MAX:
             due_ms, device = agenda.pop()
             if due_ms < now_ms - LATE_MS_MAX:
                 self.totals.missed += 1
             else:
-                self._waiting.append(self.simulation.message(device, due_ms))
+                self._say(self.simulation.message(device, due_ms))
+        while self._held and self._held[0][0] <= last_ms and len(self._waiting) < AT_ONCE_MAX:
+            self._waiting.append(heapq.heappop(self._held)[2])
+
+    def _say(self, message: Message) -> None:
+        """Lets a message wait for the broker, after what the faults make of it."""
+        met, sent = self._faults.of(message)
+        self.totals.faults.update(met)
+        for delay_ms, one in sent:
+            if not delay_ms:
+                self._waiting.append(one)
+            elif len(self._held) < HELD_MAX:
+                heapq.heappush(self._held, (message.due_ms + delay_ms, next(self._numbers), one))
+            else:
+                self.totals.missed += 1
 
     async def _publish(self, link: Link) -> None:
         """Publishes all that waits; keeps what was not answered for.
