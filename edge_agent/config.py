@@ -6,31 +6,26 @@ module shows every setting.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from device_profiles.registry import Catalogue, ProfileNotFoundError
+from edge_agent.config_checks import find_problems
 from edge_agent.drivers.ble.config import BleSource
-from edge_agent.drivers.ble.config import find_problems as find_ble_problems
 from edge_agent.drivers.http_push.config import HttpSource
-from edge_agent.drivers.http_push.config import find_problems as find_http_problems
-from edge_agent.drivers.modbus.config import ModbusSource, find_problems
-from edge_agent.drivers.mqtt_config import MqttSource, bind_device
+from edge_agent.drivers.modbus.config import ModbusSource
+from edge_agent.drivers.mqtt_config import MqttSource
 from edge_agent.drivers.osdp.config import OsdpSource
-from edge_agent.drivers.osdp.config import find_problems as find_osdp_problems
 from edge_agent.drivers.serial.config import SerialSource
-from edge_agent.drivers.serial.config import find_problems as find_serial_problems
 from edge_agent.reporting.rules import ReportRule, SilenceSection
 from foundation.broker import BrokerSettings
 from foundation.keyfiles import parse_public
 from foundation.logs import LogFormat, LogLevel
 from foundation.tomlfile import FileProblems, Problem, StrictModel, load
-from foundation.tomllines import Location, find_line
-from telemetry.readings import SeriesTable
+from foundation.tomllines import find_line
 from telemetry.topics import IDENTIFIER
 
 
@@ -178,20 +173,6 @@ class GatewayConfig(StrictModel):
     osdp: tuple[OsdpSource, ...] = ()
     ble: tuple[BleSource, ...] = ()
 
-    @model_validator(mode="after")
-    def _devices_are_unique(self) -> GatewayConfig:
-        seen: set[str] = set()
-        names: set[str] = set()
-        for source in self.sources:
-            if source.name in names:
-                raise ValueError(f"two sources of devices are called {source.name!r}")
-            names.add(source.name)
-            for device in source.devices:
-                if device.id in seen:
-                    raise ValueError(f"two devices have the id {device.id!r}")
-                seen.add(device.id)
-        return self
-
     @property
     def sources(self) -> tuple[Source, ...]:
         """Every broker, bus, adapter, port and listener, each with its devices."""
@@ -249,48 +230,8 @@ def load_config(path: Path) -> GatewayConfig:
             "ble": tuple(source.relative_to(base) for source in config.ble),
         }
     )
-    _check_devices(path, config)
-    return config
-
-
-def _check_devices(path: Path, config: GatewayConfig) -> None:
-    """Every device must have a profile, an address and topics that fit it, and be there only once."""
-    catalogue = Catalogue(config.profile_dirs)
     text = path.read_text("utf-8-sig")
-    problems: list[Problem] = []
-    for at, source in enumerate(config.mqtt):
-        seen: dict[tuple[str, str, tuple[str, ...]], str] = {}
-        for number, device in enumerate(source.devices):
-            line = find_line(text, ("mqtt", at, "devices", number, "profile"))
-            try:
-                bind_device(device, catalogue, SeriesTable(), config.zone)
-            except (ProfileNotFoundError, ValueError) as error:
-                problems.append(Problem(f"{path}:{line}", f"device {device.id}: {error}"))
-            same = seen.setdefault((device.profile, device.address or device.id, device.topics), device.id)
-            if same != device.id:
-                message = f"device {device.id}: has the same profile, address and topics as {same}"
-                problems.append(Problem(f"{path}:{line}", message))
-    found = [*find_problems(config.modbus, catalogue)]
-    found += find_http_problems(config.http, catalogue, config.zone)
-    found += find_serial_problems(config.serial, catalogue)
-    found += find_osdp_problems(config.osdp)
-    found += _shared_ports(config)
-    found += find_ble_problems(config.ble, catalogue)
-    for location, message in found:
-        problems.append(Problem(f"{path}:{find_line(text, location)}", message))
-    if problems:
+    found = find_problems(config)
+    if problems := [Problem(f"{path}:{find_line(text, location)}", message) for location, message in found]:
         raise FileProblems(problems)
-
-
-def _shared_ports(config: GatewayConfig) -> Iterator[tuple[Location, str]]:
-    """A serial port has one reader: tables of different kinds cannot share it."""
-    taken = {source.serial.port: source.name for source in config.modbus if source.serial is not None}
-    kinds: tuple[tuple[str, Sequence[SerialSource | OsdpSource]], ...] = (
-        ("serial", config.serial),
-        ("osdp", config.osdp),
-    )
-    for kind, sources in kinds:
-        for at, source in enumerate(sources):
-            if source.port in taken:
-                yield (kind, at, "port"), f"{source.name}: {taken[source.port]} uses {source.port} already"
-        taken |= {source.port: source.name for source in sources}
+    return config

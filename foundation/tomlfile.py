@@ -69,6 +69,10 @@ def parse(data: bytes, model: type[Model], name: str) -> Model:
         raise FileProblems([Problem(name, "is nested too deeply")]) from None
     except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
         message = re.sub(r" \(at line \d+, column \d+\)$", "", str(error))
+        if message == "Cannot overwrite a value":
+            message += (
+                "; is a table above it, such as [[serial]] before [[serial.devices]], missing or misspelt?"
+            )
         found = re.search(r"at line (\d+)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1
         raise FileProblems([Problem(f"{name}:{line}", f"is not TOML: {message}")]) from error
@@ -101,7 +105,7 @@ def _problem(name: str, lines: LineIndex, content: dict[str, Any], item: Any) ->
     elif item["type"] == "too_short":
         message = f"needs at least {item['ctx']['min_length']} of its kind"
     else:
-        message = str(item["msg"]).removeprefix("Value error, ")
+        message = str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
         given = item["input"]
         if isinstance(given, str | int | float | bool):
             message += f" (found {_short(repr(given))})"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from foundation.tomlfile import StrictModel
+from foundation.tomllines import Location
+from telemetry.quantities import QUANTITIES
 from telemetry.readings import SeriesKey
 
 Pattern = Annotated[str, Field(min_length=1, max_length=64)]
@@ -52,3 +57,30 @@ class SilenceSection(StrictModel):
 
     def of(self, device: str, default_s: float) -> float:
         return next((after_s for one, after_s in self.after_s.items() if fnmatchcase(device, one)), default_s)
+
+
+def find_problems(
+    report: Sequence[ReportRule], silence: SilenceSection, devices: AbstractSet[str]
+) -> Iterator[tuple[Location, str]]:
+    """Misspelt names, which would be rules that never fit: where, and why. A pattern of devices may fit
+    none, so that gateways can share their rules.
+    """
+    for at, rule in enumerate(report):
+        for number, one in enumerate(rule.devices):
+            if _is_name(one) and one not in devices:
+                yield ("report", at, "devices", number), f"this gateway has no device {one!r}"
+        for number, one in enumerate(rule.quantities):
+            if not any(fnmatchcase(quantity, one) for quantity in QUANTITIES):
+                yield ("report", at, "quantities", number), f"there is no quantity {one!r}{_meant(one)}"
+    for one in silence.after_s:
+        if _is_name(one) and one not in devices:
+            yield ("silence", "after_s", one), f"this gateway has no device {one!r}"
+
+
+def _is_name(pattern: str) -> bool:
+    return not set(pattern) & set("*?[")
+
+
+def _meant(name: str) -> str:
+    close = get_close_matches(name, QUANTITIES, n=3)
+    return f"; did you mean {', '.join(close)}?" if close else ""

@@ -235,8 +235,40 @@ def test_a_device_that_cannot_be_is_refused(tmp_path: Path, second: dict[str, An
     file = gateway_file(tmp_path, [first, first | second])
     with pytest.raises(FileProblems) as caught:
         load_config(file)
-    assert message in str(caught.value)
-    assert str(file) in str(caught.value)
+    (problem,) = caught.value.problems
+    assert message in problem.message
+    text = file.read_text("utf-8")
+    second_line = text[: text.rindex("[[mqtt.devices]]")].count("\n") + 1
+    assert int(problem.place.removeprefix(f"{file}:")) > second_line
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ('[[report]]\nmode = "every"\ndevices = ["air-9"]\n', "this gateway has no device 'air-9'"),
+        (
+            '[[report]]\nmode = "every"\nquantities = ["c02"]\n',
+            "there is no quantity 'c02'; did you mean co2?",
+        ),
+        ('[silence]\nafter_s = { "air-9" = 60 }\n', "this gateway has no device 'air-9'"),
+    ],
+)
+def test_a_rule_of_a_misspelt_name_is_refused(tmp_path: Path, tables: str, said: str) -> None:
+    file = gateway_file(tmp_path, [{"id": "air-1", "profile": AIR, "place": "main/301"}])
+    text = file.read_text("utf-8")
+    file.write_text(text + tables, "utf-8")
+    with pytest.raises(FileProblems) as caught:
+        load_config(file)
+    (problem,) = caught.value.problems
+    assert problem.message == said
+    assert problem.place == f"{file}:{(text + tables).count(chr(10))}"
+
+
+def test_rules_may_have_patterns_that_fit_no_device(tmp_path: Path) -> None:
+    file = gateway_file(tmp_path, [{"id": "air-1", "profile": AIR, "place": "main/301"}])
+    rules = '[[report]]\nmode = "every"\ndevices = ["co2-*"]\n[silence]\nafter_s = { "door-?" = 60 }\n'
+    file.write_text(file.read_text("utf-8") + rules, "utf-8")
+    assert load_config(file).report[0].devices == ("co2-*",)
 
 
 async def test_check_says_what_is_wrong_with_each(broker: BrokerSettings) -> None:
