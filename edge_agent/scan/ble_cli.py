@@ -74,7 +74,8 @@ async def _run(adapter: str, listen_s: float, catalogue: Catalogue, *, connect: 
         name = f"  {one.name}" if one.name else ""
         mark = "[green]✓[/]" if one.fits else "[dim]·[/]"
         told.print(f"{mark} {one.address}  {one.rssi} dBm", end="")
-        told.print(f"{name}{'' if one.fits else '  no profile fits'}", markup=False)
+        nothing = "  no profile fits" + ("" if connect else "; --connect looks further")
+        told.print(f"{name}{'' if one.fits else nothing}", markup=False)
         for fit in one.fits:
             told.print(f"    {fit.profile}: {fit.told}", markup=False)
     return found

@@ -22,6 +22,7 @@ FITS_MAX: Final = 5
 """Candidates told of one unit, the best first."""
 _KNOCKS: Final = (requests.read(3, 0, 1), requests.read(4, 0, 1))
 """Whoever answers one of these is there, if only by refusing."""
+_FAULTS: Final = frozenset({"fault", "alarm"})
 
 
 class Fit(NamedTuple):
@@ -33,7 +34,17 @@ class Fit(NamedTuple):
     @property
     def share(self) -> float:
         """How many of its values are not 0: registers that a device lacks often read as 0."""
-        return sum(value != 0 for _, value, _ in self.values) / len(self.values)
+        return self.told_values / len(self.values)
+
+    @property
+    def told_values(self) -> int:
+        return sum(value != 0 for _, value, _ in self.values)
+
+    @property
+    def rank(self) -> tuple[bool, int, float]:
+        """The more it explains, the better; another device's number looks like a fault."""
+        fault = any(quantity in _FAULTS and value != 0 for quantity, value, _ in self.values)
+        return not fault, self.told_values, self.share
 
     @property
     def told(self) -> str:
@@ -80,7 +91,7 @@ async def _fits(
     link: Link, unit: int, decoders: Sequence[ModbusDecoder], table: SeriesTable, timeout_s: float
 ) -> tuple[Fit, ...]:
     fits = [fit for decoder in decoders if (fit := await _fit(link, unit, decoder, table, timeout_s))]
-    fits.sort(key=lambda fit: (-fit.share, -len(fit.values)))
+    fits.sort(key=lambda fit: fit.rank, reverse=True)
     return tuple(fits[:FITS_MAX])
 
 

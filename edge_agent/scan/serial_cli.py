@@ -64,7 +64,7 @@ async def _run(paths: Sequence[str], catalogue: Catalogue, listen_s: float) -> l
             told.print(f"[red]✗[/] {error}")
             continue
         if one is None:
-            told.print("[red]✗[/] nothing known speaks here")
+            told.print("[red]✗[/] nothing known speaks here; what speaks seldom needs a longer --listen")
             continue
         found.append((path, one))
         at = f"{one.settings.baud} Bd, parity {one.settings.parity}"

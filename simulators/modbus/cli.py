@@ -38,7 +38,9 @@ def modbus(
         ),
     ] = None,
     units: Annotated[str, typer.Option("--units", help="Unit numbers, such as 1-32 or 1,2,5.")] = "1-3",
-    tcp: Annotated[int | None, typer.Option("--tcp", help="Serve Modbus TCP on this port.")] = None,
+    tcp: Annotated[
+        int | None, typer.Option("--tcp", min=1, max=65_535, help="Serve Modbus TCP on this port.")
+    ] = None,
     pty: Annotated[
         Path | None, typer.Option("--pty", help="Serve Modbus RTU on a pty behind this symbolic link.")
     ] = None,
