@@ -47,6 +47,8 @@ _SWITCH_PRESSES: Final = {0: "press", 1: "long_press", 2: "double_press"}
 """Switches of the K9B family swap two of the words."""
 _QUAD: Final = {1: "left", 2: "mid_left", 3: "mid_right", 4: "right"}
 _QUAD_MODELS: Final = frozenset({"KS1", "KS1BP"})
+_BUTTON_MODELS_56: Final = _QUAD_MODELS | {"KS2BB"}
+"""Objects 0x56… are presses on these; on other models they are something else."""
 _BOTH: Final = {1: ("left",), 2: ("right",), 3: ("left", "right")}
 _WORDS_OF_OBJECTS: Final = {0x0C: "press", 0x0D: "double_press", 0x0E: "long_press"}
 PRESS_OBJECTS: Final = frozenset(high << 8 | low for high in (0x4A, 0x4E, 0x56) for low in _WORDS_OF_OBJECTS)
@@ -61,6 +63,8 @@ def one_button(word: str) -> Values:
 
 def read_press(number: int, data: bytes, model: str) -> Values:
     """One of `PRESS_OBJECTS`."""
+    if number >> 8 == 0x56 and model not in _BUTTON_MODELS_56:
+        return {}
     word = _WORDS_OF_OBJECTS[number & 0xFF]
     which = data[0] if data else 0
     if model == "XMWS01XS":
