@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from device_profiles.modbus import ModbusDecoder
 from device_profiles.modbus_plan import RegisterRead, covers
 from device_profiles.parsing import DecodeError, parse_json
-from device_profiles.rtu import REQUEST_BYTES, FrameError, Reply, Request, parse_reply, parse_request
+from device_profiles.rtu import REQUEST_BYTES, FrameError, Reply, Request, parse_reply, parse_request, with_crc
 
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+").fullmatch
 _BETWEEN_BYTES = re.compile(r"[\s:,;|>-]+")
@@ -150,6 +150,8 @@ def _from_object(part: dict[str, Any], decoder: ModbusDecoder) -> Answer:
         raise FrameError("no_response", 'expected "registers", "response" or "response_no_crc"')
     if isinstance(part.get("request"), str):
         asked = _bytes(part["request"])
+        if not has_crc and len(asked) == REQUEST_BYTES - 2:
+            asked = with_crc(asked)
         request = parse_request(asked)
         while has_crc and frame.startswith(asked):
             frame = frame[REQUEST_BYTES:]

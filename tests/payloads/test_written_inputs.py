@@ -84,3 +84,11 @@ def test_a_scale_that_somebody_has_left_shows_the_mass_but_weighs_nobody() -> No
     decoded = _decode("xiaomi/miscale-v1", {"service_uuid": "181d", "service_data": "a2b833ea070901080000"})
     assert not decoded.readings
     assert decoded.named["mass"].value == 66.2
+
+
+@pytest.mark.parametrize("request_hex", ["0103001100081409", "010300110008"])
+def test_a_log_of_modbus_frames_without_their_checks(request_hex: str) -> None:
+    given = {"request": request_hex, "response_no_crc": "01031009451af7006f00890089ffffffff000b"}
+    values = _values("tc/tc-s200", given)
+    assert values["temperature"] == 23.73
+    assert "co2" not in values
