@@ -11,7 +11,15 @@ from typing import Any, Final, NamedTuple
 from device_profiles.modbus import ModbusDecoder
 from device_profiles.modbus_plan import RegisterRead, covers
 from device_profiles.parsing import DecodeError, parse_json
-from device_profiles.rtu import REQUEST_BYTES, FrameError, Reply, Request, parse_reply, parse_request, with_crc
+from device_profiles.rtu import (
+    REQUEST_BYTES,
+    FrameError,
+    Reply,
+    Request,
+    parse_reply,
+    parse_request,
+    with_crc,
+)
 
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+").fullmatch
 _BETWEEN_BYTES = re.compile(r"[\s:,;|>-]+")
