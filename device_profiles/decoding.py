@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from device_profiles.ble import Advertisement, BleDecoder, bind_ble
 from device_profiles.ble_input import BleInput, parse_ble
@@ -20,7 +20,7 @@ from device_profiles.lorawan_schema import LorawanProfile
 from device_profiles.modbus import bind_modbus
 from device_profiles.modbus_input import parse_answers
 from device_profiles.observations import CheckObservation, Outcome, TapObservation
-from device_profiles.parsing import DecodeError
+from device_profiles.parsing import DecodeError, parse_json
 from device_profiles.payloads import Context
 from device_profiles.registry import Profile
 from device_profiles.rtu import FrameError
@@ -85,10 +85,10 @@ def decode_input(
     """What a device of this model has said with `text`. Never raises for anything in `text`.
 
     text: a JSON payload for MQTT (whichever device it is from; of Sparkplug B the bytes, hexadecimal);
-    for Modbus see
-    `device_profiles.modbus_input`, for HTTP the JSON or XML of a post, for Bluetooth `device_profiles.ble_input`; for a serial board its
-    bytes, hexadecimal; for LoRaWAN the payload, hexadecimal or base64, or a network server's event. key: the bind
-    key of an encrypted device, where the input itself names none.
+    for Modbus see `device_profiles.modbus_input`, for HTTP the JSON or XML of a post, for Bluetooth
+    `device_profiles.ble_input`; for a serial board its bytes, hexadecimal; for LoRaWAN the payload,
+    hexadecimal or base64, or a network server's event. key: the bind key of an encrypted device, where
+    the input itself names none.
     """
     spec = profile.spec
     try:
@@ -144,13 +144,23 @@ def _from_message(
         payload = parse_payload(spec.encoding, last)
     except DecodeError as error:
         return Decoded(refused=(Refusal(error.reason),))
-    if isinstance(payload, dict) and payload.get("format") == "mqtt" and "payload" in payload:
-        payload = payload["payload"]  # a log's line, with the topic beside it
+    try:
+        payload = _unwrapped(payload)
+    except DecodeError as error:
+        return Decoded(refused=(Refusal(error.reason),))
     outcome = decoder.decode(payload, received_ms, False, chunk)
     found = _outcome(outcome, chunk, table, _card_values(outcome))
     if isinstance(payload, SparkplugPayload) and isinstance(decoder, SparkplugDecoder):
         return found._replace(events=(message_values(payload) | decoder.shown,))
     return found
+
+
+def _unwrapped(payload: Any) -> Any:
+    """A message out of a log's line, with its topic or kind beside it. Raises DecodeError."""
+    if not isinstance(payload, dict) or payload.get("format") not in {"mqtt", "json"}:
+        return payload
+    inner = payload.get("payload", payload)
+    return parse_json(inner.encode()) if isinstance(inner, str) and inner.startswith("{") else inner
 
 
 def _card_values(outcome: Outcome) -> dict[str, Named]:
@@ -170,7 +180,7 @@ def _from_post(
     table, chunk = SeriesTable(), Chunk()
     decoder = bind_http(profile, device=DEVICE, place=PLACE, table=table, zone=zone, time_limits=time_limits)
     try:
-        payload = parse_body(text.encode("utf-8", "surrogatepass"))
+        payload = _unwrapped(parse_body(text.encode("utf-8", "surrogatepass")))
     except DecodeError as error:
         return Decoded(refused=(Refusal(error.reason),))
     outcome = decoder.decode(payload, received_ms, chunk)

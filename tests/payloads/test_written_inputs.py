@@ -92,3 +92,29 @@ def test_a_log_of_modbus_frames_without_their_checks(request_hex: str) -> None:
     values = _values("tc/tc-s200", given)
     assert values["temperature"] == 23.73
     assert "co2" not in values
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"smoke": True},
+        {"format": "mqtt", "topic": "zigbee2mqtt/smoke-301", "payload": {"smoke": True}},
+        {"format": "mqtt", "topic": "zigbee2mqtt/smoke-301", "payload": '{"smoke": true}'},
+        {"format": "json", "payload": {"smoke": True}},
+    ],
+)
+def test_a_message_with_its_topic_beside_it(given: dict[str, Any]) -> None:
+    assert _values("zigbee2mqtt/heiman-smoke", given) == {"smoke": 1}
+
+
+def test_a_message_in_a_log_that_is_no_json() -> None:
+    decoded = _decode("zigbee2mqtt/heiman-smoke", {"format": "mqtt", "payload": "{smoke"})
+    assert [refusal.reason for refusal in decoded.refused] == ["not_json"]
+
+
+def test_a_post_with_its_kind_beside_it() -> None:
+    event = {"majorEventType": 5, "subEventType": 21, "doorNo": 1, "serialNo": 257}
+    post = {"eventType": "AccessControllerEvent", "AccessControllerEvent": event}
+    plain = _decode("hikvision/isapi", post)
+    assert plain.events[0]["door"].value == 1
+    assert _decode("hikvision/isapi", {"format": "json", "payload": post}).events == plain.events
