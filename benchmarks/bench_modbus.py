@@ -25,6 +25,7 @@ from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.drivers.modbus.config import ModbusSource
 from edge_agent.drivers.modbus.driver import ModbusDriver
+from foundation import logs
 from simulators.modbus import RtuBus, SimulatedUnit, TcpHost
 from telemetry.readings import Chunk, SeriesTable
 
@@ -196,4 +197,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    logs.configure("warning")
     main()
