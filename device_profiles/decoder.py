@@ -13,14 +13,13 @@ from device_profiles.checks import CheckReader
 from device_profiles.observations import NOTHING_REFUSED, CheckObservation, Outcome
 from device_profiles.paths import ABSENT, Step, walk
 from device_profiles.registry import mqtt_json_spec
-from device_profiles.schema import ADDRESS, FieldRow, check_filter
+from device_profiles.schema import ADDRESS, FieldRow
 from device_profiles.times import TimeLimits, device_time
 from device_profiles.values import VALUE_MAX, ValueReader
 from telemetry.quality import Quality
 from telemetry.readings import SeriesKey
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import tzinfo
 
     from device_profiles.registry import Profile
@@ -263,43 +262,3 @@ def _last_key(field: _Field) -> str:
     """The last step of a plain field's path, where that is a key; else nothing."""
     last = field.paths[0][-1]
     return last if field.is_plain and isinstance(last, str) else ""
-
-
-def bind(
-    profile: Profile,
-    *,
-    device: str,
-    place: str,
-    address: str,
-    table: SeriesTable,
-    zone: tzinfo,
-    topics: Sequence[str] = (),
-    time_limits: TimeLimits | None = None,
-) -> DeviceDecoder:
-    """A profile's decoder for one device.
-
-    device, place: the ids under which its series stand. address: what the profile's topics and
-    `where` are filled in with. topics: filters instead of the profile's, for a gateway of another
-    base topic. zone: of device times that name none. Raises ValueError for an address or topic
-    that cannot be, and for a profile of another transport.
-    """
-    if not address or any(sign in address for sign in "+#\0"):
-        raise ValueError(f"address {address!r} cannot stand in a topic: it is empty or has +, # or NUL")
-    filters = tuple(topic.replace(ADDRESS, address) for topic in topics or mqtt_json_spec(profile).topics)
-    for topic in filters:
-        check_filter(topic)
-    make = DeviceDecoder
-    if mqtt_json_spec(profile).encoding == "sparkplug-b":
-        from device_profiles.sparkplug_decoder import SparkplugDecoder  # noqa: PLC0415  # built on this
-
-        make = SparkplugDecoder
-    return make(
-        profile,
-        device=device,
-        place=place,
-        address=address,
-        topics=filters,
-        table=table,
-        zone=zone,
-        time_limits=time_limits or TimeLimits(),
-    )

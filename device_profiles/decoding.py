@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Final, NamedTuple
 
+from device_profiles.binding import bind
 from device_profiles.ble import Advertisement, BleDecoder, bind_ble
 from device_profiles.ble_input import BleInput, parse_ble
 from device_profiles.ble_schema import BleProfile
-from device_profiles.decoder import bind
 from device_profiles.encodings import messages_of, parse_payload
 from device_profiles.http_push import bind_http, parse_body
 from device_profiles.http_schema import HttpProfile

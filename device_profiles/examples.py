@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from device_profiles.binding import bind
 from device_profiles.bytes_schema import BytesExample
-from device_profiles.decoder import bind
 from device_profiles.decoding import DEVICE, PLACE, decode_input
 from device_profiles.encodings import messages_of, parse_payload
 from device_profiles.http_schema import HttpExample

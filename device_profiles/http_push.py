@@ -8,8 +8,8 @@ from datetime import tzinfo
 from typing import Final
 
 from device_profiles.adapters import ADAPTERS, Adapter, CardNotation, Event
+from device_profiles.binding import bind
 from device_profiles.checks import TEMPERATURE_C
-from device_profiles.decoder import bind
 from device_profiles.http_schema import HttpProfile
 from device_profiles.observations import NOTHING_REFUSED, CheckObservation, Outcome, TapObservation
 from device_profiles.parsing import DecodeError, parse_json

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from device_profiles.decoder import DeviceDecoder, bind
+from device_profiles.binding import bind
+from device_profiles.decoder import DeviceDecoder
 from device_profiles.registry import Catalogue
 from edge_agent.drivers.settings import DeviceId, Place
 from foundation.broker import BrokerSettings

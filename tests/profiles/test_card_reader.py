@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from device_profiles.decoder import bind
+from device_profiles.binding import bind
 from device_profiles.observations import Outcome
 from device_profiles.registry import Catalogue
 from telemetry.readings import Chunk, SeriesTable

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from device_profiles.decoder import bind
+from device_profiles.binding import bind
 from device_profiles.examples import ZONE
 from device_profiles.registry import Catalogue, WrongTransportError, load_profile
 from edge_agent.config import load_config

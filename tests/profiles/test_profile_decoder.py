@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from device_profiles.decoder import DeviceDecoder, bind
+from device_profiles.binding import bind
+from device_profiles.decoder import DeviceDecoder
 from device_profiles.observations import NOTHING_REFUSED, Outcome
 from device_profiles.registry import Catalogue, Profile
 from device_profiles.schema import MqttJsonProfile

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_profiles.decoder import DeviceDecoder, bind
+from device_profiles.binding import bind
+from device_profiles.decoder import DeviceDecoder
 from device_profiles.parsing import PAYLOAD_BYTES_MAX, DecodeError, parse_json
 from device_profiles.registry import Catalogue
 from device_profiles.schema import MqttJsonProfile

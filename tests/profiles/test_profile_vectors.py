@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from device_profiles.decoder import bind
+from device_profiles.binding import bind
 from device_profiles.labels import state_text
 from device_profiles.observations import NOTHING_REFUSED
 from device_profiles.parsing import parse_json

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_profiles.decoder import bind
+from device_profiles.binding import bind
 from device_profiles.parsing import PAYLOAD_BYTES_MAX, DecodeError
 from device_profiles.registry import Catalogue
 from device_profiles.sparkplug import METRICS_MAX, Births, Metric, SparkplugPayload, parse_sparkplug

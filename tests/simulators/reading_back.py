@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from device_profiles.decoder import DeviceDecoder, bind
+from device_profiles.binding import bind
+from device_profiles.decoder import DeviceDecoder
 from device_profiles.observations import Outcome
 from device_profiles.parsing import DecodeError, parse_json
 from device_profiles.registry import Catalogue
