@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import Any, Final, NamedTuple
 
 from pymodbus.framer import FramerRTU
@@ -74,7 +75,7 @@ class RtuLink:
                 await port.ready.wait()
         except (OSError, ValueError, TimeoutError) as error:
             await self.close()
-            raise BusAwayError(str(error) or "the port does not open") from error
+            raise BusAwayError(_why(error)) from error
         _prepare(transport)
 
     async def close(self) -> None:
@@ -214,6 +215,12 @@ def find_reply(heard: bytes | bytearray, unit: int, request: Request) -> bytes |
 
 def _is_sound(frame: bytes | bytearray) -> bool:
     return FramerRTU.compute_CRC(bytes(frame[:-2])) == int.from_bytes(frame[-2:], "big")
+
+
+def _why(error: Exception) -> str:
+    """Pyserial names port and cause twice over; its number says it in three words."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error) or "the port does not open"
 
 
 def _frame(unit: int, request: Request) -> bytes:
