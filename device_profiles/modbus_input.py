@@ -117,18 +117,22 @@ def _answered(request: Request, reply: Reply) -> Answer:
 
 
 def _placed(reply: Reply, decoder: ModbusDecoder) -> Answer:
-    """Where the registers of a response without request stand."""
+    """Where the registers of a response without request stand: the lowest address that fits, a read of
+    the gateway's own plan before any other.
+    """
     count, rows = len(reply.registers), [row for row in decoder.rows if row.fc == reply.fc]
-    for read in decoder.reads:
-        if read.fc == reply.fc and _bits_fit(reply.fc, read.count, count):
-            return Answer(read, reply.registers[: read.count], guessed=True)
+    found = [read for read in decoder.reads if read.fc == reply.fc and _bits_fit(reply.fc, read.count, count)]
     for row in rows:
         read = RegisterRead(reply.fc, row.address, count)
         if any(one.end == read.end for one in rows if covers(read, one)):
-            return Answer(read, reply.registers, guessed=True)
-    if rows:
-        return Answer(RegisterRead(reply.fc, rows[0].address, count), reply.registers, guessed=True)
-    raise FrameError("no_known_register", f"the profile reads nothing with FC {reply.fc}")
+            found.append(read)
+            break
+    if not found and rows:
+        found.append(RegisterRead(reply.fc, rows[0].address, count))
+    if not found:
+        raise FrameError("no_known_register", f"the profile reads nothing with FC {reply.fc}")
+    best = min(found, key=lambda read: read.address)
+    return Answer(best, reply.registers[: best.count], guessed=True)
 
 
 def _bits_fit(fc: int, asked: int, came: int) -> bool:

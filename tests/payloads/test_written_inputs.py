@@ -118,3 +118,10 @@ def test_a_post_with_its_kind_beside_it() -> None:
     plain = _decode("hikvision/isapi", post)
     assert plain.events[0]["door"].value == 1
     assert _decode("hikvision/isapi", {"format": "json", "payload": post}).events == plain.events
+
+
+def test_registers_of_which_nobody_says_where_they_stand() -> None:
+    """The address is guessed: the lowest that such an answer can begin at, and that is said."""
+    decoded = _decode("eastron/sdm120", "01 04 04 43 66 33 34 1b 38")
+    assert [reading.series.quantity for reading in decoded.readings] == ["voltage"]
+    assert decoded.notes
