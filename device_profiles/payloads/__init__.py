@@ -61,6 +61,8 @@ PAYLOADS: Final[Mapping[str, PayloadCodec]] = LazyTable(
         "sig-running-speed": "sig_sport:decode_running_speed",
         "sig-temperature": "sig_health:decode_temperature",
         "sig-weight": "sig_health:decode_weight",
+        "switchbot-made": "switchbot:decode_made",
+        "switchbot-meter": "switchbot:decode_meter",
         "xiaomi-body-scale": "mibeacon_scales:decode_body_scale",
         "xiaomi-scale": "mibeacon_scales:decode_scale",
     },
