@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 from device_profiles.registry import Catalogue
 from edge_agent.clock import Clock
@@ -17,127 +17,72 @@ if TYPE_CHECKING:
 
 __all__ = ["DeviceReport", "Driver", "Sink", "make_drivers"]
 
-Factory = Callable[["GatewayConfig", Catalogue, SeriesTable, Clock, Counters], Sequence[Driver]]
+
+class _Common(TypedDict):
+    catalogue: Catalogue
+    table: SeriesTable
+    clock: Clock
+    counters: Counters
 
 
-def _mqtt(
-    config: GatewayConfig,
-    catalogue: Catalogue,
-    table: SeriesTable,
-    clock: Clock,
-    counters: Counters,
-) -> Sequence[Driver]:
-    return [
-        MqttDriver(
-            source,
-            catalogue=catalogue,
-            table=table,
-            zone=config.zone,
-            clock=clock,
-            counters=counters,
-            client_id=f"campus-devices-{config.gateway.school}-{config.gateway.id}-{source.name}",
-        )
-        for source in config.mqtt
-    ]
+class _Parts(NamedTuple):
+    """What drivers are made of: the configuration, and what all of them need."""
+
+    config: GatewayConfig
+    common: _Common
 
 
-def _modbus(
-    config: GatewayConfig,
-    catalogue: Catalogue,
-    table: SeriesTable,
-    clock: Clock,
-    counters: Counters,
-) -> Sequence[Driver]:
-    if not config.modbus:
-        return []
-    # pymodbus is loaded only where there is a bus to read: a gateway has little memory.
+def _mqtt(parts: _Parts) -> Iterator[Driver]:
+    gateway = parts.config.gateway
+    for source in parts.config.mqtt:
+        client_id = f"campus-devices-{gateway.school}-{gateway.id}-{source.name}"
+        yield MqttDriver(source, zone=parts.config.zone, client_id=client_id, **parts.common)
+
+
+# The others are loaded only where there is something to read: their libraries take memory, of which a
+# gateway has little, and libosdp is an extra of its own.
+
+
+def _modbus(parts: _Parts) -> Iterator[Driver]:
     from edge_agent.drivers.modbus.driver import ModbusDriver  # noqa: PLC0415  # said above
 
-    return [
-        ModbusDriver(source, catalogue=catalogue, table=table, clock=clock, counters=counters)
-        for source in config.modbus
-    ]
+    return (ModbusDriver(source, **parts.common) for source in parts.config.modbus)
 
 
-def _http(
-    config: GatewayConfig,
-    catalogue: Catalogue,
-    table: SeriesTable,
-    clock: Clock,
-    counters: Counters,
-) -> Sequence[Driver]:
-    if not config.http:
-        return []
-    # As above: h11 and ssl only where somebody posts.
-    from edge_agent.drivers.http_push.driver import HttpDriver  # noqa: PLC0415  # said above
-
-    return [
-        HttpDriver(source, catalogue=catalogue, table=table, zone=config.zone, clock=clock, counters=counters)
-        for source in config.http
-    ]
-
-
-def _serial(
-    config: GatewayConfig,
-    catalogue: Catalogue,
-    table: SeriesTable,
-    clock: Clock,
-    counters: Counters,
-) -> Sequence[Driver]:
-    if not config.serial:
-        return []
-    # As above: serialx only where there is a port to read.
-    from edge_agent.drivers.serial.driver import SerialDriver  # noqa: PLC0415  # said above
-
-    return [
-        SerialDriver(source, catalogue=catalogue, table=table, clock=clock, counters=counters)
-        for source in config.serial
-    ]
-
-
-def _ble(
-    config: GatewayConfig,
-    catalogue: Catalogue,
-    table: SeriesTable,
-    clock: Clock,
-    counters: Counters,
-) -> Sequence[Driver]:
-    if not config.ble:
-        return []
-    # As above: bleak and dbus-fast only where there is an adapter.
+def _ble(parts: _Parts) -> Iterator[Driver]:
     from edge_agent.drivers.ble.driver import BleDriver  # noqa: PLC0415  # said above
 
-    return [
-        BleDriver(source, catalogue=catalogue, table=table, clock=clock, counters=counters)
-        for source in config.ble
-    ]
+    return (BleDriver(source, **parts.common) for source in parts.config.ble)
 
 
-def _osdp(
-    config: GatewayConfig,
-    catalogue: Catalogue,
-    table: SeriesTable,
-    clock: Clock,
-    counters: Counters,
-) -> Sequence[Driver]:
-    del catalogue, table  # a reader gives cards, no readings
-    if not config.osdp:
-        return []
-    # As above: libosdp is an extra of its own.
+def _serial(parts: _Parts) -> Iterator[Driver]:
+    from edge_agent.drivers.serial.driver import SerialDriver  # noqa: PLC0415  # said above
+
+    return (SerialDriver(source, **parts.common) for source in parts.config.serial)
+
+
+def _osdp(parts: _Parts) -> Iterator[Driver]:
     from edge_agent.drivers.osdp.driver import OsdpDriver  # noqa: PLC0415  # said above
 
-    return [OsdpDriver(source, clock=clock, counters=counters) for source in config.osdp]
+    clock, counters = parts.common["clock"], parts.common["counters"]
+    return (OsdpDriver(source, clock=clock, counters=counters) for source in parts.config.osdp)
 
 
-_FACTORIES: Final[dict[str, Factory]] = {
+def _http(parts: _Parts) -> Iterator[Driver]:
+    from edge_agent.drivers.http_push.driver import HttpDriver  # noqa: PLC0415  # said above
+
+    return (HttpDriver(source, zone=parts.config.zone, **parts.common) for source in parts.config.http)
+
+
+_FACTORIES: Final[dict[str, Callable[[_Parts], Iterator[Driver]]]] = {
     "mqtt": _mqtt,
     "modbus": _modbus,
-    "http": _http,
+    "ble": _ble,
     "serial": _serial,
     "osdp": _osdp,
-    "ble": _ble,
+    "http": _http,
 }
-"""Transport → how its drivers are made from the configuration."""
+"""Transport, as its table in the configuration is called → how its drivers are made."""
 
 
 def make_drivers(
@@ -149,8 +94,11 @@ def make_drivers(
     counters: Counters,
 ) -> list[Driver]:
     """The drivers a configuration asks for. Raises ProfileNotFoundError for a device's profile."""
+    common = _Common(catalogue=catalogue, table=table, clock=clock, counters=counters)
+    parts = _Parts(config, common)
     return [
         driver
-        for factory in _FACTORIES.values()
-        for driver in factory(config, catalogue, table, clock, counters)
+        for transport, factory in _FACTORIES.items()
+        if getattr(config, transport)
+        for driver in factory(parts)
     ]
