@@ -148,6 +148,8 @@ BUTTON_WORDS: Final = {
     0x06: "long_triple_press",
     0x80: "hold_press",
     0x81: "hold_release",
+    # Shelly's buttons, before BTHome had a number for it
+    0xFE: "hold_press",
 }
 DIMMER_WORDS: Final = {0x01: "rotate_left", 0x02: "rotate_right"}
 COMMAND_WORDS: Final = {0x00: "off", 0x01: "on", 0x02: "toggle", 0x03: "step_up", 0x04: "step_down"}

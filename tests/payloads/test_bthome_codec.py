@@ -150,3 +150,7 @@ def test_version_1_encrypted_needs_the_key_and_the_address() -> None:
     for context, reason in ((Context(ADDRESS), "key_missing"), (Context(ADDRESS, KEY[::-1]), "bad_mic")):
         with pytest.raises(PayloadError, match=reason):
             decode_v1_encrypted(data, context)
+
+
+def test_a_button_of_shelly_that_is_kept_pressed() -> None:
+    assert _values("3afe")["button_event"] == "hold_press"
