@@ -18,7 +18,7 @@ from edge_agent.buffer.peek import BufferUnreadableError, read_stats
 from edge_agent.clock import Clock
 from edge_agent.config import GatewayConfig, load_config
 from edge_agent.counters import Counters
-from edge_agent.drivers import make_drivers
+from edge_agent.drivers import Driver, make_drivers
 from edge_agent.gate import MapUnusableError
 from edge_agent.scan import cli as scan_cli
 from edge_agent.uplink.contract import UplinkError
@@ -157,10 +157,19 @@ async def _check(config: GatewayConfig, timeout_s: float) -> bool:
         clock=clock,
         counters=Counters(),
     )
-    for driver in drivers:
-        with console.status(f"{driver.name}: listening for at most {timeout_s:g} s …"):
-            results += [_report(one.device, one.text, ok=one.ok) async for one in driver.check(timeout_s)]
+    # At the same time: one silent port must not make a person wait for each of the others.
+    with console.status(f"listening for at most {timeout_s:g} s …"):
+        checks = [
+            asyncio.create_task(_check_driver(driver, timeout_s), name=f"check-{driver.name}")
+            for driver in drivers
+        ]
+        results += await asyncio.gather(*checks)
     return all(results)
+
+
+async def _check_driver(driver: Driver, timeout_s: float) -> bool:
+    """Tells of each device as soon as its driver does."""
+    return all([_report(one.device, one.text, ok=one.ok) async for one in driver.check(timeout_s)])
 
 
 @app.command()

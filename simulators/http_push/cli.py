@@ -13,6 +13,7 @@ from rich.console import Console
 
 from foundation.commands import UsageError, errors_in_words
 from foundation.keyfiles import read_secret
+from foundation.oserrors import why
 from simulators.http_push.devices import Post, Record, Terminal, Thermometer
 from simulators.http_push.poster import Access, Poster
 from simulators.pupils import Check, check_at
@@ -64,8 +65,7 @@ def http(
     try:
         answers = asyncio.run(_post(poster, station, count, interval_s, faults or []))
     except (OSError, TimeoutError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        Console(stderr=True).print(f"[red]error:[/] no listener at {url} ({reason})", soft_wrap=True)
+        Console(stderr=True).print(f"[red]error:[/] no listener at {url} ({why(error)})", soft_wrap=True)
         raise typer.Exit(NO_LISTENER) from None
     told = ", ".join(f"{number:,} × {status}" for status, number in sorted(answers.items()))
     console.print(f"Answered: {told}", highlight=False)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from typing import Any, Final, NamedTuple
 
 from pymodbus.framer import FramerRTU
@@ -17,6 +16,7 @@ from pymodbus.transport.serialtransport import create_serial_connection
 
 from edge_agent.drivers.modbus.link import BusAwayError, LinkError, NoReplyError, RefusedError
 from edge_agent.drivers.modbus.requests import REFUSED, Request
+from foundation.oserrors import why
 
 FRAME_BYTES_MAX: Final = 256
 QUIET_S_MIN: Final = 0.005
@@ -75,7 +75,7 @@ class RtuLink:
                 await port.ready.wait()
         except (OSError, ValueError, TimeoutError) as error:
             await self.close()
-            raise BusAwayError(_why(error)) from error
+            raise BusAwayError(why(error, "the port does not open")) from error
         _prepare(transport)
 
     async def close(self) -> None:
@@ -215,12 +215,6 @@ def find_reply(heard: bytes | bytearray, unit: int, request: Request) -> bytes |
 
 def _is_sound(frame: bytes | bytearray) -> bool:
     return FramerRTU.compute_CRC(bytes(frame[:-2])) == int.from_bytes(frame[-2:], "big")
-
-
-def _why(error: Exception) -> str:
-    """Pyserial names port and cause twice over; its number says it in three words."""
-    number = getattr(error, "errno", None)
-    return os.strerror(number) if number else str(error) or "the port does not open"
 
 
 def _frame(unit: int, request: Request) -> bytes:

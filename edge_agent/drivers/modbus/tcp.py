@@ -21,6 +21,7 @@ from edge_agent.drivers.modbus.link import (
     RefusedError,
 )
 from edge_agent.drivers.modbus.requests import REFUSED, Request
+from foundation.oserrors import why
 
 CONNECT_S_MAX: Final = 5.0
 UNANSWERED_MAX: Final = 4
@@ -57,7 +58,7 @@ class TcpLink:
         except TimeoutError as error:
             raise BusAwayError("no answer") from error
         except OSError as error:
-            raise BusAwayError(error.strerror or str(error)) from error
+            raise BusAwayError(why(error)) from error
         sock: socket.socket = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 

@@ -1,0 +1,29 @@
+"""The words for why something does not open."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+
+import pytest
+
+from foundation.oserrors import why
+
+
+async def test_a_refused_connection_in_two_words() -> None:
+    with pytest.raises(OSError) as caught:  # its words are what is tested
+        await asyncio.open_connection("127.0.0.1", 1)
+    assert why(caught.value) == "Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOENT, "could not open port x: [Errno 2] …: 'x'"), "No such file or directory"),
+        (PermissionError(errno.EACCES, "x"), "Permission denied"),
+        (ValueError("not a speed"), "not a speed"),
+        (TimeoutError(), "the port does not open"),
+    ],
+)
+def test_what_has_no_number_says_its_text(error: Exception, told: str) -> None:
+    assert why(error, "the port does not open") == told
