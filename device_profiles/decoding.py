@@ -256,8 +256,8 @@ def _line_bytes(text: str) -> bytes:
     text = text.strip()
     if _is_weight(text):
         return text.encode()
-    bits = json_object(text).get("bits") if text.startswith("{") else text
-    if isinstance(bits, str) and len(bits) >= 24 and not set(bits) - {"0", "1"}:
+    bits = "".join(str(json_object(text).get("bits", "")).split()) if text.startswith("{") else text
+    if len(bits) >= 24 and not set(bits) - {"0", "1"}:
         return bits.encode() + b"\n"
     return hex_field(json_object(text), "data") if text.startswith("{") else hex_bytes(text)
 

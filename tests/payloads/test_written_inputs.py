@@ -125,3 +125,9 @@ def test_registers_of_which_nobody_says_where_they_stand() -> None:
     decoded = _decode("eastron/sdm120", "01 04 04 43 66 33 34 1b 38")
     assert [reading.series.quantity for reading in decoded.readings] == ["voltage"]
     assert decoded.notes
+
+
+@pytest.mark.parametrize("bits", ["00110010100001111111111111", "0 01100101 0000111111111111 1"])
+def test_bits_of_a_card(bits: str) -> None:
+    named = _decode("wiegand/26-bit", {"format": "bits", "bits": bits}).named
+    assert (named["card_facility"].value, named["card_number"].value) == (101, 4095)
