@@ -22,8 +22,8 @@ from tests.ble.ble_rig import (
     running,
     strap,
     thermometer,
-    until,
 )
+from tests.driver_rig import until
 
 
 @pytest.mark.parametrize("mode", ["passive", "active"])
@@ -218,7 +218,7 @@ async def test_no_address_is_logged(
         world.lose_link(tied)
         await until(lambda: rig.reasons, "a refusal")
     out, err = capfd.readouterr()
-    said = (out + err + json.dumps(rig.reasons)).upper()
+    said = (out + err + json.dumps([*rig.reasons])).upper()
     for one in (worn, tied):
         assert one.address not in said
         assert one.address.replace(":", "_") not in said

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from bleak import BleakScanner
 
-from tests.ble.ble_rig import air, band, climate, device, running, strap, until
+from tests.ble.ble_rig import air, band, climate, device, running, strap
+from tests.driver_rig import until
 
 
 async def test_bluetoothd_is_killed_and_comes_back(

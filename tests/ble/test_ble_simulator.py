@@ -17,7 +17,8 @@ from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakDBusError, BleakError, BleakGATTProtocolError, BleakGATTProtocolErrorCode
 
 from simulators.ble import Advert, BleWorld, Characteristic, NoDbusError, Peripheral, Service, adverts
-from tests.ble.ble_rig import address, air, band, strap, until
+from tests.ble.ble_rig import address, air, band, strap
+from tests.driver_rig import until
 
 NAME = adverts.uuid_of(0x2A00)
 Report = tuple[BLEDevice, AdvertisementData]

@@ -10,7 +10,8 @@ from edge_agent.drivers.ble.device import Device
 from edge_agent.drivers.ble.turns import Turns
 from simulators.ble import fleet
 from telemetry.readings import SeriesTable
-from tests.ble.ble_rig import CATALOGUE, address, air, device, running, strap, thermometer, until
+from tests.ble.ble_rig import CATALOGUE, address, air, device, running, strap, thermometer
+from tests.driver_rig import until
 
 
 def _turns(count: int, links_max: int, turn_s: float = 10.0) -> Turns:

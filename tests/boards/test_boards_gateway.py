@@ -10,7 +10,8 @@ from firmware_bridges.frames import CODECS, FrameReader
 from simulators.serial import SerialLine
 from tests.boards.live import live_desk
 from tests.boards.parts import ANA, BEN
-from tests.serial.serial_rig import running, until
+from tests.driver_rig import until
+from tests.serial.serial_rig import running
 
 
 async def test_a_fever_measured_while_the_adapter_was_out_reaches_the_gateway(tmp_path: Path) -> None:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pytest
-
-from device_profiles.observations import CheckObservation, TapObservation
 from device_profiles.registry import Catalogue
 from edge_agent.clock import Clock
-from edge_agent.counters import Counters
 from edge_agent.drivers.http_push.config import HttpSource
 from edge_agent.drivers.http_push.driver import HttpDriver
-from telemetry.readings import Chunk, Reading, SeriesTable
 from tests.conftest import free_port
+from tests.driver_rig import Kept
 
 CATALOGUE = Catalogue()
 WAIT_S_MAX = 20.0
@@ -28,7 +23,7 @@ TOKEN = "0123456789abcdef0123"
 ZONE = ZoneInfo("Asia/Shanghai")
 
 
-class Rig:
+class Rig(Kept):
     """A running driver: where it listens, what it gave, and what it counted."""
 
     def __init__(self, folder: Path, **source: Any) -> None:
@@ -59,12 +54,7 @@ class Rig:
             },
         ]
         self.port = free_port()
-        self.table = SeriesTable()
-        self.counters = Counters()
-        self.checks: list[CheckObservation] = []
-        self.taps: list[TapObservation] = []
-        self.chunks: list[Chunk] = []
-        self.reasons: Counter[tuple[str, str]] = Counter()
+        super().__init__()
         self.source = HttpSource.model_validate(
             {"name": "stations", "port": self.port, "devices": devices, **source}
         )
@@ -80,22 +70,6 @@ class Rig:
     @property
     def url(self) -> str:
         return self.source.where
-
-    @property
-    def given(self) -> list[Reading]:
-        return [reading for chunk in self.chunks for reading in chunk.readings(self.table)]
-
-    def readings(self, chunk: Chunk) -> None:
-        self.chunks.append(chunk)
-
-    def check(self, observation: CheckObservation) -> None:
-        self.checks.append(observation)
-
-    def tap(self, observation: TapObservation) -> None:
-        self.taps.append(observation)
-
-    def refused(self, device: str, reason: str, size_bytes: int) -> None:
-        self.reasons[device, reason] += 1
 
     async def raw(self, data: bytes, *, half_close: bool = False) -> bytes:
         """All that is answered until the listener ends the connection."""
@@ -125,13 +99,3 @@ async def running(folder: Path, **source: Any) -> AsyncIterator[Rig]:
         assert done, "the driver does not stop"
         if not task.cancelled():
             task.result()
-
-
-async def until(look: Callable[[], object], what: str) -> None:
-    """Returns as soon as `look` finds something true. Fails the test after a while."""
-    try:
-        async with asyncio.timeout(WAIT_S_MAX):
-            while not look():  # noqa: ASYNC110  # what is looked at knows no event
-                await asyncio.sleep(0.002)
-    except TimeoutError:
-        pytest.fail(f"did not happen within {WAIT_S_MAX:g} s: {what}", pytrace=False)

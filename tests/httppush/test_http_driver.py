@@ -14,7 +14,8 @@ import pytest
 
 from simulators.http_push import Access, Poster, Terminal, Thermometer
 from simulators.http_push.devices import PICTURE, Post, Record
-from tests.httppush.http_rig import PASSWORD, TOKEN, USERNAME, Rig, running, until
+from tests.driver_rig import until
+from tests.httppush.http_rig import PASSWORD, TOKEN, USERNAME, Rig, running
 
 CARD = "04A2B31C"
 AIR = "/sensors/air-1"

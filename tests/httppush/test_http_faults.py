@@ -13,7 +13,8 @@ import pytest
 from simulators.http_push import Access, Poster
 from simulators.http_push.cli import FAULTS, Station, do_wrong
 from simulators.school import School
-from tests.httppush.http_rig import PASSWORD, TOKEN, USERNAME, Rig, running, until
+from tests.driver_rig import until
+from tests.httppush.http_rig import PASSWORD, TOKEN, USERNAME, Rig, running
 
 SCHOOL = School()
 EXPECTED = {

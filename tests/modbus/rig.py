@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from device_profiles.modbus_schema import ModbusProfile
 from device_profiles.registry import Catalogue, modbus_spec
 from edge_agent.clock import Clock
-from edge_agent.counters import Counters, DeviceCounters
 from edge_agent.drivers.modbus.config import ModbusSource
 from edge_agent.drivers.modbus.driver import ModbusDriver
 from simulators.modbus import SimulatedUnit
-from telemetry.readings import Chunk, Reading, SeriesTable
+from tests.driver_rig import Kept
 
 PROFILES = Path(__file__).parent / "profiles"
 CATALOGUE = Catalogue([PROFILES])
@@ -52,55 +49,18 @@ def device(number: int, name: str = "climate", **settings: Any) -> dict[str, Any
     }
 
 
-async def until(look: Callable[[], object], what: str, wait_s: float = WAIT_S_MAX) -> None:
-    """Returns as soon as `look` finds something true. Fails the test after `wait_s`."""
-    try:
-        async with asyncio.timeout(wait_s):
-            while not look():  # noqa: ASYNC110  # what is looked at knows no event
-                await asyncio.sleep(0.002)
-    except TimeoutError:
-        pytest.fail(f"did not happen within {wait_s:g} s: {what}", pytrace=False)
-
-
-class Rig:
+class Rig(Kept):
     """A running driver: what it gave, and what it counted."""
 
     def __init__(self, **source: Any) -> None:
-        self.table = SeriesTable()
-        self.counters = Counters()
-        self.chunks: list[Chunk] = []
-        self.reasons: list[tuple[str, str]] = []
+        super().__init__()
         settings = ModbusSource(**{"name": "bus", "timeout_s": 0.05, **source})
         self.driver = ModbusDriver(
             settings, catalogue=CATALOGUE, table=self.table, clock=Clock("system"), counters=self.counters
         )
 
-    def readings(self, chunk: Chunk) -> None:
-        self.chunks.append(chunk)
-
-    def check(self, observation: object) -> None:
-        raise AssertionError("a Modbus device gives no checks")
-
-    def tap(self, observation: object) -> None:
-        raise AssertionError("a Modbus device reads no cards")
-
-    def refused(self, device: str, reason: str, size_bytes: int) -> None:
-        self.reasons.append((device, reason))
-
     def polls(self, device: str) -> int:
         return self.of(device).polls
-
-    def of(self, device: str) -> DeviceCounters:
-        return self.counters.devices[device]
-
-    @property
-    def given(self) -> list[Reading]:
-        return [reading for chunk in self.chunks for reading in chunk.readings(self.table)]
-
-    def values(self, device: str, quantity: str) -> list[float]:
-        return [
-            one.value for one in self.given if one.series.device == device and one.series.quantity == quantity
-        ]
 
 
 @asynccontextmanager

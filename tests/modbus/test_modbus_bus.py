@@ -12,7 +12,8 @@ from edge_agent.drivers.modbus.link import BusAwayError, NoReplyError, NotTakenE
 from simulators.modbus import RtuBus, TcpHost
 from simulators.modbus.unit import COILS, HOLDING_REGISTERS
 from telemetry.quality import Quality
-from tests.modbus.rig import TRUTH, Rig, device, running, unit, until
+from tests.driver_rig import until
+from tests.modbus.rig import TRUTH, Rig, device, running, unit
 
 
 def _tcp(host: TcpHost) -> dict[str, object]:

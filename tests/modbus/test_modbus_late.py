@@ -22,7 +22,8 @@ from edge_agent.drivers.modbus.link import NoReplyError
 from edge_agent.drivers.modbus.rtu import RtuLink, SerialLine
 from edge_agent.drivers.modbus.tcp import TcpLink
 from simulators.modbus import RtuBus, TcpHost
-from tests.modbus.rig import device, running, unit, until
+from tests.driver_rig import until
+from tests.modbus.rig import device, running, unit
 
 TIMEOUT_S = 0.04
 VOLTAGE = requests.read(3, 0, 2)

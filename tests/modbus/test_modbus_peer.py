@@ -27,7 +27,8 @@ from edge_agent.drivers.modbus.rtu import RtuLink, SerialLine
 from edge_agent.drivers.modbus.tcp import TcpLink
 from simulators.modbus import RtuBus, TcpHost
 from simulators.modbus.unit import COILS, HOLDING_REGISTERS
-from tests.modbus.rig import unit, until
+from tests.driver_rig import until
+from tests.modbus.rig import unit
 
 MAPPED = 20
 

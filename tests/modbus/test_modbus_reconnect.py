@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from simulators.modbus import RtuBus, TcpHost
-from tests.modbus.rig import Rig, device, running, unit, until
+from tests.driver_rig import until
+from tests.modbus.rig import Rig, device, running, unit
 
 
 async def _goes_on(rig: Rig, name: str) -> None:

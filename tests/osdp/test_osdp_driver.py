@@ -21,7 +21,7 @@ from firmware_bridges.osdp_keys import create_key
 from simulators.osdp.reader import SimulatedReader
 from simulators.serial import SerialLine
 from telemetry.readings import Chunk
-from tests.serial.serial_rig import until
+from tests.driver_rig import until
 
 CARD = bytes.fromhex("04A1B2C3D4E5F6")
 

@@ -16,7 +16,8 @@ from firmware_bridges.cards import to_wiegand
 from firmware_bridges.frames import rdm6300
 from simulators.serial import OwnBoard
 from telemetry.quality import Quality
-from tests.serial.serial_rig import board, device, line, running, until
+from tests.driver_rig import until
+from tests.serial.serial_rig import board, device, line, running
 
 CARD = bytes.fromhex("100086F444")
 

@@ -9,7 +9,8 @@ from edge_agent.reporting import DeviceWatch, WatchedDevice
 from firmware_bridges.frames import gymcu, rdm6300
 from simulators.serial import OwnBoard
 from simulators.serial.people import COUNTS_PER_KG, ZERO_COUNTS
-from tests.serial.serial_rig import line, running, until
+from tests.driver_rig import until
+from tests.serial.serial_rig import line, running
 
 TAG = bytes.fromhex("1000BC614E")
 

@@ -18,7 +18,8 @@ from simulators.serial.content import frames_of
 from telemetry.quality import Quality
 from telemetry.quantities import QUANTITIES
 from telemetry.readings import Chunk, SeriesTable
-from tests.serial.serial_rig import TRUTH, board, line, until
+from tests.driver_rig import until
+from tests.serial.serial_rig import TRUTH, board, line
 
 SERIAL = [one for one in Catalogue().all() if isinstance(one.spec, SerialProfile)]
 STREAMED = [one for one in SERIAL if one.spec.frame not in {"dlt645", "cobs", "osdp"}]  # type: ignore[union-attr]  # serial ones
