@@ -14,6 +14,7 @@ extras=$1
 }
 "$python" -c 'import ensurepip, venv' 2>/dev/null || need_packages python3-venv
 command -v npm >/dev/null || need_packages npm
+command -v dbus-daemon >/dev/null || need_packages dbus-daemon # the demo's simulated Bluetooth
 
 if [ ! -x .venv/bin/pip ]; then
     echo "· virtual environment .venv"
