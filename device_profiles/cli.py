@@ -44,21 +44,37 @@ def _stop(error: Exception) -> typer.Exit:
 
 
 @app.command("list")
-def list_profiles(directories: Directories = None) -> None:
-    """Every known device model: the id a gateway's configuration names, and what it measures."""
+def list_profiles(
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TEXT]", help="Only models with this in their id, transport, name or values."
+        ),
+    ] = None,
+    directories: Directories = None,
+) -> None:
+    """Every known device model: the id a gateway's configuration names, and what it measures.
+
+    One line a model, cut to the width of a terminal; into a file or pipe whole, parted by tabs.
+    """
     try:
         profiles = Catalogue(directories or ()).all()
     except FileProblems as error:
         raise _stop(error) from None
-    table = Table(
-        Column("id", no_wrap=True), Column("transport", no_wrap=True), Column("名称 · name"), Column("gives")
-    )
+    table = Table(Column("id", no_wrap=True), "transport", Column("名称 · name", no_wrap=True))
+    table.add_column("gives", no_wrap=True, overflow="ellipsis", ratio=1)
     for profile in profiles:
         spec = profile.spec
-        gives = ", ".join(row.quantity for row in spec.fields)
-        gives = gives or _gives_people(spec)
-        table.add_row(profile.id, spec.transport, f"{spec.name.zh} · {spec.name.en}", gives)
-    out.print(table)
+        gives = ", ".join(row.quantity for row in spec.fields) or _gives_people(spec)
+        row = (profile.id, spec.transport, f"{spec.name.zh} · {spec.name.en}", gives)
+        if text is not None and not any(text.lower() in cell.lower() for cell in row):
+            continue
+        if out.is_terminal:
+            table.add_row(*row)
+        else:
+            typer.echo("\t".join(row))
+    if out.is_terminal:
+        out.print(table)
 
 
 def _gives_people(spec: Spec) -> str:

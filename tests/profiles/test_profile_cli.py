@@ -16,6 +16,14 @@ def test_list_names_every_profile() -> None:
     assert all(profile_id in result.output for profile_id in Catalogue().ids())
 
 
+def test_list_finds_by_any_of_its_columns() -> None:
+    for text, wanted in (("sds011", "nova/sds011"), ("SERIAL", "nova/sds011"), ("激光颗粒物", "nova/sds011")):
+        lines = runner.invoke(app, ["list", text]).output.splitlines()
+        assert wanted in {line.split("\t")[0] for line in lines}
+        assert len(lines) < len(Catalogue().ids())
+    assert runner.invoke(app, ["list", "no such thing"]).output == ""
+
+
 def test_show_every_profile() -> None:
     for profile in Catalogue().all():
         result = runner.invoke(app, ["show", profile.id])
