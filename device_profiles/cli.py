@@ -61,20 +61,26 @@ def list_profiles(
         profiles = Catalogue(directories or ()).all()
     except FileProblems as error:
         raise _stop(error) from None
-    table = Table(Column("id", no_wrap=True), "transport", Column("名称 · name", no_wrap=True))
-    table.add_column("gives", no_wrap=True, overflow="ellipsis", ratio=1)
+    rows = []
     for profile in profiles:
         spec = profile.spec
         gives = ", ".join(row.quantity for row in spec.fields) or _gives_people(spec)
         row = (profile.id, spec.transport, f"{spec.name.zh} · {spec.name.en}", gives)
-        if text is not None and not any(text.lower() in cell.lower() for cell in row):
-            continue
-        if out.is_terminal:
-            table.add_row(*row)
-        else:
+        if text is None or any(text.lower() in cell.lower() for cell in row):
+            rows.append(row)
+    if not out.is_terminal:
+        for row in rows:
             typer.echo("\t".join(row))
-    if out.is_terminal:
-        out.print(table)
+        return
+    table = Table(
+        Column("id", no_wrap=True, min_width=max((len(row[0]) for row in rows), default=2)),
+        Column("transport", no_wrap=True, min_width=9),
+        Column("名称 · name", no_wrap=True, ratio=1),
+        Column("gives", no_wrap=True, ratio=1),
+    )
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
 
 
 def _gives_people(spec: Spec) -> str:
