@@ -7,7 +7,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 import typer
 from rich.console import Console
@@ -28,6 +28,9 @@ _ROOMS: Final = {
     "profile": _Room("device_profiles.cli", "Device profiles: list, show, test, decode.", "edge"),
     "simulate": _Room("simulators.cli", "Simulated devices, for testers without hardware.", "simulators"),
 }
+
+
+_SHARED: Final = {"firmware_bridges", "foundation", "telemetry"}
 
 
 def build(asked: str | None) -> typer.Typer:
@@ -53,17 +56,29 @@ def _load(name: str, room: _Room) -> typer.Typer:
     try:
         app = importlib.import_module(room.module).app
     except ModuleNotFoundError as error:
-        if error.name and error.name.split(".")[0] in {room.module.split(".")[0], "campus"}:
-            raise
-        Console(stderr=True).print(
-            f"[red]error:[/] campus {name} needs {error.name}; install 'campus-pulse\\[{room.extra}]'"
-        )
-        raise SystemExit(2) from error
+        _stop_without_library(error, name)
     assert isinstance(app, typer.Typer)
     return app
+
+
+def _stop_without_library(error: ModuleNotFoundError, name: str) -> NoReturn:
+    """Says what to install. Raises the error again when what is missing is a part of this house."""
+    rooms = {room.module.split(".")[0] for room in _ROOMS.values()}
+    if error.name is None or error.name.split(".")[0] in rooms | _SHARED:
+        raise error
+    Console(stderr=True).print(
+        f"[red]error:[/] campus {name} needs {error.name}; install 'campus-pulse\\[{_ROOMS[name].extra}]'"
+    )
+    raise SystemExit(2) from error
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     asked = next((word for word in given if not word.startswith("-")), None)
-    build(asked)(given, prog_name="campus")
+    try:
+        build(asked)(given, prog_name="campus")
+    except ModuleNotFoundError as error:
+        # Drivers and simulators load their libraries only where they are used.
+        if asked not in _ROOMS:
+            raise
+        _stop_without_library(error, asked)

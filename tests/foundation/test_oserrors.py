@@ -7,7 +7,7 @@ import errno
 
 import pytest
 
-from foundation.oserrors import why
+from foundation.oserrors import of_port, why
 
 
 async def test_a_refused_connection_in_two_words() -> None:
@@ -27,3 +27,8 @@ async def test_a_refused_connection_in_two_words() -> None:
 )
 def test_what_has_no_number_says_its_text(error: Exception, told: str) -> None:
     assert why(error, "the port does not open") == told
+
+
+def test_a_port_of_somebody_else_comes_with_a_remedy() -> None:
+    assert "group dialout" in of_port(PermissionError(errno.EACCES, "x"))
+    assert of_port(OSError(errno.ENOENT, "x")) == "No such file or directory"

@@ -16,7 +16,7 @@ from pymodbus.transport.serialtransport import create_serial_connection
 
 from edge_agent.drivers.modbus.link import BusAwayError, LinkError, NoReplyError, RefusedError
 from edge_agent.drivers.modbus.requests import REFUSED, Request
-from foundation.oserrors import why
+from foundation.oserrors import of_port
 
 FRAME_BYTES_MAX: Final = 256
 QUIET_S_MIN: Final = 0.005
@@ -75,7 +75,7 @@ class RtuLink:
                 await port.ready.wait()
         except (OSError, ValueError, TimeoutError) as error:
             await self.close()
-            raise BusAwayError(why(error, "the port does not open")) from error
+            raise BusAwayError(of_port(error, "the port does not open")) from error
         _prepare(transport)
 
     async def close(self) -> None:

@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 
 import serialx
 
+from foundation.oserrors import of_port
+
 OPEN_S_MAX: Final = 5.0
 CLOSE_S_MAX: Final = 1.0
 UNSENT_BYTES_MAX: Final = 4_096
@@ -127,4 +129,4 @@ class _End(asyncio.Protocol):
 def _words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "does not open in time"
-    return getattr(error, "strerror", None) or str(error) or "does not open"
+    return of_port(error, "does not open")
