@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.cells import set_cell_size
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from device_profiles.ble_schema import BleProfile
 from device_profiles.bytes_schema import PayloadRows
@@ -72,15 +73,11 @@ def list_profiles(
         for row in rows:
             typer.echo("\t".join(row))
         return
-    table = Table(
-        Column("id", no_wrap=True, min_width=max((len(row[0]) for row in rows), default=2)),
-        Column("transport", no_wrap=True, min_width=9),
-        Column("名称 · name", no_wrap=True, ratio=1),
-        Column("gives", no_wrap=True, ratio=1),
-    )
-    for row in rows:
-        table.add_row(*row)
-    out.print(table)
+    id_cells = max((len(row[0]) for row in rows), default=0)
+    name_cells = max(10, (out.width - id_cells - 12) // 2)
+    for id_, transport, name, gives in rows:
+        line = f"{id_:{id_cells}} {transport:9} {set_cell_size(name, name_cells)} {gives}"
+        out.print(line, no_wrap=True, overflow="ellipsis", markup=False, highlight=False)
 
 
 def _gives_people(spec: Spec) -> str:
