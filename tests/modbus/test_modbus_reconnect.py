@@ -113,7 +113,11 @@ async def test_bytes_that_are_not_modbus_end_the_connection_only(tmp_path: Path)
 async def test_an_adapter_with_echo(tmp_path: Path) -> None:
     async with (
         RtuBus(tmp_path / "bus", [unit(1), unit(2, "relay")], paced=False, echo=True) as bus,
-        running(serial={"port": str(bus.path), "echo": True}, devices=[device(1), device(2, "relay")]) as rig,
+        running(
+            serial={"port": str(bus.path), "echo": True},
+            timeout_s=0.5,
+            devices=[device(1), device(2, "relay")],
+        ) as rig,
     ):
         await _goes_on(rig, "climate-1")
         await rig.driver.command("relay-2", "level", 5)
