@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
 import structlog
 
@@ -43,6 +43,7 @@ class Engine:
         self._disk_free_bytes_min = disk_free_bytes_min
         path.parent.mkdir(parents=True, exist_ok=True)
         self._ballast = Ballast(files.beside(path, ".ballast"))
+        self._index: BinaryIO | None = None
         try:
             self._open()
         except sqlite3.Error as error:
@@ -67,6 +68,7 @@ class Engine:
             self._open_once()
 
     def _open_once(self) -> None:
+        self._close_index()
         before = wal.read_index(files.beside(self._path, "-shm"))
         self._connection = files.connect(self._path)
         try:
@@ -74,7 +76,7 @@ class Engine:
         except BaseException as error:
             # The connection to a damaged file is closed later: closing would fold in its log.
             if not _is_damage(error):
-                self._connection.close()
+                self.close()
             raise
 
     def _examine(self, before: wal.Index | None) -> None:
@@ -84,7 +86,7 @@ class Engine:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != ("ok",) or not files.schema_is_ours(connection):
             raise DamagedError(f"quick_check: {found[0]}")
-        now = wal.read_index(files.beside(self._path, "-shm"))
+        now = self._read_index()
         verdict = wal.judge(files.beside(self._path, "-wal"), before, now.frames if now else 0)
         if verdict is wal.Verdict.DAMAGED:
             raise DamagedError("the write-ahead log is damaged")
@@ -101,8 +103,21 @@ class Engine:
         log.error("buffer file is damaged, put aside", file=self._path.name, reason=reason)
         files.quarantine(self._path, connection)
 
+    def _read_index(self) -> wal.Index | None:
+        with contextlib.suppress(OSError):
+            # Closed after the connection and not before, see `wal.read_open_index`.
+            self._index = files.beside(self._path, "-shm").open("rb")
+            return wal.read_open_index(self._index)
+        return None
+
+    def _close_index(self) -> None:
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+
     def close(self) -> None:
         self._connection.close()
+        self._close_index()
 
     def _guarded(self, action: Callable[[], T]) -> T:
         """The action; a second time in a new file if the first try finds the old one damaged."""

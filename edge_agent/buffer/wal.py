@@ -39,12 +39,24 @@ class Index(NamedTuple):
 
 
 def read_index(shm: Path) -> Index | None:
-    """None when there is no file, or its two copies of the header differ."""
+    """None when there is no file, or its two copies of the header differ. Never for a file that this
+    process has a connection to: see `read_open_index`.
+    """
     try:
         with shm.open("rb") as file:
-            first, second = file.read(48), file.read(48)
+            return read_open_index(file)
     except OSError:
         return None
+
+
+def read_open_index(file: BinaryIO) -> Index | None:
+    """As `read_index`, of a file just opened, which must stay open as long as the connection.
+
+    Closing any handle of a file drops all locks that the process has on it (POSIX, fcntl(2)), those
+    of SQLite too. The next process to look into the buffer would then believe that nobody has it open,
+    cut the file, and the gateway would die of SIGBUS at its next write.
+    """
+    first, second = file.read(48), file.read(48)
     if len(second) < 48 or first != second:
         return None
     frames = int.from_bytes(first[16:20], sys.byteorder)
