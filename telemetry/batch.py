@@ -17,7 +17,7 @@ from telemetry import columns
 from telemetry.decoding import DECODING_ERRORS, INT_MAX, describe
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import Reading, SeriesKey
-from telemetry.records import Record
+from telemetry.records import Record, is_finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -330,5 +330,5 @@ def _check_bounds(body: Body) -> None:
     for record in body.records:
         if not 0 <= record.time_ms <= INT_MAX:
             raise ValueError("the time of a record is out of bounds")
-        if not isfinite(record.temperature_c) or not isfinite(record.ambient_c or 0.0):
-            raise ValueError("a temperature is not finite")
+        if not is_finite(record):
+            raise ValueError("a number of a record is not finite")

@@ -1,42 +1,140 @@
 """The blinded credential map: all that a gateway knows about people.
 
-It maps ``HMAC-SHA-256(gateway key, credential)`` to a pupil's pseudonyms by purpose and class. A
-gateway can look up a card that is held against it, and nothing else: the map holds no name, no
-number of a card, and no key with which a pseudonym could be made.
+It leads from ``HMAC-SHA-256(gateway's key, credential)`` to a person: class, and for each purpose
+that is permitted the pseudonym. A gateway can look up a card that is held against it, and nothing
+else: the map holds no name, no number of a card, and no key with which a pseudonym could be made.
 
-The file is msgpack of `CredentialMap`.
+The vault sends `MapUpdate`: the whole map, or what has changed since a version. `CredentialMap` is
+what the gateway makes of them.
 """
 
 from __future__ import annotations
 
 import hmac
 import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from telemetry.decoding import DECODING_ERRORS, describe
+from telemetry.decoding import DECODING_ERRORS, INT_MAX, describe
+from telemetry.purposes import Purpose
 
-BLINDED_BYTES: Final = 16
-FORMAT: Final = 1
+BLINDED_BYTES: Final = 8
+"""Of the HMAC: among 30,000 credentials of a school two alike are one chance in 10^10."""
+FORMAT: Final = 2
+PEOPLE_MAX: Final = 50_000
+CREDENTIALS_MAX: Final = 1_000_000
 _MS_PER_DAY: Final = 86_400_000
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """What the map says of one credential: a pseudonym for each purpose there is consent for."""
+class Permit(msgspec.Struct, frozen=True, array_like=True):
+    """What one purpose may have of a person. `until_ms`: when it ends, ms UTC, or None for no end yet."""
 
-    pseudonyms: dict[str, str]
+    pseudonym: str
+    until_ms: int | None = None
+
+
+class Person(msgspec.Struct, frozen=True, array_like=True):
+    """Somebody without a name. `slot` numbers people within one map and means nothing elsewhere.
+
+    permits: purposes there is consent for, or that need none. heart_rate_max: greatest heart rate for
+    the age, per minute, None where it is unknown.
+    """
+
+    slot: int
     class_id: str
+    permits: dict[Purpose, Permit]
+    heart_rate_max: float | None = None
 
 
-class CredentialMap(msgspec.Struct, frozen=True):
-    """A gateway's map. `issued_ms` is when the vault made it, ms UTC."""
+class Lesson(msgspec.Struct, frozen=True, array_like=True):
+    """A lesson of a class, ms UTC, the end not included. subject: "pe" or another."""
+
+    start_ms: int
+    end_ms: int
+    subject: str
+    place: str = ""
+
+
+class MapUpdate(msgspec.Struct, frozen=True, array_like=True):
+    """From the vault to one gateway.
+
+    base: the version that `people` and `credentials` are changes to, perhaps none; 0: the whole map.
+    issued_ms: when the vault made it, ms UTC. epoch: of the pseudonyms. blinding_key: the gateway's.
+    people, credentials: new or changed, by slot and by blinded credential; the `gone` lists: no longer
+    there. Always whole: lessons, by class, of the days the map is good for; school_days, when somebody
+    is at school (start, end; ms UTC); erased, pseudonyms of which nothing may be kept any more.
+    """
 
     format: int
     school: str
     gateway: str
+    version: int
+    base: int
     issued_ms: int
-    entries: dict[bytes, Entry]
+    epoch: str
+    blinding_key: bytes
+    people: list[Person]
+    people_gone: list[int]
+    credentials: dict[bytes, int]
+    credentials_gone: list[bytes]
+    lessons: dict[str, list[Lesson]]
+    school_days: list[tuple[int, int]]
+    erased: list[str]
+
+
+class CredentialMapError(ValueError):
+    """The bytes are no credential map of a format we know, or it contradicts itself."""
+
+
+class MissingBaseError(CredentialMapError):
+    """An update of a version that is not the one here: ask for the whole map."""
+
+
+class CredentialMap:
+    """A gateway's map in memory: people by slot, credentials in two columns sorted by number."""
+
+    def __init__(
+        self,
+        *,
+        update: MapUpdate,
+        people: Mapping[int, Person],
+        credentials: Mapping[int, int],
+    ) -> None:
+        self.school = update.school
+        self.gateway = update.gateway
+        self.version = update.version
+        self.issued_ms = update.issued_ms
+        self.epoch = update.epoch
+        self.blinding_key = update.blinding_key
+        self.lessons: Mapping[str, Sequence[Lesson]] = update.lessons
+        self.school_days: Sequence[tuple[int, int]] = update.school_days
+        self.erased = frozenset(update.erased)
+        self.people = people
+        # Columns: a dict of 30,000 credentials would take 4 MB of a gateway's little memory.
+        self._numbers = array("Q", sorted(credentials))
+        self._slots = array("L", [credentials[number] for number in self._numbers])
+
+    @classmethod
+    def whole(cls, update: MapUpdate) -> CredentialMap:
+        """From an update that is a whole map. Raises MissingBaseError for one that is not."""
+        if update.base:
+            raise MissingBaseError(f"changes since version {update.base}, not a whole map")
+        return cls(
+            update=update,
+            people={person.slot: person for person in update.people},
+            credentials=_numbered(update.credentials),
+        )
+
+    def __repr__(self) -> str:
+        return f"CredentialMap({self.school}/{self.gateway}, version {self.version})"
+
+    @property
+    def credential_count(self) -> int:
+        return len(self._numbers)
 
     def age_ms(self, now_ms: int) -> int:
         return now_ms - self.issued_ms
@@ -45,9 +143,59 @@ class CredentialMap(msgspec.Struct, frozen=True):
         """False when too old to be believed, or made in what is still the future here."""
         return -_MS_PER_DAY <= self.age_ms(now_ms) <= age_days_max * _MS_PER_DAY
 
+    def find(self, credential: str) -> Person | None:
+        """Whose (normalised) credential it is."""
+        number = int.from_bytes(blind(self.blinding_key, credential), "big")
+        at = bisect_left(self._numbers, number)
+        if at == len(self._numbers) or self._numbers[at] != number:
+            return None
+        return self.people.get(self._slots[at])
 
-class CredentialMapError(ValueError):
-    """The bytes are no credential map of a format we know."""
+    def updated(self, update: MapUpdate) -> CredentialMap:
+        """The map after an update; this one stays as it is. Raises MissingBaseError, and
+        CredentialMapError for another gateway's.
+        """
+        if (update.school, update.gateway) != (self.school, self.gateway):
+            raise CredentialMapError(f"an update of the map of {update.school}/{update.gateway}")
+        if update.base == 0:
+            return CredentialMap.whole(update)
+        if update.base != self.version or update.blinding_key != self.blinding_key:
+            raise MissingBaseError(f"changes since version {update.base}; version {self.version} is here")
+        people = {slot: one for slot, one in self.people.items() if slot not in set(update.people_gone)}
+        people |= {person.slot: person for person in update.people}
+        credentials = dict(zip(self._numbers, self._slots, strict=True))
+        for gone in _numbered(dict.fromkeys(update.credentials_gone, 0)):
+            credentials.pop(gone, None)
+        return CredentialMap(
+            update=update, people=people, credentials=credentials | _numbered(update.credentials)
+        )
+
+    def as_update(self) -> MapUpdate:
+        """The whole map as one update, to be kept in a file."""
+        return MapUpdate(
+            format=FORMAT,
+            school=self.school,
+            gateway=self.gateway,
+            version=self.version,
+            base=0,
+            issued_ms=self.issued_ms,
+            epoch=self.epoch,
+            blinding_key=self.blinding_key,
+            people=list(self.people.values()),
+            people_gone=[],
+            credentials={
+                number.to_bytes(BLINDED_BYTES, "big"): slot
+                for number, slot in zip(self._numbers, self._slots, strict=True)
+            },
+            credentials_gone=[],
+            lessons={class_id: list(lessons) for class_id, lessons in self.lessons.items()},
+            school_days=list(self.school_days),
+            erased=sorted(self.erased),
+        )
+
+
+def _numbered(credentials: Mapping[bytes, int]) -> dict[int, int]:
+    return {int.from_bytes(blinded, "big"): slot for blinded, slot in credentials.items()}
 
 
 def normalise_credential(text: str) -> str:
@@ -75,21 +223,55 @@ def normalise_identifier(scheme: str, text: str) -> str:
     return f"{scheme}:{number}"
 
 
+def normalise_band(address: str) -> str:
+    """One notation for a band: ``band:`` and the twelve digits of its Bluetooth address.
+
+    Raises ValueError when it is none; the message does not repeat it.
+    """
+    digits = address.translate({ord(sign): None for sign in " :-"}).upper()
+    if not re.fullmatch(r"[0-9A-F]{12}", digits):
+        raise ValueError("a band's address is 12 hexadecimal digits")
+    return f"band:{digits}"
+
+
 def blind(gateway_key: bytes, credential: str) -> bytes:
     """The name under which a map knows a (normalised) credential."""
     return hmac.digest(gateway_key, credential.encode(), "sha256")[:BLINDED_BYTES]
 
 
-def encode_map(credential_map: CredentialMap) -> bytes:
-    return msgspec.msgpack.encode(credential_map)
+def encode_update(update: MapUpdate) -> bytes:
+    return msgspec.msgpack.encode(update)
 
 
-def decode_map(data: bytes) -> CredentialMap:
-    """A map from its file's bytes. Raises CredentialMapError."""
+_decode = msgspec.msgpack.Decoder(MapUpdate).decode
+
+
+def decode_update(data: bytes) -> MapUpdate:
+    """Raises CredentialMapError."""
     try:
-        found = msgspec.msgpack.decode(data, type=CredentialMap)
+        found = _decode(data)
     except DECODING_ERRORS as error:
         raise CredentialMapError(f"not a credential map: {describe(error)}") from None
     if found.format != FORMAT:
         raise CredentialMapError(f"format {found.format} is not known, {FORMAT} is")
+    if (
+        not 1 <= found.version <= INT_MAX
+        or not 0 <= found.base <= found.version
+        or len(found.blinding_key) < 16
+    ):
+        raise CredentialMapError("version or key out of bounds")
+    if len(found.people) > PEOPLE_MAX or len(found.credentials) > CREDENTIALS_MAX:
+        raise CredentialMapError("more people or credentials than a school has")
+    if not _are_sound(found.people, found.credentials, found.credentials_gone):
+        raise CredentialMapError("a slot or a credential is out of bounds")
+    if any(lesson.start_ms > lesson.end_ms for lessons in found.lessons.values() for lesson in lessons):
+        raise CredentialMapError("a lesson ends before it begins")
     return found
+
+
+def _are_sound(people: Iterable[Person], credentials: Mapping[bytes, int], gone: Iterable[bytes]) -> bool:
+    return (
+        all(0 <= person.slot < 2**32 for person in people)
+        and all(len(one) == BLINDED_BYTES for one in (*credentials, *gone))
+        and all(0 <= slot < 2**32 for slot in credentials.values())
+    )

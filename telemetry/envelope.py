@@ -39,6 +39,8 @@ class Kind(IntEnum):
     BATCH = 1
     ACK = 2
     STATUS = 3
+    VAULT_QUESTION = 4
+    VAULT_ANSWER = 5
 
 
 class EnvelopeError(ValueError):
