@@ -1,0 +1,43 @@
+"""Which configured or overheard devices are bands, and by which credential their wearer is looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from telemetry.credential_map import normalise_band
+
+
+class Carriers:
+    """Device id → the band's credential, ``band:`` and its address. Read by the gate, filled by the
+    configuration and by the Bluetooth driver. Never printed: an address names somebody.
+    """
+
+    def __init__(self, addresses: Mapping[str, str] | None = None) -> None:
+        self._credentials: dict[str, str] = {}
+        for device, address in (addresses or {}).items():
+            self.add(device, address)
+
+    def add(self, device: str, address: str) -> None:
+        """From now on this device is the band with this address. Raises ValueError for no address."""
+        self._credentials[device] = normalise_band(address)
+
+    def remove(self, device: str) -> None:
+        """This device is nobody's any more; fine when it was not."""
+        self._credentials.pop(device, None)
+
+    def find(self, device: str) -> str | None:
+        """The credential of the device's wearer; None for a device that nobody carries."""
+        return self._credentials.get(device)
+
+    def __contains__(self, device: object) -> bool:
+        return device in self._credentials
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids of all of them."""
+        return iter(tuple(self._credentials))
+
+    def __len__(self) -> int:
+        return len(self._credentials)
+
+    def __repr__(self) -> str:
+        return f"Carriers({len(self)} devices)"
