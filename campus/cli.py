@@ -26,6 +26,11 @@ _ROOMS: Final = {
         "collector.cli", "The collector: keygen, run, gateway add, revoke, list.", "collector"
     ),
     "profile": _Room("device_profiles.cli", "Device profiles: list, show, test, decode.", "edge"),
+    "vault": _Room(
+        "identity_vault.cli",
+        "The identity vault: names, consent, keys. init, import, run, consent, audit, export, erase.",
+        "vault",
+    ),
     "simulate": _Room("simulators.cli", "Simulated devices, for testers without hardware.", "simulators"),
 }
 

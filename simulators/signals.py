@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b  # noqa: TID251  # random numbers of a seed
 from math import cos, pi
 
 

@@ -15,7 +15,7 @@ neither alter one nor invent one, an acknowledgement included.
 
 from __future__ import annotations
 
-import hashlib
+import hashlib  # noqa: TID251  # of public keys
 from enum import IntEnum
 from typing import Final, NamedTuple
 

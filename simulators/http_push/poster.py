@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import hashlib  # noqa: TID251  # the digest scheme of RFC 7616
 import re
 import secrets
 import ssl

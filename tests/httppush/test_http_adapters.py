@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import hashlib  # noqa: TID251  # the digest scheme of RFC 7616
 import json
 import re
 from typing import Any

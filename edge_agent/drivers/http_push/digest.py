@@ -6,7 +6,7 @@ that does not go up is a replay and gets a new nonce.
 
 from __future__ import annotations
 
-import hashlib
+import hashlib  # noqa: TID251  # the digest scheme of RFC 7616: of a password and a nonce
 import hmac
 import re
 import secrets
