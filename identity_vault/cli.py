@@ -1,0 +1,18 @@
+"""`campus vault …`: the commands of the identity vault."""
+
+from __future__ import annotations
+
+import typer
+
+from identity_vault.commands import init, rotate
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The identity vault: the only place that knows names and keys. Begin with `campus vault init`.",
+)
+
+app.command()(init.init)
+app.command()(init.passphrase)
+app.command()(rotate.rotate)
+app.command()(rotate.epochs)
+app.command()(rotate.case)

@@ -1,0 +1,1 @@
+"""The commands of ``campus vault``, one file each."""

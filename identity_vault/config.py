@@ -1,0 +1,153 @@
+"""The vault's configuration: ``vault.toml``, parsed without network into frozen objects.
+
+Paths in the file are relative to the folder the file lies in. `vault.sample.toml` beside this module
+shows every setting.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, model_validator
+
+from foundation.keyfiles import parse_public
+from foundation.logs import LogFormat, LogLevel
+from foundation.tomlfile import StrictModel, load
+from telemetry.topics import IDENTIFIER
+
+
+def _identifier(text: str) -> str:
+    if not IDENTIFIER.fullmatch(text):
+        raise ValueError("must be 1 to 63 lower-case letters, digits, - or _, such as example-primary")
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError):
+        raise ValueError("is not a time zone; use a name such as Asia/Shanghai") from None
+    return text
+
+
+def _public_key(text: str) -> str:
+    parse_public(text)
+    return text
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or f"{parts.scheme}://{parts.netloc}" != text or "*" in text:
+        raise ValueError("must be an origin such as https://pulse.example.edu.cn: scheme and host, no path")
+    return text
+
+
+def _database(text: str) -> str:
+    if text and not re.match(r"postgresql\+psycopg://|sqlite:///", text):
+        raise ValueError("must begin with postgresql+psycopg:// or sqlite:///, or be left out")
+    return text
+
+
+class VaultSection(StrictModel):
+    """Whose vault it is, its key file and its data.
+
+    database: left out, SQLite in data_dir; else ``postgresql+psycopg://user@host/name`` (the password
+    in PGPASSFILE, not here).
+    """
+
+    school: Annotated[str, AfterValidator(_identifier)]
+    key_file: Path
+    data_dir: Path
+    timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+    database: Annotated[str, AfterValidator(_database)] = ""
+
+
+class WebSection(StrictModel):
+    """Where gateways, the collector and browsers ask.
+
+    cert_file, key_file: TLS; without them only this machine may ask. origins: of the pages that may ask
+    for names, each exactly. host_names: what the vault is called, beside localhost. public_url: how
+    guardians reach it, for the links they are given; left out: host and port.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8430, ge=0, le=65_535)
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(default=(), max_length=20)
+    host_names: tuple[str, ...] = Field(default=(), max_length=20)
+    public_url: Annotated[str, AfterValidator(_origin)] | None = None
+
+    @model_validator(mode="after")
+    def _encrypted_on_the_network(self) -> WebSection:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together: give both or neither")
+        try:
+            loopback = ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            loopback = self.host == "localhost"
+        if not loopback and self.cert_file is None:
+            raise ValueError("host opens the vault to the network; give cert_file and key_file for TLS")
+        return self
+
+
+class CollectorSection(StrictModel):
+    """The one collector whose questions and tokens are believed."""
+
+    public_key: Annotated[str, AfterValidator(_public_key)]
+
+
+class LogSection(StrictModel):
+    """What is logged, and how."""
+
+    level: LogLevel = "info"
+    format: LogFormat = "auto"
+
+
+class VaultConfig(StrictModel):
+    """The whole file."""
+
+    vault: VaultSection
+    web: WebSection = WebSection()
+    collector: CollectorSection | None = None
+    """Left out: no collector may ask, and no page gets names."""
+    log: LogSection = LogSection()
+
+    @property
+    def database_url(self) -> str:
+        return self.vault.database or f"sqlite:///{self.vault.data_dir / 'vault.db'}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.vault.timezone)
+
+
+def load_config(path: Path) -> VaultConfig:
+    """The configuration in a file, its paths made absolute. Raises FileProblems."""
+    config = load(path, VaultConfig)
+    base = path.resolve().parent
+
+    def absolute(relative: Path | None) -> Path | None:
+        return relative and base / relative
+
+    return config.model_copy(
+        update={
+            "vault": config.vault.model_copy(
+                update={
+                    "key_file": base / config.vault.key_file,
+                    "data_dir": base / config.vault.data_dir,
+                }
+            ),
+            "web": config.web.model_copy(
+                update={
+                    "cert_file": absolute(config.web.cert_file),
+                    "key_file": absolute(config.web.key_file),
+                }
+            ),
+        }
+    )
