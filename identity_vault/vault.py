@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
+from identity_vault.audit import keep_head
 from identity_vault.config import VaultConfig
 from identity_vault.database.engine import Database, create_database, open_database
 from identity_vault.fields import Fields
@@ -60,9 +61,12 @@ class Vault:
     ) -> None:
         self.close()
 
-    def begin(self) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
         """One write transaction; writers are one at a time. Raises VaultUnavailableError."""
-        return self.database.begin()
+        with self.database.begin() as connection:
+            yield connection
+        keep_head(self, connection)
 
     def read(self) -> AbstractContextManager[Connection]:
         """One look at the database. Raises VaultUnavailableError."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select, text
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
+from identity_vault.audit import put_up_fence
 from identity_vault.database import tables
 
 _LOCK: Final = 0x43_50_56_41
@@ -91,6 +92,7 @@ def _create(connection: Connection, url: str, school: str, epoch: str, now_ms: i
     if inspect(connection).get_table_names():
         raise DatabaseError(f"{_shown(url)} has tables already; name an empty database")
     tables.metadata.create_all(connection)
+    put_up_fence(connection)
     rows = {"schema_version": str(tables.SCHEMA_VERSION), "school": school, "map_version": "1"}
     connection.execute(insert(tables.meta), [{"key": key, "value": value} for key, value in rows.items()])
     connection.execute(insert(tables.epochs), [{"id": epoch, "state": "current", "began_ms": now_ms}])

@@ -1,0 +1,27 @@
+"""Who did what with whose data, when: rows that are only ever added, each chained to the one before.
+
+`record` writes in the caller's transaction, so that nothing happens without its row and no row stands
+for what did not happen. `verify` finds what was changed afterwards.
+"""
+
+from identity_vault.audit.checking import Problem, verify
+from identity_vault.audit.fence import put_up_fence
+from identity_vault.audit.pruning import KEEP_DAYS_MIN, AuditDamagedError, prune
+from identity_vault.audit.reading import AuditRow, find
+from identity_vault.audit.trail import Detail, Entry, keep_head, record, record_many
+
+__all__ = [
+    "KEEP_DAYS_MIN",
+    "AuditDamagedError",
+    "AuditRow",
+    "Detail",
+    "Entry",
+    "Problem",
+    "find",
+    "keep_head",
+    "prune",
+    "put_up_fence",
+    "record",
+    "record_many",
+    "verify",
+]

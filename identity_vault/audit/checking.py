@@ -1,0 +1,106 @@
+"""Reads the chain from its first row to its head and says where it was tampered with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from identity_vault.audit.chain import START, Link, audit_key, mac_of, raw_bytes, raw_columns
+from identity_vault.audit.head import HeadLostError, read_head
+from identity_vault.audit.trail import HEAD_LOST, PRUNE
+from identity_vault.database.tables import audit
+
+if TYPE_CHECKING:
+    from identity_vault.vault import Vault
+
+PROBLEMS_MAX: Final = 1_000
+"""A table that fits nowhere needs no million lines."""
+_ROWS_AT_ONCE: Final = 2_000
+
+Kind = Literal["changed", "missing", "unanchored", "cut", "head"]
+_WORDS: Final[dict[Kind, str]] = {
+    "changed": "does not fit the chain: it was changed, moved or put in, or the row before it was",
+    "missing": "removed",
+    "unanchored": "cannot be checked, for the row before it is gone",
+    "cut": "cut off the end",
+    "head": "written when the head file was gone; rows cut off before it would not be missed",
+}
+
+
+class _Pruned(msgspec.Struct, frozen=True):
+    through: int
+    mac: str
+
+
+class Problem(NamedTuple):
+    """What is wrong with the rows `first` to `last`. Row 0 stands for the head file itself."""
+
+    kind: Kind
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        if self.kind == "head" and not self.first:
+            return "audit.head is missing or damaged: rows cut off the end would not be missed"
+        if self.first == self.last:
+            return f"row {self.first}: {_WORDS[self.kind]}"
+        return f"rows {self.first} to {self.last}: {_WORDS[self.kind]}"
+
+
+def verify(vault: Vault, connection: Connection) -> list[Problem]:
+    """Everything that is wrong with the audit, by row, `PROBLEMS_MAX` at most; empty when it is whole.
+
+    Rows are streamed. Rows after the head that fit are a crash's, not a forger's (`audit.head`).
+    """
+    key = audit_key(vault.keys)
+    problems: list[Problem] = []
+    head: Link | None = None
+    try:
+        # Before the table: what is written meanwhile may be after it.
+        head = read_head(vault.config.vault.data_dir, key)
+    except HeadLostError:
+        problems.append(Problem("head", 0, 0))
+    last: Link | None = None
+    query = select(audit.c.seq, *raw_columns(connection)).order_by(audit.c.seq)
+    with connection.execute(query.execution_options(yield_per=_ROWS_AT_ONCE)) as result:
+        for seq, *values in result:
+            *columns, found = map(raw_bytes, values)
+            if seq < 1:
+                problems.append(Problem("changed", seq, seq))
+                continue
+            last = last or _anchor(connection, seq - 1)
+            if last.seq != seq - 1:
+                problems += [Problem("missing", last.seq + 1, seq - 1), Problem("unanchored", seq, seq)]
+            elif found != mac_of(key, last.mac, seq, columns) or (
+                head is not None and seq == head.seq and found != head.mac
+            ):
+                problems.append(Problem("changed", seq, seq))
+            elif columns[2] == HEAD_LOST.encode():
+                problems.append(Problem("head", seq, seq))
+            last = Link(seq, found or b"")
+            if len(problems) >= PROBLEMS_MAX:
+                return problems
+    end = last.seq if last is not None else 0
+    if head is not None and end < head.seq:
+        problems.append(Problem("cut", end + 1, head.seq))
+    return problems
+
+
+def _anchor(connection: Connection, seq: int) -> Link:
+    """What the first row there is follows: the last pruned row, or the chain's start.
+
+    The row of a pruning has number and MAC of the last row removed; it is in the chain itself.
+    """
+    rows = connection.execute(
+        select(raw_columns(connection)[5]).where(audit.c.action == PRUNE).order_by(audit.c.seq.desc())
+    )
+    for (detail,) in rows:
+        try:
+            pruned = msgspec.json.decode(raw_bytes(detail) or b"", type=_Pruned)
+            if pruned.through <= seq:
+                return Link(pruned.through, bytes.fromhex(pruned.mac))
+        except (ValueError, RecursionError):
+            continue  # changed, which the chain tells
+    return START
