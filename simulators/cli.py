@@ -25,6 +25,7 @@ from simulators.cli_common import (
     read_school,
     stop_without_broker,
 )
+from simulators.cli_roster import roster
 from simulators.cli_school import list_devices, school
 from simulators.devices import Simulation
 from simulators.http_push.cli import http
@@ -42,6 +43,7 @@ from telemetry.records import SITES, SYMPTOMS
 app = typer.Typer(no_args_is_help=True, help="Simulated devices for testers without hardware.")
 app.command()(school)
 app.command("list")(list_devices)
+app.command()(roster)
 app.command()(ble)
 app.command()(modbus)
 app.command()(serial)
@@ -91,7 +93,7 @@ def check(
     publishing = _publish_one(settings, simulation.topic(station), msgspec.json.encode(body))
     _publish_or_stop(settings, publishing)
     holder = None if pupil is None else simulation.school.pupils[pupil]
-    whose = f"{class_label(holder.class_id)}, pseudonym {holder.pseudonym}, " if holder else ""
+    whose = f"{class_label(holder.class_id)}, pupil {holder.number}, " if holder else ""
     console.print(f"Published: {whose}{temperature_c:g} °C ({site})", highlight=False)
 
 

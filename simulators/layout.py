@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, NotRequired, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
-from simulators.pupils import em_tag, wiegand_tag
 from simulators.school import School
 from simulators.station import STATION
 from simulators.world import Device
-from telemetry.credential_map import FORMAT, CredentialMap, Entry, blind
-
-PURPOSE: Final = "health"
 
 
 class DeviceEntry(TypedDict):
@@ -24,7 +20,7 @@ class DeviceEntry(TypedDict):
 
 
 class GatewayLayout(NamedTuple):
-    """A gateway and its MQTT devices. `has_station`: it needs a credential map."""
+    """A gateway and its MQTT devices. `has_station`: pupils come to it, so it needs a credential map."""
 
     id: str
     zh: str
@@ -52,17 +48,3 @@ def _entry(device: Device) -> DeviceEntry:
     if device.plan.mqtt is not None and device.plan.mqtt.topic is not None:
         entry["topics"] = [device.plan.mqtt.topic]
     return entry
-
-
-def credential_map(
-    school: School, gateway: str, gateway_key: bytes, issued_ms: int, *, school_id: str | None = None
-) -> CredentialMap:
-    """Every pupil's card as each reader reads it, blinded with the gateway's key: stands in for the
-    vault's map.
-    """
-    entries = {
-        blind(gateway_key, number): Entry({PURPOSE: pupil.pseudonym}, pupil.class_id)
-        for pupil in school.pupils
-        for number in (pupil.card, em_tag(pupil.card), wiegand_tag(pupil.card))
-    }
-    return CredentialMap(FORMAT, school_id or school.id, gateway, issued_ms, entries)

@@ -11,8 +11,6 @@ from telemetry.records import Site, Symptom
 FEVER_EVERY_CHECKS: Final = 10
 UNKNOWN_CARD_EVERY_CHECKS: Final = 25
 STATION_SITE: Final[Site] = "forehead"
-_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-_PSEUDONYM_CHARACTERS: Final = 26
 _WITH_FEVER: Final[tuple[tuple[Symptom, ...], ...]] = (
     ("fever",),
     ("fever", "cough"),
@@ -29,7 +27,6 @@ class Pupil(NamedTuple):
     number: int
     class_id: str
     card: str
-    pseudonym: str
 
 
 class Check(NamedTuple):
@@ -56,7 +53,7 @@ def enrol(seed: int, classes: Mapping[str, int]) -> tuple[Pupil, ...]:
     for class_id, count in classes.items():
         for _ in range(count):
             number = len(found)
-            found.append(Pupil(number, class_id, card_uid(seed, f"pupil-{number}"), _pseudonym(seed, number)))
+            found.append(Pupil(number, class_id, card_uid(seed, f"pupil-{number}")))
     return tuple(found)
 
 
@@ -75,10 +72,16 @@ def wiegand_tag(card: str) -> str:
     return card[-8:]
 
 
-def _pseudonym(seed: int, number: int) -> str:
-    """Stands in for the vault's: 26 characters that can be read aloud without mistakes."""
-    random = digest(seed, "pseudonym", number)[:_PSEUDONYM_CHARACTERS]
-    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in random)
+def employee_number(seed: int, number: int) -> str:
+    """The number by which a face terminal of another maker knows a pupil: nine digits, each once."""
+    # A step prime to 10^7 visits every number once.
+    first = int(chance(seed, "employee") * 10_000_000)
+    return f"26{(first + number * 7_654_321) % 10_000_000:07d}"
+
+
+def wecom_user(card: str) -> str:
+    """The name by which a thermometer of WeCom knows a pupil."""
+    return f"wo-{card[-8:]}"
 
 
 def check_at(seed: int, pupils: tuple[Pupil, ...], number: int) -> Check:

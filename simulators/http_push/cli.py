@@ -16,7 +16,7 @@ from foundation.keyfiles import read_secret
 from foundation.oserrors import why
 from simulators.http_push.devices import Post, Record, Terminal, Thermometer
 from simulators.http_push.poster import Access, Poster
-from simulators.pupils import Check, check_at
+from simulators.pupils import Check, check_at, wecom_user
 from simulators.school import DEFAULT_SEED, School
 
 console = Console()
@@ -87,7 +87,7 @@ class Station:
         temperature_c = check.temperature_c if self._temperature_c is None else self._temperature_c
         time_ms = time.time_ns() // 1_000_000 - age_ms
         if self._terminal is None:
-            return self._thermometer.report([Record(f"wo-{check.card[-8:]}", temperature_c, time_ms)])
+            return self._thermometer.report([Record(wecom_user(check.card), temperature_c, time_ms)])
         return self._terminal.event(
             time_ms,
             card=check.card,

@@ -17,7 +17,7 @@ from simulators.drive import Drive
 from simulators.hosts import HostError, Served, Table, row
 from simulators.http_push.devices import Post, Record, Terminal, Thermometer
 from simulators.http_push.poster import Access, Poster
-from simulators.pupils import Check
+from simulators.pupils import Check, wecom_user
 from simulators.station import check_payload
 from simulators.world import Device
 
@@ -120,7 +120,7 @@ def _sayer(device: Device, drive: Drive) -> Say:
     if device.profile.startswith("wecom/"):
         thermometer = Thermometer()
         return lambda check, now_ms: thermometer.report(
-            [Record(f"wo-{check.card[-8:]}", check.temperature_c, now_ms)]
+            [Record(wecom_user(check.card), check.temperature_c, now_ms)]
         )
     if device.profile == "campus/morning-check-http":
         truth = drive.truth(device)

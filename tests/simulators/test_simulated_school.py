@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simulators import climate, energy
 from simulators.climate import CHANGES_PER_H_RANGE, CO2_OUTDOORS_PPM
 from simulators.devices import Simulation
-from simulators.layout import PURPOSE, credential_map, gateways
+from simulators.layout import gateways
 from simulators.pupils import class_label
 from simulators.school import School, UnknownSeriesError
 from simulators.timetable import (
@@ -22,7 +22,6 @@ from simulators.timetable import (
     day_of,
     start_of,
 )
-from telemetry.credential_map import blind, decode_map, encode_map
 from telemetry.fever import find_fever
 from telemetry.limits import default_limits
 from telemetry.quantities import QUANTITIES
@@ -158,26 +157,6 @@ def test_who_has_a_fever_is_feverish_by_the_rules_limits(number: int) -> None:
     assert (find_fever(record, default_limits()) is not None) == check.has_fever
 
 
-def test_the_credential_map_knows_every_card_and_shows_none() -> None:
-    key = b"k" * 32
-    data = encode_map(credential_map(SCHOOL, "gw-gate", key, WALL_MS))
-    found = decode_map(data)
-    assert len(SCHOOL.pupils) == 36 * len(SCHOOL.class_ids)
-    assert len(found.entries) == 3 * len(SCHOOL.pupils)  # the card, its tag, what a Wiegand reader reads
-    for pupil in SCHOOL.pupils:
-        entry = found.entries[blind(key, pupil.card)]
-        assert entry.pseudonyms == {PURPOSE: pupil.pseudonym}
-        assert entry.class_id == pupil.class_id
-        assert len(pupil.pseudonym) == 26
-        assert bytes.fromhex(pupil.card) not in data
-        assert pupil.card.encode() not in data
-    assert blind(key, SCHOOL.check(_unknown_number()).card) not in found.entries
-
-
-def _unknown_number() -> int:
-    return next(number for number in range(100) if SCHOOL.check(number).pupil is None)
-
-
 def test_layout_gives_every_device_once_and_the_station_to_the_gate() -> None:
     teaching, gate = gateways(SCHOOL)
     ids = [entry["id"] for entry in (*teaching.devices, *gate.devices)]
@@ -199,4 +178,4 @@ def test_no_card_stands_in_a_topic() -> None:
     topics = {simulation.topic(device).replace(":", "").upper() for device in simulation.devices}
     topics |= {one.topic.upper() for one in islice(simulation.messages(WALL_MS, WALL_MS + 20_000), 500)}
     for pupil in SCHOOL.pupils:
-        assert not any(pupil.card in topic or pupil.pseudonym.upper() in topic for topic in topics)
+        assert not any(pupil.card in topic for topic in topics)

@@ -96,7 +96,7 @@ def test_check_publishes_one_check_of_a_pupil_and_names_no_card(mosquitto: Mosqu
         )
         said = msgspec.json.decode(heard.get(timeout=BOUND_S))
     assert result.exit_code == 0, result.output
-    assert pupil.pseudonym in result.output
+    assert f"pupil {pupil.number}," in result.output
     assert pupil.card not in result.output.replace(":", "").upper()
     assert said["card"].replace(":", "") == pupil.card
     assert (said["temperature_c"], said["site"], said["symptoms"]) == (38.2, "ear", ["fever", "cough"])
