@@ -24,7 +24,7 @@ def roster(
     seed: SeedOption = DEFAULT_SEED,
     school_file: SchoolOption = None,
 ) -> None:
-    """Write roster, classes, timetable and calendar of a simulated school."""
+    """Write roster, timetable and calendar of a simulated school."""
     with errors_in_words():
         if pupils is not None and school_file is not None:
             raise UsageError("give either --pupils or --school")

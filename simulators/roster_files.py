@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -26,25 +26,24 @@ COLUMNS: Final[dict[str, str]] = {
     "name": "姓名",
     "sex": "性别",
     "birth_date": "出生日期",
-    "class": "班号",
-    "class_name": "班级名称",
+    "class_id": "班号",
+    "class": "班级名称",
     "dormitory": "宿舍",
     "allergens": "过敏原",
-    "cards": "卡号",
-    "bands": "手环地址",
-    "station_ids": "设备人员编号",
+    "card": "卡号",
+    "band": "手环地址",
+    "station:hikvision": "站点编号:hikvision",
+    "station:wecom": "站点编号:wecom",
     "guardian1_name": "监护人1姓名",
     "guardian1_relation": "监护人1关系",
     "guardian1_phone": "监护人1电话",
     "guardian2_name": "监护人2姓名",
     "guardian2_relation": "监护人2关系",
     "guardian2_phone": "监护人2电话",
-    "consents": "同意用途",
-    "consent_by": "同意人",
-    "consent_date": "同意日期",
-    "consent_evidence": "同意凭证",
+    **{f"consent:{one}": f"同意:{info.zh}" for one, info in PURPOSES.items() if info.needs_consent},
+    "evidence": "同意凭证",
 }
-"""Our own columns and what the Chinese files call them."""
+"""Our own columns and what the Chinese files call them; a consent is the date on which it was given."""
 
 _ZH: Final = {
     "male": "男",
@@ -52,8 +51,6 @@ _ZH: Final = {
     "father": "父亲",
     "mother": "母亲",
     "grandparent": "祖父母",
-    "guardian": "监护人",
-    "pupil": "本人",
 }
 _WEEKDAYS: Final = range(1, 8)
 _HOLIDAYS: Final = (
@@ -76,15 +73,14 @@ def write_all(school: School, folder: Path) -> tuple[Path, ...]:
         _csv(folder / "roster.csv", english, "utf-8"),
         _csv(folder / "roster-gb18030.csv", chinese, "gb18030"),
         _xlsx(folder / "roster.xlsx", chinese),
-        _csv(folder / "classes.csv", [["class", "zh", "en", "room"], *_classes(school)], "utf-8"),
         _csv(
             folder / "timetable.csv",
-            [["class", "weekday", "starts", "ends", "subject", "place"], *_lessons(school)],
+            [["class_id", "weekday", "starts", "ends", "subject", "place"], *_lessons(school)],
             "utf-8",
         ),
         _csv(
             folder / "calendar.csv",
-            [["date", "kind", "follows_weekday", "note"], *_calendar()],
+            [["date", "to_date", "kind", "follows", "note"], *_calendar()],
             "utf-8",
         ),
     )
@@ -103,12 +99,14 @@ def _row(entry: Entry) -> list[str]:
         ";".join(entry.allergens),
         ";".join(entry.cards),
         ";".join(entry.bands),
-        ";".join(entry.station_ids),
+        *(one.partition(":")[2] for one in entry.station_ids),
         *guardians,
         *[""] * (3 * GUARDIANS_MAX - len(guardians)),
-        ";".join(entry.consents),
-        entry.consent_by if entry.consents else "",
-        CONSENT_DATE.isoformat() if entry.consents else "",
+        *(
+            CONSENT_DATE.isoformat() if one in entry.consents else ""
+            for one, info in PURPOSES.items()
+            if info.needs_consent
+        ),
         EVIDENCE if entry.consents else "",
     ]
 
@@ -116,17 +114,10 @@ def _row(entry: Entry) -> list[str]:
 def _row_zh(entry: Entry) -> list[str]:
     """As an office writes it: words instead of codes, dates without signs between."""
     cells = dict(zip(COLUMNS, _row(entry), strict=True))
-    for column in ("sex", "guardian1_relation", "guardian2_relation", "consent_by"):
+    for column in ("sex", "guardian1_relation", "guardian2_relation"):
         cells[column] = _ZH.get(cells[column], "")
-    for column in ("birth_date", "consent_date"):
-        cells[column] = cells[column].replace("-", "")
-    cells["consents"] = ";".join(PURPOSES[one].zh for one in entry.consents)
+    cells["birth_date"] = cells["birth_date"].replace("-", "")
     return list(cells.values())
-
-
-def _classes(school: School) -> Iterator[list[str]]:
-    for one in school.plan.classes:
-        yield [one.id, class_label(one.id), f"Class {one.id}", one.room]
 
 
 def _lessons(school: School) -> Iterator[list[str]]:
@@ -146,10 +137,9 @@ def _time(minute: int) -> str:
 def _calendar() -> Iterator[list[str]]:
     """The days that differ from the week's habit."""
     for first, days, name in _HOLIDAYS:
-        for day in range(days):
-            yield [date.fromordinal(first.toordinal() + day).isoformat(), "holiday", "", name]
-    for day_off, follows, name in _MADE_UP:
-        yield [day_off.isoformat(), "school", str(follows), name]
+        yield [first.isoformat(), (first + timedelta(days=days - 1)).isoformat(), "holiday", "", name]
+    for made_up, follows, name in _MADE_UP:
+        yield [made_up.isoformat(), made_up.isoformat(), "school", str(follows), name]
 
 
 def _csv(file: Path, rows: Sequence[Sequence[str]], encoding: str) -> Path:

@@ -63,7 +63,7 @@ def test_only_those_of_fourteen_years_agree_for_themselves() -> None:
     older = plan.model_copy(
         update={
             "classes": tuple(
-                one.model_copy(update={"id": f"8-{1 + at}"}) for at, one in enumerate(plan.classes)
+                one.model_copy(update={"id": f"{8 + at % 2}-{1 + at}"}) for at, one in enumerate(plan.classes)
             )
         }
     )
@@ -97,9 +97,10 @@ def test_the_three_files_say_the_same(tmp_path: Path) -> None:
         assert one["student_number"] == zh["学籍号"] == entry.student_number
         assert one["birth_date"].replace("-", "") == zh["出生日期"]
         assert one["guardian1_phone"] == zh["监护人1电话"] == entry.guardians[0].phone
-        assert len(one["consents"].split(";")) == len(zh["同意用途"].split(";"))
+        agreed = tuple(purpose for purpose in PURPOSES if one.get(f"consent:{purpose}"))
+        assert agreed == entry.consents == tuple(p for p in PURPOSES if zh.get(f"同意:{PURPOSES[p].zh}"))
     lessons = list(csv.DictReader((tmp_path / "timetable.csv").open(encoding="utf-8", newline="")))
-    assert {one["class"] for one in lessons if one["subject"] == "pe"} == set(LARGE.class_ids)
+    assert {one["class_id"] for one in lessons if one["subject"] == "pe"} == set(LARGE.class_ids)
 
 
 @given(st.integers(1, 3_000))
