@@ -10,6 +10,7 @@ command -v mosquitto >/dev/null || missing="$missing mosquitto"
 command -v mosquitto_pub >/dev/null || missing="$missing mosquitto-clients"
 command -v mbpoll >/dev/null || missing="$missing mbpoll"
 command -v dbus-daemon >/dev/null || missing="$missing dbus-daemon"
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v chromium >/dev/null || missing="$missing chromium"
 [ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || missing="$missing fonts-noto-cjk"
 # shellcheck disable=SC2086  # a list of names
