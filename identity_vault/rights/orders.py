@@ -26,9 +26,9 @@ from telemetry.purposes import PURPOSE_NAMES, Purpose
 if TYPE_CHECKING:
     from identity_vault.vault import Vault
 
-OPEN_ORDERS_MAX: Final = 5_000
-"""Times five purposes and two years: 50,000 pseudonyms, a megabyte in a gateway's map."""
-ORDERS_PER_ANSWER: Final = 200
+OPEN_ORDERS_MAX: Final = 40_000
+"""A large school whose every family withdraws every consent; their pseudonyms fit one answer."""
+ORDERS_PER_ANSWER: Final = 1_000
 """The oldest first; the collector has the next ones when these are done."""
 EXPORTS_KEPT_MS: Final = 7 * 86_400_000
 """How long what the collector handed over for an export may be fetched."""
@@ -123,11 +123,11 @@ def finish(vault: Vault, connection: Connection, report: OrderReport) -> None:
         vault,
         connection,
         actor="collector",
-        action=f"order.{row.kind}",
+        action=f"order_{row.kind}",
         pupil=None if receipt is None else receipt.pupil,
         order=report.order,
         rows=sum(deleted.values()),
-        complete=fits,
+        complete=int(fits),
     )
     close_finished(vault, connection)
 

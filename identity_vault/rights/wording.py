@@ -1,0 +1,107 @@
+"""What guardians are told about each purpose, and how times are written, in Chinese and English."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from telemetry.purposes import Purpose
+from telemetry.records import RECORD_TYPES
+
+Language = Literal["zh", "en"]
+
+
+class Text(NamedTuple):
+    """The same words in both languages."""
+
+    zh: str
+    en: str
+
+    def in_(self, language: Language) -> str:
+        return self.zh if language == "zh" else self.en
+
+
+class Explanation(NamedTuple):
+    """One purpose in plain words. without: what happens at school for a child whose family refuses."""
+
+    what: Text
+    why: Text
+    without: Text
+
+
+EXPLANATIONS: Final[dict[Purpose, Explanation]] = {
+    "health": Explanation(
+        Text("每天晨检时的体温，以及老师勾选的症状", "Body temperature at the morning check, and the symptoms a teacher ticks"),
+        Text("尽早发现发热和传染病的苗头，及时通知校医", "To see fever and infections early and tell the school nurse"),
+        Text("改为人工晨检：老师或校医当面查看，不进系统", "A teacher or the nurse checks by hand; nothing is recorded here"),
+    ),
+    "sport": Explanation(
+        Text("体育课上的心率，每 15 秒汇总一次；下课后不采集", "Heart rate in PE lessons, summed up every 15 seconds; never outside lessons"),
+        Text("避免运动过量，出现异常时提醒体育老师", "To prevent over-exertion and warn the PE teacher"),
+        Text("不戴手环，照常上体育课，由老师现场观察", "PE as usual without a band; the teacher keeps an eye on your child"),
+    ),
+    "access": Explanation(
+        Text("进出校门、刷卡的时间和地点", "When and where your child's card was used at a school door"),
+        Text("知道孩子是否已安全到校、离校", "To know that your child has arrived or left safely"),
+        Text("改为在门口人工登记", "The gate keeps a list by hand"),
+    ),
+    "nutrition": Explanation(
+        Text("在食堂取餐的时间、餐次和份量", "When your child took a meal in the canteen, which meal, and how much"),
+        Text("了解用餐情况；出现食物问题时尽快查清", "To follow meals, and to find the cause if food made somebody ill"),
+        Text("改为人工登记取餐，饭菜一样", "Meals are noted by hand; the food is the same"),
+    ),
+    "safety": Explanation(
+        Text("孩子按下求助按钮的时间和地点", "When and where your child pressed a call-for-help button"),
+        Text("第一时间赶到孩子身边", "To be with your child at once"),
+        Text(
+            "紧急情况下为保护生命健康，法律允许不经同意处理（《个人信息保护法》第十三条第四项）；平时不采集",
+            "In an emergency the law permits this without consent, to protect life and health"
+            " (Personal Information Protection Law, article 13 (4)); nothing is collected otherwise",
+        ),
+    ),
+}  # fmt: skip
+
+RECORD_NAMES: Final = {
+    "morning_check": Text("晨检", "Morning checks"),
+    "access_event": Text("进出校门", "Coming and going"),
+    "heart_rate_window": Text("体育课心率", "Heart rate in PE"),
+    "meal_record": Text("用餐", "Meals"),
+    "safety_event": Text("紧急求助", "Calls for help"),
+}
+FIELD_NAMES: Final = {
+    "name": Text("姓名", "Name"),
+    "birth_date": Text("出生日期", "Date of birth"),
+    "phone": Text("您的手机号", "Your phone number"),
+    "allergens": Text("过敏原", "Allergies"),
+}
+"""What a guardian can ask to have corrected."""
+RECEIPT_NAMES: Final = {
+    "export": Text("导出", "Copy of the data"),
+    "correction": Text("更正", "Correction"),
+    "withdrawal": Text("撤回同意", "Withdrawal"),
+    "consent": Text("同意", "Consent"),
+    "erasure": Text("全部删除", "Deletion"),
+}
+STATE_NAMES: Final = {
+    "asked": Text("等待学校核对", "waiting for the school"),
+    "done": Text("已更正", "corrected"),
+    "declined": Text("未采纳，学校会说明原因", "declined; the school will tell you why"),
+}
+
+
+def retention_days(purpose: Purpose) -> int:
+    """How long records of a purpose are kept, in days: the longest of its record types."""
+    return max(one.retention_days for one in RECORD_TYPES.values() if one.purpose == purpose)
+
+
+def time_text(time_ms: int, zone: ZoneInfo, language: Language) -> str:
+    at = datetime.fromtimestamp(time_ms / 1000, UTC).astimezone(zone)
+    if language == "zh":
+        return f"{at.year} 年 {at.month} 月 {at.day} 日 {at:%H:%M}"
+    return f"{at.day} {at:%B %Y, %H:%M}"
+
+
+def date_text(time_ms: int, zone: ZoneInfo, language: Language) -> str:
+    at = datetime.fromtimestamp(time_ms / 1000, UTC).astimezone(zone)
+    return f"{at.year} 年 {at.month} 月 {at.day} 日" if language == "zh" else f"{at.day} {at:%B %Y}"
