@@ -97,13 +97,20 @@ def parse_wiegand(bits: str) -> bytes:
 
 def notations(uid: bytes) -> frozenset[str]:
     """Every hexadecimal number, in capitals, under which readers may tell this card: as it is and last
-    byte first, whole, its last and first four bytes, and three of each.
+    byte first, whole, its last and first five and four bytes, and three of each; and what is left of
+    those where a reader writes a decimal number, which has no leading zeros (four bytes stay).
 
     Short ones are not unique: a school must not trust 24 bits across makers of cards.
     """
     found = {uid, uid[::-1]}
     for whole in (uid, uid[::-1]):
-        for count in (4, 3):
+        for count in (5, 4, 3):
             if len(whole) >= count:
                 found |= {whole[-count:], whole[:count]}
+    # A decimal number is taken for four bytes at least: device_profiles.named_people.read_card.
+    found |= {_without_zeros(one) for one in found} | {_without_zeros(one)[::-1] for one in (uid, uid[::-1])}
     return frozenset(one.hex().upper() for one in found)
+
+
+def _without_zeros(data: bytes) -> bytes:
+    return data.lstrip(b"\0").rjust(4, b"\0")

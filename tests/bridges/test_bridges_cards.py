@@ -19,7 +19,16 @@ def test_one_tag_in_all_its_notations() -> None:
     assert cards.parse_facility("134,62532") == uid[1:] == cards.from_facility(Facility(134, 62532))
     assert cards.parse_wiegand(cards.to_wiegand(uid, 26)) == uid[1:]
     assert cards.parse_wiegand(cards.to_wiegand(uid, 34)) == uid
-    assert cards.notations(uid) == {"0086F444", "44F48600", "86F444", "0086F4", "44F486", "F48600"}
+    told = {"0086F444", "44F48600", "86F444", "0086F4", "44F486", "F48600"}
+    assert cards.notations(uid) == told | {"000086F4", "0044F486", "00F48600"}, "24 bits as a decimal number"
+
+
+def test_a_tag_of_five_bytes_is_found_under_what_every_reader_of_it_tells() -> None:
+    tag = bytes.fromhex("0400BC614E")
+    found = cards.notations(tag)
+    assert {"0400BC614E", "00BC614E", "BC614E"} <= found, "our desk, an RDM6300, Wiegand of 26 bits"
+    assert cards.notations(bytes.fromhex("04A2B30400BC61")) >= {"B30400BC61", "0400BC61", "00BC61"}
+    assert "0000BC61" in cards.notations(bytes.fromhex("04A2B30400BC61")), "24 bits told as a decimal number"
 
 
 def test_the_bits_of_manuals() -> None:
