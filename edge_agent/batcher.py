@@ -17,10 +17,8 @@ from foundation.logs import FirstOnly
 from telemetry.batch import BatchBuilder, Stream
 from telemetry.quality import ClockQuality
 from telemetry.readings import Chunk, SeriesTable
-from telemetry.records import MorningCheck
+from telemetry.records import Record
 
-POLICY: Final = "builtin-1"
-"""Name of the gate's policy, told with every batch."""
 WAITING_MAX: Final = 64
 """Closed batches that wait in memory while the disk takes nothing."""
 RECORDS_MAX: Final = 1_000
@@ -52,8 +50,8 @@ class _Lane:
 
 
 class Batcher:
-    """The gate's outlet. Bulk readings close into a batch by time or size; urgent ones at once, and
-    what comes while the disk is busy shares the next batch.
+    """The gate's outlet. Bulk readings and records that can wait close into a batch by time or size;
+    what is urgent at once, and what comes while the disk is busy shares the next batch.
 
     Calls never block; `run` does the writing. `committed` is told what became durable,
     `uncommitted` how many batches with an alarm the disk refuses at the moment.
@@ -68,20 +66,24 @@ class Batcher:
         *,
         interval_s: float,
         readings_max: int,
+        policy: str,
         committed: Committed,
         uncommitted: Callable[[int], None],
     ) -> None:
+        """policy: version of the gate's policy, told with every batch."""
         self._clock = clock
         self._buffer = buffer
         self._counters = counters
         self._interval_s = interval_s
         self._readings_max = readings_max
+        self._policy = policy
         self._committed = committed
         self._uncommitted = uncommitted
         stamp = self._stamp()
         self._bulk = _Lane("bulk", table, stamp)
         self._alarms = _Lane("urgent", table, stamp, alarm=True)
         self._urgent = _Lane("urgent", table, stamp)
+        self._records = _Lane("urgent", table, stamp)
         self._waiting: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._trouble = FirstOnly()
@@ -100,16 +102,29 @@ class Batcher:
             self._close(lane)
             self._wake.set()
 
-    def urgent(self, chunk: Chunk | None, record: MorningCheck | None, *, alarm: bool) -> None:
+    def urgent(self, chunk: Chunk | None, records: Sequence[Record], *, alarm: bool) -> None:
         lane = self._alarms if alarm else self._urgent
         self._begin(lane)
         if chunk:
             lane.builder.add(chunk)
-        if record:
-            lane.builder.add_record(record)
-        if lane.builder.readings >= self._readings_max or lane.builder.records >= RECORDS_MAX:
+        self._add_records(lane, records)
+        if lane.builder.readings >= self._readings_max:
             self._close(lane)
         self._wake.set()
+
+    def records(self, records: Sequence[Record]) -> None:
+        """Taps, windows and the like: on the urgent stream, but one batch an interval, not one each."""
+        waiting = len(self._waiting)
+        self._add_records(self._records, records)
+        if len(self._waiting) > waiting:
+            self._wake.set()
+
+    def _add_records(self, lane: _Lane, records: Sequence[Record]) -> None:
+        for record in records:
+            self._begin(lane)
+            lane.builder.add_record(record)
+            if lane.builder.records >= RECORDS_MAX:
+                self._close(lane)
 
     def _begin(self, lane: _Lane) -> None:
         """Times before and after a change of the clock do not share a batch."""
@@ -126,13 +141,24 @@ class Batcher:
         readings, records = builder.readings, builder.records
         body, boot = builder.close(base_ms), self._clock.boot
         self._waiting.append(
-            Item(lane.stream, body, readings, records, base_ms, quality, boot, offset_ms, POLICY, lane.alarm)
+            Item(
+                lane.stream,
+                body,
+                readings,
+                records,
+                base_ms,
+                quality,
+                boot,
+                offset_ms,
+                self._policy,
+                lane.alarm,
+            )
         )
         self._bound_waiting()
 
     def _bound_waiting(self) -> None:
         while len(self._waiting) > WAITING_MAX:
-            victim = next((item for item in self._waiting if item.stream == "bulk"), self._waiting[0])
+            victim = min(self._waiting, key=lambda item: (item.stream == "urgent", item.alarm))
             self._waiting.remove(victim)
             self._drop([victim], "disk_full" if self._full else "disk_slow")
 
@@ -154,10 +180,12 @@ class Batcher:
             if loop.time() >= close_s:
                 close_s = loop.time() + self._interval_s
                 self._close(self._bulk)
+                self._close(self._records)
             if not await self._write():
                 await asyncio.sleep(RETRY_S)
                 self._wake.set()
         self._close(self._bulk)
+        self._close(self._records)
         if not await self._write():
             self._drop(self._waiting, "disk_full")
 

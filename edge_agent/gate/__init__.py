@@ -1,6 +1,6 @@
 """The gate: nothing that could name a person passes it, and nothing reaches disk before it."""
 
-from edge_agent.gate.credentials import Credentials, Lookup, MapUnusableError
 from edge_agent.gate.gate import Gate
+from edge_agent.gate.policy import Policy, load_policy
 
-__all__ = ["Credentials", "Gate", "Lookup", "MapUnusableError"]
+__all__ = ["Gate", "Policy", "load_policy"]

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final, Protocol
+from zoneinfo import ZoneInfo
 
-import msgspec
 import structlog
 
 from device_profiles.observations import CheckObservation, TapObservation
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters
-from edge_agent.gate.credentials import Credentials, Lookup
-from edge_agent.gate.worn import is_personal, is_worn
+from edge_agent.gate.admission import NOT_IN_POLICY, Admission
+from edge_agent.gate.checks import MorningChecks
+from edge_agent.gate.heart_rate import HeartRates
+from edge_agent.gate.policy import Policy, RecordRule
+from edge_agent.gate.routes import WORN, Routes
+from edge_agent.gate.safety import SafetyEvents
+from edge_agent.gate.taps import Access, Meals
+from edge_agent.identity.carriers import Carriers
+from edge_agent.identity.credentials import Credentials, Lookup
 from foundation.logs import FirstOnly
-from telemetry.fever import find_fever
 from telemetry.limits import Limits
-from telemetry.quantities import QUANTITIES
 from telemetry.readings import Chunk, SeriesTable
-from telemetry.records import RECORD_TYPES, MorningCheck
+from telemetry.records import Record
 
-HEALTH: Final = RECORD_TYPES["morning_check"].purpose
+TICK_S: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -29,12 +36,17 @@ class Outlet(Protocol):
 
     def bulk(self, chunk: Chunk) -> None: ...
 
-    def urgent(self, chunk: Chunk | None, record: MorningCheck | None, *, alarm: bool) -> None: ...
+    def urgent(self, chunk: Chunk | None, records: Sequence[Record], *, alarm: bool) -> None:
+        """What is to be on its way at once."""
+
+    def records(self, records: Sequence[Record]) -> None:
+        """What can wait until the batch closes."""
 
 
 class Gate:
     """The drivers' sink. Ambient readings pass if their quantity is registered, safety events among
-    them on the urgent stream; a morning check passes as a typed record under a pseudonym.
+    them on the urgent stream; what concerns a person passes as a typed record under a pseudonym, if
+    the policy names it and the person's permits allow it. What does not pass is counted by reason.
     """
 
     def __init__(
@@ -42,104 +54,157 @@ class Gate:
         table: SeriesTable,
         clock: Clock,
         credentials: Credentials,
+        carriers: Carriers,
         outlet: Outlet,
         counters: Counters,
         limits: Limits,
+        *,
+        policy: Policy,
+        meals: Collection[str],
+        zone: ZoneInfo,
     ) -> None:
+        """meals: readers at which a tap is a meal. zone: in which it is lunchtime or not."""
         self._table = table
-        self._clock = clock
         self.credentials = credentials
         self._outlet = outlet
         self._counters = counters
-        self._limits = limits
         self._reported = FirstOnly()
-        self._judged = 0
-        self._special: set[int] = set()
-        """Series that do not simply pass: safety events, and what is not registered."""
-        self._given: dict[str, set[str]] = {}
-        """What each device gives."""
-        self._refused: dict[int, str] = {}
-        """Series that never pass, and why."""
+        self._meal_readers = frozenset(meals)
+        rules = policy.records
+
+        def admission(record: str, rule: RecordRule) -> Admission:
+            return Admission(record, rule, credentials, clock)
+
+        self._safety = SafetyEvents(
+            rules.safety_event, admission("safety_event", rules.safety_event), carriers
+        )
+        self._checks: MorningChecks | None = None
+        if rules.morning_check:
+            judged = admission("morning_check", rules.morning_check)
+            self._checks = MorningChecks(rules.morning_check, judged, limits)
+        self._access: Access | None = None
+        if rules.access_event:
+            self._access = Access(rules.access_event, admission("access_event", rules.access_event))
+        self._meals: Meals | None = None
+        if rules.meal_record:
+            judged = admission("meal_record", rules.meal_record)
+            self._meals = Meals(policy, rules.meal_record, judged, zone)
+        self._heart_rates: HeartRates | None = None
+        if rules.heart_rate_window:
+            judged = admission("heart_rate_window", rules.heart_rate_window)
+            self._heart_rates = HeartRates(
+                table, rules.heart_rate_window, judged, carriers, clock, counters.dropped
+            )
+        self._routes = Routes(
+            table,
+            policy,
+            carriers,
+            scales=bool(self._meals and self._meals.needs_scales and self._meal_readers),
+            reported=self._reported,
+        )
+        self._special = self._routes.special
 
     def readings(self, chunk: Chunk) -> None:
-        if self._judged < len(self._table):
-            self._judge_new_series()
+        if self._routes.stale:
+            self._routes.renew()
         if self._special.isdisjoint(chunk.series):
             self._outlet.bulk(chunk)
+        elif self._routes.heart_rates.issuperset(chunk.series):
+            self._take_heart_rates(chunk)
         else:
             self._sort(chunk)
 
-    def _judge_new_series(self) -> None:
-        for key in (self._table[index] for index in range(self._judged, len(self._table))):
-            self._given.setdefault(key.device, set()).add(key.quantity)
-        for index in range(self._judged, len(self._table)):
-            key = self._table[index]
-            quantity = QUANTITIES.get(key.quantity)
-            reason = ""
-            if quantity is None:
-                reason = "quantity_not_registered"
-                log.error("series refused", reason=reason, quantity=key.quantity, device=key.device)
-            elif is_personal(key.quantity) or is_worn(self._given[key.device]):
-                reason = "quantity_is_personal" if is_personal(key.quantity) else "device_is_worn"
-                if self._reported.first(reason):
-                    log.info("what people wear is read, and no policy lets it pass", reason=reason)
-            if reason:
-                self._refused[index] = reason
-            if reason or (quantity and quantity.urgent):
-                self._special.add(index)
-        self._judged = len(self._table)
-
     def _sort(self, chunk: Chunk) -> None:
-        bulk, urgent = Chunk(), Chunk()
-        columns = (chunk.series, chunk.time_ms, chunk.value, chunk.quality)
-        for row in zip(*columns, strict=True):
+        routes, dropped = self._routes, self._counters.dropped
+        bulk, dangers, heart_rates = Chunk(), Chunk(), Chunk()
+        for row in _rows(chunk):
             series, _, value, _ = row
-            if series in self._refused:
-                self._counters.dropped[self._refused[series]] += 1
-            elif series in self._special and value == 1:
-                urgent.append(*row)
+            if series in routes.refused:
+                dropped[routes.refused[series]] += 1
+            elif series in routes.heart_rates:
+                heart_rates.append(*row)
+            elif series in routes.dangers and value == 1:
+                dangers.append(*row)
+            elif series in routes.carried:
+                dropped[WORN] += 1
             else:
                 bulk.append(*row)
+        if dangers:
+            self._warn(dangers)
+        if not routes.scales.isdisjoint(bulk.series):
+            self._weigh(bulk)
         if bulk:
             self._outlet.bulk(bulk)
-        if urgent:
-            self._outlet.urgent(urgent, None, alarm=True)
+        if heart_rates:
+            self._take_heart_rates(heart_rates)
+
+    def _warn(self, chunk: Chunk) -> None:
+        """Of what belongs to a room the reading passes and a record; of what is carried, a record alone."""
+        readings, records = Chunk(), list[Record]()
+        for row in _rows(chunk):
+            series, time_ms, _, _ = row
+            key = self._table[series]
+            if series in self._routes.carried:
+                records.append(self._safety.of_carrier(key, time_ms))
+            else:
+                readings.append(*row)
+                records.append(self._safety.of_room(key, time_ms))
+        self._outlet.urgent(readings or None, records, alarm=True)
+
+    def _weigh(self, chunk: Chunk) -> None:
+        for series, time_ms, value, _ in _rows(chunk):
+            if self._meals is not None and series in self._routes.scales:
+                self._meals.weigh(self._table[series].place, time_ms, value)
+
+    def _take_heart_rates(self, chunk: Chunk) -> None:
+        if self._heart_rates is None:
+            self._counters.dropped[NOT_IN_POLICY] += len(chunk)
+        elif closed := self._heart_rates.take(chunk):
+            self._outlet.records(closed)
 
     def check(self, observation: CheckObservation) -> None:
         self._counters.checks_in += 1
-        record = MorningCheck(
-            time_ms=observation.time_ms,
-            device=observation.device,
-            place=observation.place,
-            site=observation.site,
-            temperature_c=observation.temperature_c,
-            ambient_c=observation.ambient_c,
-            symptoms=observation.symptoms,
-        )
-        fever = find_fever(record, self._limits) is not None
-        found = self.credentials.find(observation.credential, self._clock.now_ms())
-        if isinstance(found, Lookup):
-            # Without a pupil only a fever is worth telling: somebody must go and look.
-            if found is Lookup.MAP_UNUSABLE and self._reported.first(found):
-                log.error("no usable credential map: of morning checks only fevers pass, anonymously")
-            if not fever:
-                self._counters.dropped[found.value] += 1
-                return
-        elif HEALTH in found.pseudonyms:
-            record = msgspec.structs.replace(
-                record, pseudonym=found.pseudonyms[HEALTH], class_id=found.class_id
-            )
+        found = NOT_IN_POLICY if self._checks is None else self._checks.take(observation)
+        if isinstance(found, str):
+            self._drop(found)
         else:
-            self._counters.dropped["no_consent"] += 1
-            return
-        self._outlet.urgent(None, record, alarm=fever)
+            record, fever = found
+            self._outlet.urgent(None, (record,), alarm=fever)
 
     def tap(self, observation: TapObservation) -> None:
-        """No policy permits access events yet: they are counted and go no further."""
-        del observation
-        self._counters.dropped["access_not_permitted"] += 1
+        kind = self._meals if observation.device in self._meal_readers else self._access
+        found = NOT_IN_POLICY if kind is None else kind.take(observation)
+        if isinstance(found, str):
+            self._drop(found)
+        else:
+            self._outlet.records((found,))
+
+    def _drop(self, reason: str) -> None:
+        self._counters.dropped[reason] += 1
+        if reason == Lookup.MAP_UNUSABLE.value and self._reported.first(reason):
+            log.error("no usable credential map: of what concerns people only alarms pass, anonymously")
 
     def refused(self, device: str, reason: str, size_bytes: int) -> None:
         self._counters.refused[device, reason] += 1
         if self._reported.first((device, reason)):
             log.warning("device input refused", device=device, reason=reason, size_bytes=size_bytes)
+
+    async def run(self) -> None:
+        """Closes the windows that time has ended, until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.tick()
+
+    def tick(self) -> None:
+        """To be called every second or so."""
+        if self._heart_rates and (closed := self._heart_rates.tick()):
+            self._outlet.records(closed)
+
+    def flush(self) -> None:
+        """Hands on what is in open windows: the drivers have stopped."""
+        if self._heart_rates and (closed := self._heart_rates.close()):
+            self._outlet.records(closed)
+
+
+def _rows(chunk: Chunk) -> Iterator[tuple[int, int, float, int]]:
+    return zip(chunk.series, chunk.time_ms, chunk.value, chunk.quality, strict=True)
