@@ -1,7 +1,7 @@
 """What a browser asks of the vault about names, and what it is answered. JSON over HTTP.
 
-`POST /v1/resolve` takes a `NamesQuestion`, `POST /v1/break-glass` a `BreakGlass`; both bear a token of
-`telemetry.resolve_token`. What is refused is answered with a problem document (RFC 9457):
+`POST /v1/resolve` takes a `NamesQuestion`, `POST /v1/break-glass` a `BreakGlass`; both come with
+``Authorization: Bearer`` and a token of `telemetry.resolve_token`. What is refused is answered with a problem document (RFC 9457):
 
 | status | why |
 |---|---|
@@ -32,7 +32,6 @@ REASON_CHARS_MAX: Final = 500
 class NamesQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose are these pseudonyms? purpose: the token's if left out; another only with break-glass."""
 
-    token: str
     pseudonyms: list[str]
     purpose: Purpose | None = None
 
@@ -50,14 +49,14 @@ class PupilName(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NamesAnswer(msgspec.Struct, frozen=True):
-    """Names by pseudonym. A pseudonym that is not in it is unknown to this question: of nobody, of
+    """People by pseudonym. A pseudonym that is not in it is unknown to this question: of nobody, of
     another purpose, of a class that the token does not name; the vault does not say which.
     """
 
-    names: dict[str, PupilName]
+    people: dict[str, PupilName]
 
     def __repr__(self) -> str:
-        return f"NamesAnswer({len(self.names)} names)"
+        return f"NamesAnswer({len(self.people)} people)"
 
 
 class BreakGlass(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,7 +65,6 @@ class BreakGlass(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: why, in words that name nobody; somebody reviews it.
     """
 
-    token: str
     purpose: Purpose
     reason: str
     minutes: int
