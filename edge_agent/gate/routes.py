@@ -71,14 +71,9 @@ class Routes:
     def _judge(self, device: str, series: Iterable[int]) -> None:
         keys = {at: self._table[at] for at in series}
         worn = device in self._carriers or is_worn(key.quantity for key in keys.values())
+        kinds = (self.special, self.heart_rates, self.dangers, self.carried, self.scales)
         for at, key in keys.items():
-            for kind in (
-                self.heart_rates,
-                self.room_dangers,
-                self.carried_dangers,
-                self.scales,
-                self.special,
-            ):
+            for kind in kinds:
                 kind.discard(at)
             self.refused.pop(at, None)
             if reason := self._refusal(key, worn=worn):
