@@ -20,11 +20,15 @@ from telemetry import batch as batch_format
 from telemetry import status as status_format
 from telemetry.ack import Ack, Rejection, decode_ack, encode_ack
 from telemetry.batch import BatchBuilder, Gap, Header, decode_body, decode_payload, encode_payload
-from telemetry.credential_map import CredentialMap, Entry, blind, decode_map, encode_map
+from telemetry.credential_map import (
+    FORMAT as MAP_FORMAT,
+)
+from telemetry.credential_map import Lesson, MapUpdate, Permit, Person, blind, decode_update, encode_update
 from telemetry.envelope import Kind, Signer, open_envelope, verify
+from telemetry.exchange import MapQuestion, read_question, wrap_question
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import Chunk, SeriesKey, SeriesTable
-from telemetry.records import MorningCheck
+from telemetry.records import AccessEvent, HeartRateWindow, MealRecord, MorningCheck, Record, SafetyEvent
 from telemetry.status import Status, decode_status, encode_status
 
 FOLDER: Final = Path(__file__).parent / "golden"
@@ -105,12 +109,57 @@ def status() -> bytes:
     return SIGNER.wrap(Kind.STATUS, encode_status(found))
 
 
+def records() -> bytes:
+    """One of each record type besides the morning check, with and without what may be missing."""
+    pseudonym, class_id = "7K3M9PXA7K3M9PXA7K3M9PXA7K", "3-2"
+    rows: list[Record] = [
+        AccessEvent(BASE_MS + 1, "reader-1", "1/gate", 2, pseudonym, class_id),
+        AccessEvent(BASE_MS + 2, "reader-1", "1/gate"),
+        HeartRateWindow(BASE_MS + 3, "1", 142.5, 131.0, 158.0, 15, 1.0, 3.0, pseudonym, class_id),
+        HeartRateWindow(BASE_MS + 4, "1", 99.0, 99.0, 99.0, 1),
+        MealRecord(BASE_MS + 5, "counter-1", "1/canteen", "lunch", 412.5, pseudonym, class_id),
+        MealRecord(BASE_MS + 6, "counter-1", "1/canteen", "other"),
+        SafetyEvent(BASE_MS + 7, "1/101", "smoke", "smoke-1"),
+        SafetyEvent(BASE_MS + 8, "1/yard", "panic", None, pseudonym, class_id),
+    ]
+    builder = BatchBuilder(SeriesTable())
+    for row in rows:
+        builder.add_record(row)
+    header = Header(
+        batch_format.FORMAT, SCHOOL, "gw-1", "urgent", "5f3a", 2, BASE_MS, ClockQuality.SYNCED,
+        "b00c1e", "policy-7", 0, len(rows),
+    )  # fmt: skip
+    return SIGNER.wrap(Kind.BATCH, encode_payload(header, builder.close(BASE_MS)))
+
+
 def credential_map() -> bytes:
-    entries = {
-        blind(b"k" * 32, "04A1B2C3"): Entry({"health": "p-0a1b", "access": "p-77fe"}, "2026-1-3"),
-        blind(b"k" * 32, "04A1B2C4"): Entry({}, "2026-1-4"),
-    }
-    return encode_map(CredentialMap(1, SCHOOL, "gw-1", BASE_MS, entries))
+    key = b"k" * 32
+    return encode_update(
+        MapUpdate(
+            format=MAP_FORMAT,
+            school=SCHOOL,
+            gateway="gw-1",
+            version=9,
+            base=7,
+            issued_ms=BASE_MS,
+            epoch="2026-27",
+            blinding_key=key,
+            people=[
+                Person(3, "3-2", {"health": Permit("7K3M9PXA7K3M9PXA7K3M9PXA7K", BASE_MS + 1)}, 201.7),
+                Person(4, "3-1", {}),
+            ],
+            people_gone=[2],
+            credentials={blind(key, "04A1B2C3"): 3, blind(key, "band:C10000302001"): 4},
+            credentials_gone=[blind(key, "04A1B2C4")],
+            lessons={"3-2": [Lesson(BASE_MS, BASE_MS + 2_400_000, "pe", "sport/gym")]},
+            school_days=[(BASE_MS, BASE_MS + 36_000_000)],
+            erased=["0000000000000000000000000Z"],
+        )
+    )
+
+
+def question() -> bytes:
+    return wrap_question(MapQuestion(SCHOOL, "gw-1", bytes(16), bytes(range(32)), 7), SIGNER)
 
 
 FILES: Final = {
@@ -118,15 +167,19 @@ FILES: Final = {
     "urgent": urgent,
     "ack": ack,
     "status": status,
+    "records": records,
     "credential_map": credential_map,
+    "question": question,
 }
 
 
 def describe(name: str, data: bytes) -> Any:
     """What a file decodes to, by the project's decoders, as JSON can say it."""
     if name == "credential_map":
-        return as_json(decode_map(data))
+        return as_json(decode_update(data))
     envelope = open_envelope(data)
+    if envelope.kind is Kind.VAULT_QUESTION:
+        return as_json(read_question(envelope, SIGNER.public_key))
     payload = verify(envelope, SIGNER.public_key)
     found: dict[str, Any] = {"kind": envelope.kind.name, "key_id": envelope.key_id.hex()}
     if envelope.kind is Kind.ACK:
@@ -149,6 +202,8 @@ def as_json(value: Any) -> Any:
         return {name: as_json(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, dict):
         return {key.hex() if isinstance(key, bytes) else key: as_json(one) for key, one in value.items()}
+    if isinstance(value, bytes):
+        return value.hex()
     if isinstance(value, list | tuple):
         return [as_json(one) for one in value]
     return int(value) if isinstance(value, int) and not isinstance(value, bool) else value

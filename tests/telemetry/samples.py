@@ -10,7 +10,16 @@ from telemetry.batch import FORMAT, Header, Stream
 from telemetry.quality import ClockQuality, Quality
 from telemetry.quantities import QUANTITIES
 from telemetry.readings import SeriesKey
-from telemetry.records import SITES, SYMPTOMS, MorningCheck
+from telemetry.records import (
+    DANGERS,
+    SITES,
+    SYMPTOMS,
+    AccessEvent,
+    HeartRateWindow,
+    MealRecord,
+    MorningCheck,
+    SafetyEvent,
+)
 
 BASE_MS: Final = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
@@ -45,6 +54,31 @@ checks = st.builds(
     pseudonym=st.none() | text,
     class_id=st.none() | text,
 )
+
+_somebody = {"pseudonym": st.none() | text, "class_id": st.none() | text, "time_ms": times, "place": text}
+records = st.one_of(
+    checks,
+    st.builds(AccessEvent, device=text, door=st.none() | st.integers(0, 99), **_somebody),
+    st.builds(
+        HeartRateWindow,
+        mean_bpm=finite,
+        min_bpm=finite,
+        max_bpm=finite,
+        samples=st.integers(1, 999),
+        contact=st.none() | finite,
+        above_limit_s=st.none() | finite,
+        **_somebody,
+    ),
+    st.builds(
+        MealRecord,
+        device=text,
+        meal=st.sampled_from(["breakfast", "lunch", "dinner", "other"]),
+        mass_g=st.none() | finite,
+        **_somebody,
+    ),
+    st.builds(SafetyEvent, danger=st.sampled_from(DANGERS), device=st.none() | text, **_somebody),
+)
+"""Any record of any type."""
 
 
 @st.composite

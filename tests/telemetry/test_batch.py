@@ -80,7 +80,7 @@ def test_quality_runs(numbers: list[int]) -> None:
     assert all(a != b for a, b in zip(runs[::2], runs[2::2], strict=False))
 
 
-@given(samples.columns(), st.lists(samples.checks, max_size=3), samples.times)
+@given(samples.columns(), st.lists(samples.records, max_size=3), samples.times)
 def test_round_trip(found: list[Column], records: list[MorningCheck], base_ms: int) -> None:
     total = sum(len(times) for _, times, _, _ in found)
     sent = header(total, len(records), base_ms=base_ms)

@@ -24,11 +24,26 @@ from telemetry.batch import (
     encode_body,
     encode_payload,
 )
-from telemetry.credential_map import CredentialMap, CredentialMapError, Entry, decode_map, encode_map
+from telemetry.credential_map import (
+    CredentialMap,
+    CredentialMapError,
+    decode_update,
+    encode_update,
+)
+from telemetry.exchange import (
+    Directory,
+    ExchangeError,
+    JoinAnswer,
+    Order,
+    decode_directory,
+    decode_join,
+    encode_message,
+)
 from telemetry.quality import ClockQuality
 from telemetry.readings import SeriesKey
 from telemetry.records import MorningCheck
 from telemetry.status import Status, StatusError, decode_status, encode_status
+from tests.telemetry.make_golden import credential_map
 from tests.telemetry.samples import BASE_MS, header
 
 BODY = encode_body(
@@ -41,6 +56,14 @@ BODY = encode_body(
 def decode_batch(data: bytes) -> object:
     got, body = decode_payload(data)
     return decode_body(got, body)
+
+
+def decode_map(data: bytes) -> object:
+    """Also what a gateway then does with it."""
+    update = decode_update(data)
+    whole = CredentialMap.whole(msgspec.structs.replace(update, base=0))
+    assert whole.find("04") is None
+    return encode_update(whole.updated(msgspec.structs.replace(update, base=whole.version)).as_update())
 
 
 def decode_packed_body(data: bytes) -> object:
@@ -61,11 +84,13 @@ DECODERS: dict[str, tuple[Decoder, type[Exception], bytes]] = {
         StatusError,
         encode_status(Status(1, "s", "g", 5, ClockQuality.SYNCED, "0.1", 1, 2, 3, None, 4, 4, {"x": 1})),
     ),
-    "map": (
-        decode_map,
-        CredentialMapError,
-        encode_map(CredentialMap(1, "s", "g", 5, {bytes(16): Entry({"health": "p"}, "1-1")})),
+    "map": (decode_map, CredentialMapError, credential_map()),
+    "directory": (
+        decode_directory,
+        ExchangeError,
+        encode_message(Directory(3, 5, "e", None, {}, [(1, 2)], [Order("o", "erase", ["p"], ["health"])])),
     ),
+    "join": (decode_join, ExchangeError, encode_message(JoinAnswer({}, "too few"))),
 }
 by_decoder = pytest.mark.parametrize(("decode", "error", "good"), list(DECODERS.values()), ids=list(DECODERS))
 

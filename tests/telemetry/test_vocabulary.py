@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.credential_map import (
-    BLINDED_BYTES,
-    CredentialMap,
-    Entry,
-    blind,
-    decode_map,
-    encode_map,
-    normalise_credential,
-)
+from telemetry.credential_map import BLINDED_BYTES, blind, normalise_credential
+from telemetry.purposes import PURPOSES
 from telemetry.quality import ClockQuality, Quality, pack_quality, unpack_quality
 from telemetry.quantities import _ROWS, QUANTITIES, Lane
-from telemetry.records import RECORD_TYPES, MorningCheck
+from telemetry.records import DANGERS, RECORD_TYPES, MorningCheck, Record
 from telemetry.topics import Address, intake_filters, parse_topic, topic
 
 # Case sensitive atoms of UCUM that our units are made of; {…} is an annotation.
@@ -66,7 +60,10 @@ def test_quality_packs_into_a_byte() -> None:
 
 def test_record_types_name_purpose_assessment_and_retention() -> None:
     assert RECORD_TYPES["morning_check"].type is MorningCheck
+    assert set(RECORD_TYPES) == {one.__struct_config__.tag for one in get_args(Record)}
+    assert set(DANGERS) == {row.name for row in QUANTITIES.values() if row.urgent}
     for row in RECORD_TYPES.values():
+        assert row.purpose in PURPOSES
         assert row.purpose
         assert row.assessment
         assert row.retention_days > 0
@@ -121,15 +118,3 @@ def test_blinding_depends_on_the_key() -> None:
     assert one != two
     assert one != blind(b"k" * 32, "04A1B2C4")
     assert one == blind(b"k" * 32, normalise_credential("04:a1:b2:c3"))
-
-
-def test_a_map_knows_its_age() -> None:
-    day = 86_400_000
-    found = decode_map(
-        encode_map(CredentialMap(1, "s", "g", 10 * day, {b"x": Entry({"health": "p"}, "1-1")}))
-    )
-    assert found.entries[b"x"] == Entry({"health": "p"}, "1-1")
-    assert found.is_current(17 * day, 7)
-    assert not found.is_current(17 * day + 1, 7)
-    assert found.is_current(9 * day, 7), "clocks differ"
-    assert not found.is_current(9 * day - 1, 7), "a day in the future is no clock difference"

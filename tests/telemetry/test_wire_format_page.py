@@ -12,10 +12,11 @@ import msgspec
 import pytest
 import zstandard
 
-from telemetry import ack, batch, columns, credential_map, envelope, status
+from telemetry import ack, batch, columns, credential_map, envelope, exchange, names, resolve_token, status
 from telemetry.batch import Gap, Header, encode_body, encode_payload
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import SeriesKey
+from telemetry.records import RECORD_TYPES
 from tests.telemetry.make_golden import BASE_MS, SIGNER
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "wire-format.md").read_text("utf-8")
@@ -48,12 +49,40 @@ def test_the_numbers() -> None:
         credential_map.BLINDED_BYTES,
     ):
         assert f"{number:,}" in PAGE
-    versions = {batch.FORMAT, ack.FORMAT, status.FORMAT, credential_map.FORMAT, envelope.VERSION}
+    versions = {batch.FORMAT, ack.FORMAT, status.FORMAT, envelope.VERSION, resolve_token.FORMAT}
     assert versions == {1}, "the page speaks of version 1"
+    assert credential_map.FORMAT == 2, "but for the map"
 
 
 @pytest.mark.parametrize(
-    "struct", [Header, Gap, ack.Ack, ack.Rejection, status.Status, credential_map.CredentialMap]
+    "struct",
+    [
+        Header,
+        Gap,
+        ack.Ack,
+        ack.Rejection,
+        status.Status,
+        credential_map.MapUpdate,
+        credential_map.Person,
+        credential_map.Permit,
+        credential_map.Lesson,
+        exchange.MapQuestion,
+        exchange.DirectoryQuestion,
+        exchange.JoinQuestion,
+        exchange.OrderReport,
+        exchange.Directory,
+        exchange.ClassList,
+        exchange.Order,
+        exchange.JoinAnswer,
+        exchange.Exposure,
+        resolve_token.Claims,
+        names.NamesQuestion,
+        names.NamesAnswer,
+        names.PupilName,
+        names.BreakGlass,
+        names.BreakGlassAnswer,
+        *(one.type for one in RECORD_TYPES.values()),
+    ],
 )
 def test_every_field_is_explained(struct: type[msgspec.Struct]) -> None:
     assert [name for name in struct.__struct_fields__ if f"`{name}`" not in PAGE] == []
@@ -63,4 +92,4 @@ def test_every_code_is_explained() -> None:
     for code in (*Quality, *ClockQuality):
         assert f"{int(code)} `{code.name.lower()}`" in PAGE
     for kind in envelope.Kind:
-        assert f"{int(kind)} {kind.name.lower()}" in PAGE
+        assert f"{int(kind)} {kind.name.lower().replace('_', ' ')}" in PAGE
