@@ -17,10 +17,12 @@ from edge_agent.buffer.contract import BatchId, Item
 from edge_agent.counters import Counters
 from telemetry.quality import ClockQuality
 from telemetry.readings import Chunk, SeriesKey, SeriesTable
-from telemetry.records import MorningCheck
+from telemetry.records import AccessEvent, MorningCheck
 from tests.edge.edge_parts import BYTES_MAX, NOW_MS, FickleBuffer, HandClock, eventually
 
 CHECK = MorningCheck(NOW_MS, "station-1", "main/gate", "ear", 38.4, pseudonym="p-1")
+
+TAP = AccessEvent(NOW_MS, "door-1", "main/gate", pseudonym="p-2")
 
 
 class Line:
@@ -41,6 +43,7 @@ class Line:
             self.counters,
             interval_s=interval_s,
             readings_max=readings_max,
+            policy="test",
             committed=self._committed,
             uncommitted=self.alarm.unbuffered,
         )
@@ -57,7 +60,7 @@ class Line:
         self.batcher.bulk(chunk)
 
     def warn(self) -> None:
-        self.batcher.urgent(None, CHECK, alarm=True)
+        self.batcher.urgent(None, [CHECK], alarm=True)
 
     async def kept(self) -> list[Item]:
         """What the buffer holds, in the order of delivery."""
@@ -89,7 +92,7 @@ async def test_a_burst_of_urgent_events_is_whole(buffer: FickleBuffer) -> None:
     line = Line(buffer)
     async with working(line):
         for at in range(2_500):
-            line.batcher.urgent(None, CHECK, alarm=at % 2 == 0)
+            line.batcher.urgent(None, [CHECK], alarm=at % 2 == 0)
         await eventually(lambda: line.counters.records_buffered == 2_500, "all committed")
     kept = await line.kept()
     assert sum(one.records for one in kept) == 2_500
@@ -117,6 +120,36 @@ async def test_a_full_batch_closes_at_once_and_an_urgent_one_too(buffer: FickleB
         assert line.counters.readings_buffered == 0
         line.read(1)
         await eventually(lambda: line.counters.readings_buffered == 10, "the full batch")
+
+
+async def test_records_that_can_wait_share_a_batch(buffer: FickleBuffer) -> None:
+    line = Line(buffer)
+    async with working(line):
+        for at in range(40):
+            line.batcher.records([TAP, TAP] if at % 2 else [TAP])
+            await asyncio.sleep(0)
+        line.warn()
+        await eventually(lambda: line.counters.records_buffered == 1, "the urgent record, alone")
+    kept = await line.kept()
+    assert [(one.stream, one.records, one.alarm) for one in kept] == [
+        ("urgent", 1, True),
+        ("urgent", 60, False),
+    ]
+
+
+async def test_records_do_not_wait_longer_than_the_interval(buffer: FickleBuffer) -> None:
+    line = Line(buffer, interval_s=0.01)
+    async with working(line):
+        line.batcher.records([TAP])
+        await eventually(lambda: line.counters.records_buffered == 1, "the record")
+
+
+async def test_very_many_records_are_more_than_one_batch(buffer: FickleBuffer) -> None:
+    line = Line(buffer)
+    async with working(line):
+        line.batcher.records([TAP] * 2_500)
+        await eventually(lambda: line.counters.records_buffered == 2_000, "two full ones at once")
+    assert [one.records for one in await line.kept()] == [1_000, 1_000, 500]
 
 
 async def test_times_before_and_after_a_change_of_the_clock_share_no_batch(buffer: FickleBuffer) -> None:
@@ -164,6 +197,20 @@ async def test_memory_is_bounded_while_the_disk_is_full(buffer: FickleBuffer, so
     lost = line.counters.dropped["disk_full"]
     assert line.counters.readings_buffered + lost == 3 * WAITING_MAX
     assert lost == 2 * WAITING_MAX + 1
+
+
+async def test_alarms_are_the_last_to_go(buffer: FickleBuffer, soon: None) -> None:
+    line = Line(buffer)
+    buffer.full = frozenset({"append"})
+    async with working(line):
+        line.warn()
+        await eventually(lambda: line.counters.disk_full >= 1, "a try")
+        for _ in range(WAITING_MAX):
+            line.batcher.records([TAP] * 1_000)
+        buffer.full = frozenset()
+        await eventually(lambda: line.counters.records_buffered > 1, "the disk takes it")
+    assert [one.alarm for one in await line.kept()].count(True) == 1
+    assert line.counters.dropped["disk_full"] == 1_000
 
 
 async def test_what_the_disk_refuses_to_the_end_is_counted(buffer: FickleBuffer, soon: None) -> None:
