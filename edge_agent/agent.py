@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 import structlog
 
@@ -22,7 +21,10 @@ from edge_agent.counters import Counters, DeviceCounters
 from edge_agent.drivers import make_drivers
 from edge_agent.drivers.contract import Driver
 from edge_agent.folderlock import folder_locked
-from edge_agent.gate import Credentials, Gate, MapUnusableError
+from edge_agent.gate import Gate, load_policy
+from edge_agent.identity.carriers import Carriers
+from edge_agent.identity.credentials import Credentials
+from edge_agent.identity.overheard import Overheard
 from edge_agent.reporting import DeviceWatch, Reporter
 from edge_agent.reporting.devices import watched_devices, worn_devices
 from edge_agent.uplink.forwarder import Forwarder
@@ -36,7 +38,6 @@ from telemetry.status import FORMAT as STATUS_FORMAT
 from telemetry.status import Status
 
 CLOCK_INTERVAL_S = 5.0
-CREDENTIALS_INTERVAL_S = 5.0
 DRAIN_S = 3.0
 """How long a stop waits for acknowledgements of what is on its way; the buffer keeps the rest."""
 
@@ -54,16 +55,24 @@ class Agent:
         self.config = config
         self.counters = Counters()
         self.clock = Clock(config.gateway.clock)
-        self.signer = Signer(load_signing_key(config.gateway.key_file))
+        self._private_key = load_signing_key(config.gateway.key_file)
+        self.signer = Signer(self._private_key)
         self._table = SeriesTable()
         self._started_ms = self.clock.now_ms()
         self._catalogue = Catalogue(config.profile_dirs)
+        self.credentials = Credentials(
+            age_days_max=config.personal.age_days_max if config.personal else 0.0,
+            clock_known=lambda: self.clock.known,
+        )
+        self._carriers = Carriers()
+        self._policy = load_policy(config.personal.policy if config.personal else None)
         self._drivers: Sequence[Driver] = make_drivers(
             config,
             catalogue=self._catalogue,
             table=self._table,
             clock=self.clock,
             counters=self.counters,
+            overheard=Overheard(self.credentials, self._carriers, self.counters),
         )
         self._stop = asyncio.Event()
         self.batches_left = 0
@@ -136,10 +145,11 @@ class Agent:
             self.counters,
             interval_s=config.batch.interval_s,
             readings_max=config.batch.readings_max,
+            policy=self._policy.version,
             committed=committed,
             uncommitted=alarm.unbuffered,
         )
-        gate = Gate(self._table, self.clock, self._credentials(), batcher, self.counters, default_limits())
+        gate = self._gate(batcher)
         reporter = self._reporter(gate)
         uplink = MqttUplink(config.collector.mqtt, school, gateway)
         async with asyncio.TaskGroup() as group:
@@ -147,7 +157,7 @@ class Agent:
                 group.create_task(uplink.run(forwarder), name="uplink"),
                 group.create_task(alarm.run(), name="alarm"),
                 group.create_task(self._keep_time(), name="clock"),
-                group.create_task(self._keep_credentials(gate), name="credentials"),
+                *self._refreshing(group, buffer),
             ]
             if broker := self._alarm_broker():
                 announcing = alarm.announce(broker, f"campus-alarm-{school}-{gateway}")
@@ -158,11 +168,13 @@ class Agent:
                 for driver in self._drivers
             ]
             reading.append(group.create_task(reporter.run(), name="reporter"))
+            reading.append(group.create_task(gate.run(), name="gate"))
             log.info("gateway running", school=school, gateway=gateway, drivers=len(self._drivers))
             self.running.set()
             await self._stop.wait()
             await _end(reading)
             reporter.flush()
+            gate.flush()
             batcher.stop()
             await writing
             forwarder.wake()
@@ -195,36 +207,40 @@ class Agent:
             if self.clock.quality is not before:
                 log.info("clock", quality=self.clock.quality.name.lower())
 
-    async def _keep_credentials(self, gate: Gate) -> None:
-        """Takes a new credential map into use soon after it has been put in the place of the old one.
+    def _gate(self, batcher: Batcher) -> Gate:
+        personal = self.config.personal
+        return Gate(
+            self._table,
+            self.clock,
+            self.credentials,
+            self._carriers,
+            batcher,
+            self.counters,
+            default_limits(),
+            policy=self._policy,
+            meals=personal.meals if personal else (),
+            zone=self.config.zone,
+        )
 
-        Of a map that cannot be used the old one stays in force, until it is too old to be believed.
-        """
-        if self.config.personal is None:
+    def _refreshing(self, group: asyncio.TaskGroup, buffer: Buffer) -> Iterator[asyncio.Task[None]]:
+        """The task that keeps the credential map fresh, where there is a vault."""
+        personal = self.config.personal
+        if personal is None:
             return
-        file = self.config.personal.credential_map
-        seen = _modified_ns(file)
-        while True:
-            await asyncio.sleep(CREDENTIALS_INTERVAL_S)
-            if (modified := _modified_ns(file)) == seen:
-                continue
-            seen = modified
-            try:
-                gate.credentials = load_credentials(self.config)
-            except MapUnusableError as error:
-                log.error("new credential map unusable: the old one stays", error=str(error))
-            else:
-                log.info("credential map loaded", entries=gate.credentials.entries)
+        # Loaded only where there is a vault: its libraries take memory.
+        from edge_agent.identity import parts  # noqa: PLC0415  # said above
 
-    def _credentials(self) -> Credentials:
-        try:
-            found = load_credentials(self.config)
-        except MapUnusableError as error:
-            log.error("credential map unusable: every card is unknown", error=str(error))
-            return Credentials.none()
-        if self.config.personal:
-            log.info("credential map loaded", entries=found.entries)
-        return found
+        parts.add_configured(self._carriers, self.config, self._catalogue)
+        puller = parts.make_puller(
+            self.config,
+            personal,
+            self._private_key,
+            credentials=self.credentials,
+            buffer=buffer,
+            clock=self.clock,
+            counters=self.counters,
+        )
+        yield group.create_task(puller.run(), name="credentials")
 
     def _alarm_broker(self) -> BrokerSettings | None:
         if self.config.alarm.mqtt:
@@ -266,27 +282,6 @@ class Agent:
                 reason = f"metrics.port {settings.port} on {settings.host}: {error.strerror}"
                 raise StartError(reason) from error
             yield
-
-
-def _modified_ns(file: Path) -> int:
-    try:
-        return file.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-def load_credentials(config: GatewayConfig) -> Credentials:
-    """The credential map that a configuration with a personal section names. Raises MapUnusableError."""
-    personal, gateway = config.personal, config.gateway
-    if personal is None:
-        return Credentials.none()
-    return Credentials.load(
-        personal.credential_map,
-        personal.blinding_key_file,
-        gateway.school,
-        gateway.id,
-        personal.age_days_max,
-    )
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -13,13 +13,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from device_profiles.registry import Catalogue
-from edge_agent.agent import Agent, StartError, load_credentials
+from edge_agent.agent import Agent, StartError
 from edge_agent.buffer.peek import BufferUnreadableError, read_stats
 from edge_agent.clock import Clock
-from edge_agent.config import GatewayConfig, load_config
+from edge_agent.config import GatewayConfig, PersonalSection, load_config
 from edge_agent.counters import Counters
 from edge_agent.drivers import Driver, make_drivers
-from edge_agent.gate import MapUnusableError
+from edge_agent.gate import load_policy
 from edge_agent.scan import cli as scan_cli
 from edge_agent.uplink.contract import UplinkError
 from edge_agent.uplink.mqtt import MqttUplink
@@ -129,12 +129,14 @@ def _report(what: str, text: str, *, ok: bool) -> bool:
     return ok
 
 
-def _check_map(config: GatewayConfig, clock: Clock) -> bool:
-    try:
-        found = load_credentials(config).describe(clock.now_ms())
-    except MapUnusableError as error:
-        return _report("cards", f"{error}; without it every card is unknown", ok=False)
-    return _report("cards", found, ok=True)
+async def _check_personal(config: GatewayConfig, personal: PersonalSection, clock: Clock) -> bool:
+    """The vault, the map of the last run, and the policy."""
+    from edge_agent.identity.check import look_at_map, look_at_vault  # noqa: PLC0415  # where there is a vault
+
+    looks = [await look_at_vault(config, personal), look_at_map(config, personal, clock)]
+    policy = load_policy(personal.policy)
+    good = [_report(look.what, look.text, ok=look.ok) for look in looks]
+    return _report("policy", f"version {policy.version}", ok=True) and all(good)
 
 
 async def _check_uplink(config: GatewayConfig) -> bool:
@@ -149,7 +151,7 @@ async def _check(config: GatewayConfig, timeout_s: float) -> bool:
     clock = Clock(config.gateway.clock)
     results = [await _check_uplink(config)]
     if config.personal:
-        results.append(_check_map(config, clock))
+        results.append(await _check_personal(config, config.personal, clock))
     drivers = make_drivers(
         config,
         catalogue=Catalogue(config.profile_dirs),

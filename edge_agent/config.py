@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from edge_agent.config_checks import find_problems
 from edge_agent.drivers.ble.config import BleSource
@@ -20,6 +20,8 @@ from edge_agent.drivers.modbus.config import ModbusSource
 from edge_agent.drivers.mqtt_config import MqttSource
 from edge_agent.drivers.osdp.config import OsdpSource
 from edge_agent.drivers.serial.config import SerialSource
+from edge_agent.drivers.settings import DeviceId
+from edge_agent.gate.policy import load_policy
 from edge_agent.reporting.rules import ReportRule, SilenceSection
 from foundation.broker import BrokerSettings
 from foundation.keyfiles import parse_public
@@ -51,6 +53,13 @@ def _topic(text: str) -> str:
 
 def _public_key(text: str) -> str:
     parse_public(text)
+    return text
+
+
+def _vault(text: str) -> str:
+    from foundation.httppost import parse_target  # noqa: PLC0415  # only where there is a vault
+
+    parse_target(text)
     return text
 
 
@@ -100,11 +109,41 @@ class UplinkSection(StrictModel):
 
 
 class PersonalSection(StrictModel):
-    """The credential map and the key it is blinded with. Without it every card is unknown."""
+    """The vault, which knows whose card it is. Without it nothing about people passes but, without a
+    name, what is an emergency.
 
-    credential_map: Path
-    blinding_key_file: Path
+    vault_public_key: only its answers are believed. ca_file: who must have signed the vault's
+    certificate; left out, who the system trusts. refresh_s: how often the vault is asked for changes; a
+    withdrawal must be here within five minutes. age_days_max: an older map is not believed. policy: what
+    may pass; left out, the one that comes with the program. meals: readers at which a card is a meal.
+    """
+
+    vault: Annotated[str, AfterValidator(_vault)]
+    vault_public_key: Annotated[str, AfterValidator(_public_key)]
+    ca_file: Path | None = None
+    refresh_s: float = Field(default=60.0, ge=1, le=240)
     age_days_max: float = Field(default=7.0, gt=0, le=30)
+    policy: Path | None = None
+    meals: tuple[DeviceId, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_of_before(cls, given: object) -> object:
+        if isinstance(given, dict) and (old := {"credential_map", "blinding_key_file"} & given.keys()):
+            raise ValueError(
+                f"{' and '.join(sorted(old))} are gone: the gateway asks the vault for its map. Write instead: "
+                'vault = "https://…" and vault_public_key = "…", as `campus vault keys` prints it'
+            )
+        return given
+
+    def relative_to(self, base: Path) -> Self:
+        """The same, with paths that start at `base`."""
+        return self.model_copy(
+            update={
+                "ca_file": self.ca_file and base / self.ca_file,
+                "policy": self.policy and base / self.policy,
+            }
+        )
 
 
 class AlarmSection(StrictModel):
@@ -204,16 +243,10 @@ def load_config(path: Path) -> GatewayConfig:
             "data_dir": absolute(config.gateway.data_dir),
         }
     )
-    personal = config.personal and config.personal.model_copy(
-        update={
-            "credential_map": absolute(config.personal.credential_map),
-            "blinding_key_file": absolute(config.personal.blinding_key_file),
-        }
-    )
     config = config.model_copy(
         update={
             "gateway": gateway,
-            "personal": personal,
+            "personal": config.personal and config.personal.relative_to(base),
             "collector": config.collector.model_copy(
                 update={"mqtt": config.collector.mqtt.relative_to(base)}
             ),
@@ -232,6 +265,12 @@ def load_config(path: Path) -> GatewayConfig:
     )
     text = path.read_text("utf-8-sig")
     found = find_problems(config)
-    if problems := [Problem(f"{path}:{find_line(text, location)}", message) for location, message in found]:
+    problems = [Problem(f"{path}:{find_line(text, location)}", message) for location, message in found]
+    if config.personal and config.personal.policy:
+        try:
+            load_policy(config.personal.policy)
+        except FileProblems as error:
+            problems += error.problems
+    if problems:
         raise FileProblems(problems)
     return config

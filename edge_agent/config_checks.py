@@ -30,6 +30,8 @@ def find_problems(config: GatewayConfig) -> Iterator[Found]:
     """
     catalogue = Catalogue(config.profile_dirs)
     yield from _repeated(config)
+    yield from _meal_problems(config)
+    yield from _band_problems(config)
     yield from _mqtt_problems(config, catalogue)
     yield from find_modbus_problems(config.modbus, catalogue)
     yield from find_http_problems(config.http, catalogue, config.zone)
@@ -38,6 +40,20 @@ def find_problems(config: GatewayConfig) -> Iterator[Found]:
     yield from _shared_ports(config)
     yield from find_ble_problems(config.ble, catalogue)
     yield from find_report_problems(config.report, config.silence, {one.id for one in config.devices})
+
+
+def _meal_problems(config: GatewayConfig) -> Iterator[Found]:
+    known = {device.id for device in config.devices}
+    for at, name in enumerate(config.personal.meals if config.personal else ()):
+        if name not in known:
+            yield ("personal", "meals", at), f"no device has the id {name!r}"
+
+
+def _band_problems(config: GatewayConfig) -> Iterator[Found]:
+    for at, source in enumerate(config.ble):
+        if source.bands and config.personal is None:
+            text = f"{source.name}: whose bands these are only the vault knows; give [personal]"
+            yield ("ble", at, "bands"), text
 
 
 def _repeated(config: GatewayConfig) -> Iterator[Found]:

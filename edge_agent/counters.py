@@ -53,6 +53,16 @@ class Counters:
         self.local_alarms = 0
         self.disk_full = 0
         self.radio_resets = 0
+        self.map_version = 0
+        """Of the credential map in use; 0: there is none."""
+        self.map_issued_ms = 0
+        self.map_refreshes = 0
+        self.map_failures: Counter[str] = Counter()
+        """Times the vault was asked in vain, by reason."""
+        self.records_erased = 0
+        """Records taken out of the buffer because somebody has to be forgotten."""
+        self.bands_unknown = 0
+        """Advertisements of bands that nobody on the credential map wears."""
         self.dropped: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
         self.devices: dict[str, DeviceCounters] = {}

@@ -69,8 +69,12 @@ class GatewayMetrics(Collector):
                 "Bluetooth adapters switched off and on because nobody was heard",
                 counters.radio_resets,
             ),
+            ("records_erased", "Records erased from the buffer by order", counters.records_erased),
+            ("map_refreshes", "Answers of the vault taken into use", counters.map_refreshes),
+            ("bands_unknown", "Advertisements of bands that nobody known wears", counters.bands_unknown),
         ):
             yield CounterMetricFamily(f"campus_edge_{name}", help_, value=value)
+        yield from _map_metrics(counters)
         dropped = CounterMetricFamily(
             "campus_edge_dropped", "Readings and observations dropped", labels=["reason"]
         )
@@ -96,6 +100,24 @@ class GatewayMetrics(Collector):
         for reason, count in stats.given_up.items():
             given_up.add_metric([reason], count)
         yield given_up
+
+
+def _map_metrics(counters: Counters) -> Iterable[Metric]:
+    if counters.map_version:
+        yield GaugeMetricFamily(
+            "campus_edge_map_version", "Version of the credential map in use", counters.map_version
+        )
+        yield GaugeMetricFamily(
+            "campus_edge_map_issued_seconds",
+            "Unix time at which the vault made the credential map in use",
+            counters.map_issued_ms / 1_000,
+        )
+    failures = CounterMetricFamily(
+        "campus_edge_map_failures", "Times the vault was asked in vain", labels=["reason"]
+    )
+    for reason, count in list(counters.map_failures.items()):
+        failures.add_metric([reason], count)
+    yield failures
 
 
 def _device_metrics(devices: Mapping[str, DeviceCounters]) -> Iterable[Metric]:

@@ -20,7 +20,7 @@ from telemetry.readings import Reading, SeriesKey
 from telemetry.records import Record, is_finite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from telemetry.readings import Chunk, SeriesTable
 
@@ -227,6 +227,22 @@ def shift_records(packed: bytes, shift_ms: int) -> bytes:
         msgspec.structs.replace(record, time_ms=record.time_ms + shift_ms) for record in found.records
     ]
     return zstandard.ZstdCompressor(level=3).compress(_encode(found))
+
+
+def erase_records(packed: bytes, pseudonyms: Collection[str]) -> tuple[bytes, int]:
+    """A body without the records of these pseudonyms, and how many those were; the same body where
+    there were none. For a gateway that has to forget somebody; raises BatchError.
+    """
+    try:
+        found = _decode_body(zstandard.ZstdDecompressor().decompress(packed))
+    except (zstandard.ZstdError, *DECODING_ERRORS) as error:
+        raise BatchError(f"body is damaged: {describe(error)}") from None
+    kept = [record for record in found.records if record.pseudonym not in pseudonyms]
+    erased = len(found.records) - len(kept)
+    if not erased:
+        return packed, 0
+    found.records = kept
+    return zstandard.ZstdCompressor(level=3).compress(_encode(found)), erased
 
 
 def encode_payload(header: Header, body: bytes) -> bytes:

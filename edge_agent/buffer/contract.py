@@ -8,7 +8,7 @@ byte cap is reached, and that is declared as gaps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from telemetry.batch import Gap, Stream
@@ -101,6 +101,12 @@ class Buffer(Protocol):
 
     async def reject(self, id_: BatchId, reason: str) -> Removed:
         """Deletes a batch the collector refused for good and counts its readings as given up."""
+
+    async def erase(self, pseudonyms: Collection[str]) -> int:
+        """Takes the records of these pseudonyms out of all batches, those on loan too, and out of what
+        was put aside as damaged; how many. An emptied batch stays, so that its number still arrives. What
+        the uplink has in hand at the moment may still be sent. Raises BufferFullError.
+        """
 
     async def keep(self, ids: Sequence[BatchId] | None = None) -> None:
         """Ends the loan of these batches (of all, for None); they can be leased again."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
@@ -17,6 +17,7 @@ import structlog
 from edge_agent.buffer import files, wal
 from edge_agent.buffer.contract import BatchId, BufferFullError, BufferStats, Item, Leased, Removed
 from edge_agent.buffer.disk import Ballast, free_bytes, means_damaged, means_full
+from edge_agent.buffer.erasing import Erased, erase
 from edge_agent.buffer.giving_up import GivingUp
 from edge_agent.buffer.layout import PAGE_BYTES, ROW_OVERHEAD_BYTES, is_sound, key_of
 from edge_agent.buffer.salvage import new_name
@@ -252,6 +253,20 @@ class Engine:
         if removed.batches:
             log.error("batch rejected by the collector", reason=reason, readings=removed.readings)
         return removed
+
+    def erase(self, pseudonyms: Collection[str], after_key: int) -> Erased:
+        """One step of it: the batches with records behind `after_key`, some of them."""
+
+        def change(store: Store, _: int) -> Erased:
+            with files.overwriting(self._connection):
+                return erase(store, pseudonyms, after_key)
+
+        return self._guarded(lambda: self._write(change))
+
+    def finish_erasing(self) -> None:
+        """The log is folded in, for it holds rows as they were; so do the sets put aside."""
+        self._fold_in()
+        files.remove_damaged_sets(self._path)
 
     def keep(self, ids: Sequence[BatchId] | None) -> None:
         store = self.store

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -140,6 +141,23 @@ def damaged_sets(path: Path) -> list[int]:
     pattern = re.compile(re.escape(path.name) + r"\.damaged-(\d+)(-wal|-shm)?")
     found = (pattern.fullmatch(entry.name) for entry in path.parent.iterdir())
     return sorted({int(match[1]) for match in found if match})
+
+
+def remove_damaged_sets(path: Path) -> None:
+    """What could be read of them is in the file; the rest may hold what has to be forgotten."""
+    for number in damaged_sets(path):
+        _remove_set(beside(path, f".damaged-{number}"))
+
+
+@contextmanager
+def overwriting(connection: sqlite3.Connection) -> Iterator[None]:
+    """What is deleted meanwhile leaves zeros in the file, not its old bytes on a free page."""
+    (before,) = connection.execute("PRAGMA secure_delete").fetchone()
+    connection.execute("PRAGMA secure_delete = ON").fetchall()
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA secure_delete = {('OFF', 'ON', 'FAST')[before]}").fetchall()
 
 
 def beside(path: Path, suffix: str) -> Path:

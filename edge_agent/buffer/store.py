@@ -144,6 +144,14 @@ class Store:
         )
         return [key for (key,) in found.fetchall()]
 
+    def record_keys(self, after_key: int, limit: int) -> list[int]:
+        """The next keys of urgent batches with records."""
+        found = self._connection.execute(
+            "SELECT key FROM batch WHERE key > ? AND key < ? AND records > 0 ORDER BY key LIMIT ?",
+            (after_key, BULK_KEY_MIN, limit),
+        )
+        return [key for (key,) in found.fetchall()]
+
     def row(self, key: int) -> Row | None:
         found = self._connection.execute("SELECT * FROM batch WHERE key = ?", (key,)).fetchone()
         return Row(*found) if found else None

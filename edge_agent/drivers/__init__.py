@@ -10,6 +10,7 @@ from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.drivers.contract import DeviceReport, Driver, Sink
 from edge_agent.drivers.mqtt import MqttDriver
+from edge_agent.identity.overheard import Overheard
 from telemetry.readings import SeriesTable
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class _Parts(NamedTuple):
 
     config: GatewayConfig
     common: _Common
+    overheard: Overheard | None
 
 
 def _mqtt(parts: _Parts) -> Iterator[Driver]:
@@ -52,7 +54,7 @@ def _modbus(parts: _Parts) -> Iterator[Driver]:
 def _ble(parts: _Parts) -> Iterator[Driver]:
     from edge_agent.drivers.ble.driver import BleDriver  # noqa: PLC0415  # said above
 
-    return (BleDriver(source, **parts.common) for source in parts.config.ble)
+    return (BleDriver(source, overheard=parts.overheard, **parts.common) for source in parts.config.ble)
 
 
 def _serial(parts: _Parts) -> Iterator[Driver]:
@@ -92,10 +94,13 @@ def make_drivers(
     table: SeriesTable,
     clock: Clock,
     counters: Counters,
+    overheard: Overheard | None = None,
 ) -> list[Driver]:
-    """The drivers a configuration asks for. Raises ProfileNotFoundError for a device's profile."""
+    """The drivers a configuration asks for. overheard: who names bands that are not configured; without
+    it, they are not read. Raises ProfileNotFoundError for a device's profile.
+    """
     common = _Common(catalogue=catalogue, table=table, clock=clock, counters=counters)
-    parts = _Parts(config, common)
+    parts = _Parts(config, common, overheard)
     return [
         driver
         for transport, factory in _FACTORIES.items()

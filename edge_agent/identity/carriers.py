@@ -22,7 +22,7 @@ class Carriers:
         self._credentials[device] = normalise_band(address)
 
     def remove(self, device: str) -> None:
-        """This device is nobody's any more; fine when it was not."""
+        """Nobody wears this device any more; fine when nobody did."""
         self._credentials.pop(device, None)
 
     def find(self, device: str) -> str | None:

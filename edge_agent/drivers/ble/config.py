@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from device_profiles.registry import Catalogue, ProfileNotFoundError
 from edge_agent.drivers.settings import DeviceId, Place
@@ -55,6 +55,16 @@ class BleDevice(StrictModel):
     rssi: bool = False
 
 
+class BleBands(StrictModel):
+    """Bands that are not listed: those of one model that are heard, and worn by somebody whom the vault
+    knows with the band's address. place: where they are heard. turn_s: as of a device.
+    """
+
+    profile: str
+    place: Place
+    turn_s: float = Field(default=30.0, ge=0.2, le=3_600)
+
+
 class BleSource(StrictModel):
     """One adapter. mode: "passive" only listens; "active" also asks for names, which costs the devices'
     batteries. links_max: connections it holds at a time; real adapters hold 5 to 7. stale_s: after so
@@ -66,7 +76,15 @@ class BleSource(StrictModel):
     mode: ScanMode = "passive"
     links_max: int = Field(default=5, ge=1, le=32)
     stale_s: float = Field(default=60.0, ge=1, le=3_600)
-    devices: tuple[BleDevice, ...] = Field(min_length=1)
+    bands: tuple[BleBands, ...] = Field(default=(), max_length=8)
+    devices: tuple[BleDevice, ...] = Field(default=(), validate_default=True)
+
+    @field_validator("devices")
+    @classmethod
+    def _somebody(cls, devices: tuple[BleDevice, ...], info: ValidationInfo) -> tuple[BleDevice, ...]:
+        if not devices and not info.data.get("bands"):
+            raise ValueError("needs at least 1 of its kind, or bands")
+        return devices
 
     def relative_to(self, base: Path) -> Self:
         """The same, with paths that start at `base`."""
@@ -119,6 +137,7 @@ def find_problems(sources: Sequence[BleSource], catalogue: Catalogue) -> Iterato
             text = f"{source.name}: {adapters[source.adapter]} uses {source.adapter} already; one table an adapter"
             yield (*here, "adapter"), text
         adapters.setdefault(source.adapter, source.name)
+        yield from _band_problems(source, here, catalogue)
         for number, device in enumerate(source.devices):
             place = (*here, "devices", number)
             same = taken.setdefault((device.address, device.profile), device.id)
@@ -135,3 +154,25 @@ def find_problems(sources: Sequence[BleSource], catalogue: Catalogue) -> Iterato
             if device.rssi and any(row.spec.lane is Lane.PERSONAL for row in decoder.spec.fields):
                 text = f"device {device.id}: where a band is heard says where somebody is; no rssi of it"
                 yield (*place, "rssi"), text
+
+
+def _band_problems(
+    source: BleSource, here: tuple[str, int], catalogue: Catalogue
+) -> Iterator[tuple[Location, str]]:
+    linked = ""
+    for number, rule in enumerate(source.bands):
+        place = (*here, "bands", number, "profile")
+        probe = BleDevice(id="band", profile=rule.profile, place=rule.place, address="00:00:00:00:00:00")
+        try:
+            decoder = bind_device(probe, catalogue, SeriesTable())
+        except (ProfileNotFoundError, ValueError, FileProblems) as error:
+            yield place, f"bands: {error}"
+            continue
+        if decoder.spec.encrypted or not any(row.spec.lane is Lane.PERSONAL for row in decoder.spec.fields):
+            yield place, f"bands: {rule.profile} is no model of a band that can be read without being listed"
+        if decoder.characteristics and linked:
+            text = (
+                f"bands: {linked} and {rule.profile} must both be connected to; only one such model a table"
+            )
+            yield place, text
+        linked = linked or (rule.profile if decoder.characteristics else "")

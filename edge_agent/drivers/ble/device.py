@@ -35,8 +35,11 @@ class Device:
         *,
         turn_s: float,
         rssi: bool,
+        told_as: str = "",
     ) -> None:
+        """told_as: in counters and logs; left out: its id."""
         self.id = decoder.device
+        self.told_as = told_as or self.id
         self.decoder = decoder
         self.counters = counters
         self.turn_s = turn_s
@@ -45,7 +48,7 @@ class Device:
         key = SeriesKey("rssi", decoder.device, decoder.place, decoder.model)
         self._rssi = table.index(key) if rssi else None
         self._told: _Told | None = None
-        self._heard_s: float | None = None
+        self.heard_s: float | None = None
         self._warm_s = 0.0
 
     @property
@@ -58,9 +61,9 @@ class Device:
         self._told = None
 
     def alive(self, now_s: float, received_ms: int) -> None:
-        if self._heard_s is None or now_s - self._heard_s > SILENCE_S:
+        if self.heard_s is None or now_s - self.heard_s > SILENCE_S:
             self._warm_s = now_s + self.decoder.spec.warm_up_s
-        self._heard_s = now_s
+        self.heard_s = now_s
         self.counters.last_seen_ms = received_ms
 
     def warming_up(self, now_s: float) -> bool:

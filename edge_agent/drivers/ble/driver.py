@@ -12,6 +12,7 @@ import structlog
 from device_profiles.registry import Catalogue
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters, DeviceCounters
+from edge_agent.drivers.ble.bands import AirBands
 from edge_agent.drivers.ble.bluez import Bluez, RadioAwayError
 from edge_agent.drivers.ble.config import BleSource, ScanMode, bind_device, read_bind_key
 from edge_agent.drivers.ble.device import Device
@@ -21,6 +22,7 @@ from edge_agent.drivers.ble.period import Scan, StaleError, work
 from edge_agent.drivers.ble.shown import Shown
 from edge_agent.drivers.ble.turns import Turns
 from edge_agent.drivers.contract import DeviceReport, Sink
+from edge_agent.identity.overheard import Overheard
 from foundation.backoff import Backoff
 from foundation.logs import FirstOnly
 from telemetry.readings import SeriesTable
@@ -35,7 +37,8 @@ QUIET_S_MAX: Final = 3_600.0
 class BleDriver:
     """One adapter: scans, connects, and starts over whenever bluetoothd or the adapter failed.
 
-    Raises KeyFileError for a bind key that cannot be read.
+    overheard: who names bands that are not configured. Raises KeyFileError for a bind key that cannot
+    be read.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class BleDriver:
         table: SeriesTable,
         clock: Clock,
         counters: Counters,
+        overheard: Overheard | None = None,
     ) -> None:
         self.name = source.name
         self._source = source
@@ -59,6 +63,11 @@ class BleDriver:
             if device.bind_key_file is not None
         }
         self._devices = self._make_devices(counters)
+        self._bands = (
+            AirBands(source.bands, overheard, catalogue, table)
+            if source.bands and overheard is not None
+            else None
+        )
         self._reported = FirstOnly()
         self._quiet_s = source.stale_s
         self._mode: ScanMode = source.mode
@@ -75,12 +84,21 @@ class BleDriver:
             adapter=source.adapter,
             mode=source.mode,
             devices=len(self._devices),
+            bands=[rule.profile for rule in source.bands],
             connections=len(turns.seats),
         )
         self._state_gap(turns)
         backoff = Backoff(0.5, AWAY_S_MAX)
         while True:
-            hearing = Hearing(self._devices, sink, self._clock, self._counters, well=self._well)
+            hearing = Hearing(
+                self._devices,
+                sink,
+                self._clock,
+                self._counters,
+                well=self._well,
+                bands=self._bands,
+                turns=turns,
+            )
             try:
                 async with Bluez(source.adapter) as bluez:
                     await self._period(bluez, hearing, turns, sink)

@@ -9,10 +9,12 @@ from typing import Final
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
-from device_profiles.ble import Advertisement
+from device_profiles.ble import Advertisement, BleDecoder
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters
+from edge_agent.drivers.ble.bands import AirBands
 from edge_agent.drivers.ble.device import Device
+from edge_agent.drivers.ble.turns import Turns
 from edge_agent.drivers.contract import Sink
 from telemetry.readings import Chunk
 
@@ -22,7 +24,8 @@ UNKNOWN_RSSI: Final = -127
 class Hearing:
     """Takes advertisements. Readings that come in one turn of the event loop go on together.
 
-    heard_s: when anybody was heard last, monotonic. well: called when the first is heard.
+    heard_s: when anybody was heard last, monotonic. well: called when the first is heard. bands: what is
+    made of advertisements of nobody that is configured; turns: where those that must be connected to sit.
     """
 
     def __init__(
@@ -33,10 +36,14 @@ class Hearing:
         counters: Counters,
         *,
         well: Callable[[], None] = lambda: None,
+        bands: AirBands | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.devices = devices
         self.heard_s = asyncio.get_running_loop().time()
         self.reports = 0
+        self.bands = bands
+        self._turns = turns
         self._well = well
         self._sink = sink
         self._clock = clock
@@ -58,8 +65,8 @@ class Hearing:
             self.reports += 1
             if self.reports == 1:
                 self._well()
-        found = self._by_address.get(peer.address)
-        if found is None and not self._wandering:
+        found: Sequence[Device] | None = self._by_address.get(peer.address)
+        if found is None and not self._wandering and self.bands is None:
             return
         advertisement = Advertisement(
             peer.address,
@@ -70,6 +77,8 @@ class Hearing:
         )
         if found is None:
             found = [device for device in self._wandering if device.decoder.accepts(advertisement)]
+        if not found and self.bands is not None:
+            found = self.bands.find(advertisement, data, self._turns, self._loop.time(), self._clock.now_ms())
         for device in found:
             device.peer = peer
             fresh = device.fresh(path, props, advertisement)
@@ -86,6 +95,23 @@ class Hearing:
             uuid, data, received_ms, self._chunk, warming_up=device.warming_up(now_s)
         )
         self._pass(device, reasons, len(data))
+
+    def tend(self) -> None:
+        """To be called every second or so."""
+        if self.bands is not None:
+            self.bands.tend(self._turns, self._clock.now_ms())
+
+    def forget(self) -> None:
+        """The radio starts anew: what was known need not hold any more."""
+        for device in self.devices:
+            device.forget()
+        if self.bands is not None:
+            self.bands.forget()
+
+    @property
+    def decoders(self) -> list[BleDecoder]:
+        """Of everybody it listens for."""
+        return [*(device.decoder for device in self.devices), *(self.bands.probes if self.bands else ())]
 
     def flush(self) -> None:
         """Hands on what is there."""
@@ -104,7 +130,7 @@ class Hearing:
 
     def _pass(self, device: Device, reasons: Sequence[str], size_bytes: int) -> None:
         for reason in reasons:
-            self._sink.refused(device.id, reason, size_bytes)
+            self._sink.refused(device.told_as, reason, size_bytes)
         if self._chunk and not self._handing_on:
             self._handing_on = True
             self._loop.call_soon(self.flush)

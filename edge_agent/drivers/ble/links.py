@@ -76,7 +76,7 @@ class Links:
             device.counters.timeouts += 1
             rest_s = seat.backoff.delay_s()
             say = log.info if self._reported.first((device.id, "away")) else log.debug
-            say("no connection, trying again", driver=self._driver, device=device.id, reason=str(error))
+            say("no connection, trying again", driver=self._driver, device=device.told_as, reason=str(error))
         finally:
             seat.left_s = loop.time()
             self._turns.end(seat, loop.time(), rest_s)
@@ -126,7 +126,7 @@ class Links:
         # A profile of a service knows more characteristics than any one device has.
         rows = [row for row in device.decoder.characteristics if _has(client, row)]
         if not rows:
-            self._sink.refused(device.id, "no_known_characteristic", 0)
+            self._sink.refused(device.told_as, "no_known_characteristic", 0)
             return KEEP_S
         session = _Session(loop.time(), seat.turn_s)
         for row in rows:
@@ -138,6 +138,8 @@ class Links:
             for row in session.due(loop.time()):
                 await self._read(seat, client, row, session)
                 session.due_s[row] = loop.time() + row.interval_s
+            if seat.gone:
+                return 0.0
             if session.heard_s > session.since_s:
                 self._well(seat)
             if (rest_s := self._rest_s(session, loop.time())) is not None:
@@ -165,7 +167,7 @@ class Links:
     def _well(self, seat: Seat) -> None:
         seat.backoff.reset()
         if self._reported.forget((seat.device.id, "away")):
-            log.info("connected again", driver=self._driver, device=seat.device.id)
+            log.info("connected again", driver=self._driver, device=seat.device.told_as)
 
     async def _subscribe(
         self, seat: Seat, client: BleakClient, row: Characteristic, session: _Session
@@ -201,7 +203,7 @@ class Links:
     def _refused(self, seat: Seat, error: BleakGATTProtocolError) -> None:
         """The device lives, but does not give this value."""
         seat.device.counters.exceptions += 1
-        self._sink.refused(seat.device.id, f"gatt_error_0x{error.code:02x}", 0)
+        self._sink.refused(seat.device.told_as, f"gatt_error_0x{error.code:02x}", 0)
 
 
 class _Session:

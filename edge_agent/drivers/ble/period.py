@@ -12,9 +12,9 @@ from bleak.args.bluez import BlueZScannerArgs, OrPattern
 from bleak.assigned_numbers import AdvertisementDataType
 from bleak.exc import BleakDBusError, BleakError
 
+from device_profiles.ble import BleDecoder
 from edge_agent.drivers.ble.bluez import FOREIGN, Bluez, RadioAwayError
 from edge_agent.drivers.ble.config import ScanMode
-from edge_agent.drivers.ble.device import Device
 from edge_agent.drivers.ble.hearing import Hearing
 from edge_agent.drivers.ble.links import Links
 
@@ -41,11 +41,11 @@ class StaleError(RadioAwayError):
     """Nobody was heard for too long: the adapter may be deaf."""
 
 
-def patterns(devices: Sequence[Device]) -> list[OrPattern]:
+def patterns(decoders: Sequence[BleDecoder]) -> list[OrPattern]:
     """What a passive scan listens for: the data of the profiles, and whatever has usual flags."""
     found: dict[OrPattern, None] = {}
-    for device in devices:
-        for packet in device.decoder.spec.packets:
+    for decoder in decoders:
+        for packet in decoder.spec.packets:
             if packet.company is not None:
                 content = packet.company.to_bytes(2, "little")
                 found[OrPattern(0, AdvertisementDataType.MANUFACTURER_SPECIFIC_DATA, content)] = None
@@ -79,7 +79,7 @@ class Scan:
         try:
             async with asyncio.timeout(START_S_MAX):
                 if passive:
-                    args: BlueZScannerArgs = {"or_patterns": patterns(self._hearing.devices)}  # type: ignore[typeddict-item]  # a list of one of the two kinds
+                    args: BlueZScannerArgs = {"or_patterns": patterns(self._hearing.decoders)}  # type: ignore[typeddict-item]  # a list of one of the two kinds
                     try:
                         await self._start("passive", args)
                     except BleakError as error:
@@ -113,8 +113,7 @@ async def work(bluez: Bluez, scan: Scan, hearing: Hearing, links: Links, quiet_s
     """Until cancelled. Raises RadioAwayError when it cannot go on, StaleError when nobody was heard for
     `quiet_s_max`.
     """
-    for device in hearing.devices:
-        device.forget()
+    hearing.forget()
     loop = asyncio.get_running_loop()
     await scan.start()
     hearing.heard_s = loop.time()
@@ -127,6 +126,7 @@ async def work(bluez: Bluez, scan: Scan, hearing: Hearing, links: Links, quiet_s
                     raise RadioAwayError(gone.result())
                 if linking.done():
                     linking.result()  # it ends by itself only for a fault of the program
+                hearing.tend()
                 if loop.time() - hearing.heard_s > quiet_s_max:
                     raise StaleError("nobody is heard")
     finally:

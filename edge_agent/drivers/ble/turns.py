@@ -25,6 +25,8 @@ class Seat:
         self.waits_s = 0.0
         self.due_s = 0.0
         self.busy = False
+        self.gone = False
+        """Nobody wants its values any more."""
         self.left_s: float | None = None
         self.backoff = Backoff(1.0, 60.0)
 
@@ -38,8 +40,23 @@ class Turns:
     def __init__(
         self, devices: Sequence[Device], links_max: int, *, turn_s_max: float = float("inf")
     ) -> None:
-        self.seats = [Seat(device, min(device.turn_s, turn_s_max)) for device in devices if device.wants_link]
+        self._turn_s_max = turn_s_max
+        self.seats: list[Seat] = []
+        for device in devices:
+            if device.wants_link:
+                self.add(device)
         self.links_max = links_max
+
+    def add(self, device: Device) -> None:
+        """One more who wants a connection."""
+        self.seats.append(Seat(device, min(device.turn_s, self._turn_s_max)))
+
+    def dismiss(self, device: Device) -> None:
+        """It gets no further turn, and the one it has ends soon."""
+        for seat in self.seats:
+            if seat.device is device:
+                seat.gone = True
+        self.seats = [seat for seat in self.seats if seat.busy or not seat.gone]
 
     @property
     def crowded(self) -> bool:
@@ -78,7 +95,9 @@ class Turns:
         seat.busy = False
         seat.waits_s = now_s
         seat.due_s = now_s + rest_s
+        if seat.gone and seat in self.seats:
+            self.seats.remove(seat)
 
     @staticmethod
     def _is_ready(seat: Seat, now_s: float) -> bool:
-        return not seat.busy and seat.device.peer is not None and seat.due_s <= now_s
+        return not seat.busy and not seat.gone and seat.device.peer is not None and seat.due_s <= now_s
