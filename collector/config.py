@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from collector.vault.settings import VaultSection
 from foundation.broker import BrokerSettings
 from foundation.logs import LogFormat, LogLevel
 from foundation.tomlfile import StrictModel, load
@@ -85,6 +86,8 @@ class CollectorConfig(StrictModel):
     """The broker that gateways publish to."""
     store: StoreSection = StoreSection()
     web: WebSection = WebSection()
+    vault: VaultSection | None = None
+    """Left out: no class lists and no names."""
     log: LogSection = LogSection()
     places: dict[Code, Name] = Field(default_factory=dict, max_length=NAMES_MAX)
     """Names of buildings and rooms; a place without one is shown by its code."""
@@ -110,4 +113,9 @@ def load_config(path: Path) -> CollectorConfig:
             "data_dir": base / config.collector.data_dir,
         }
     )
-    return config.model_copy(update={"collector": section, "mqtt": config.mqtt.relative_to(base)})
+    vault = config.vault
+    if vault is not None and vault.ca_file is not None:
+        vault = vault.model_copy(update={"ca_file": base / vault.ca_file})
+    return config.model_copy(
+        update={"collector": section, "mqtt": config.mqtt.relative_to(base), "vault": vault}
+    )

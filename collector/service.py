@@ -22,11 +22,14 @@ from collector.intake.mqtt import MqttIntake
 from collector.intake.objections import PLAUSIBLE_FROM_MS
 from collector.overview import Overview
 from collector.records import Records, RecordsUnavailableError
+from collector.retention import Sweeper
 from collector.scenarios import event_rules
 from collector.series.contract import SeriesStore, StoreUnavailableError
 from collector.series.duckdb_store import DuckDbStore
+from collector.vault import VaultLink, VaultMetrics, open_link
 from collector.web.app import create_app
 from collector.web.labels import Labels
+from collector.web.names import Names
 from collector.web.parts import WebParts
 from collector.web.server import GRACEFUL_STOP_S, WebServer
 from collector.web.wording import Text
@@ -46,7 +49,8 @@ class Service:
 
     def __init__(self, config: CollectorConfig) -> None:
         self.config = config
-        self.signer = Signer(load_signing_key(config.collector.key_file))
+        self._key = load_signing_key(config.collector.key_file)
+        self.signer = Signer(self._key)
         self.overview = Overview()
         self.running = asyncio.Event()
         """Set once the page answers."""
@@ -54,6 +58,8 @@ class Service:
         self.store: SeriesStore | None = None
         self.records: Records | None = None
         """Set while running, for those who compose a collector with other things."""
+        self.vault: VaultLink | None = None
+        """Set while running, if there is a vault."""
         self._metrics = CollectorRegistry()
         # Two collectors at one broker must not put each other out, as equal client ids would.
         client_id = f"campus-collector-{self.signer.key_id.hex()}"
@@ -102,6 +108,8 @@ class Service:
             await line.load()
         except (RecordsUnavailableError, StoreUnavailableError) as error:
             raise UsageError(f"{config.collector.data_dir} cannot be read: {error}; start again") from error
+        sweeper = Sweeper(records, registry, wall_ms)
+        link = self._link_to_vault(records, hub)
         parts = WebParts(
             title=config.collector.title,
             store=store,
@@ -114,6 +122,7 @@ class Service:
             behind_proxy=config.web.behind_proxy,
             host_names=frozenset(config.web.host_names),
             labels=Labels(_texts(config.places), _texts(config.classes)),
+            names=Names(config.vault, self._key, lambda: link.lists_of_ms) if config.vault and link else None,
         )
         server = WebServer(
             uvicorn.Config(
@@ -131,7 +140,10 @@ class Service:
             behind = [
                 group.create_task(line.run(), name="line"),
                 group.create_task(self._intake.run(line), name="intake"),
+                group.create_task(sweeper.run(), name="retention"),
             ]
+            if link is not None:
+                behind.append(group.create_task(link.run(), name="vault"))
             serving = group.create_task(server.serve([listening]), name="web")
             await server.answering.wait()
             log.info("collector running", page=self.url)
@@ -142,6 +154,19 @@ class Service:
             for task in behind:
                 task.cancel()
         log.info("collector stopped")
+
+    def _link_to_vault(self, records: Records, hub: Hub) -> VaultLink | None:
+        if self.config.vault is None:
+            return None
+        self.vault = open_link(
+            self.config.vault,
+            signer=self.signer,
+            records=records,
+            hub=hub,
+            metrics=VaultMetrics(self._metrics),
+            now_ms=wall_ms,
+        )
+        return self.vault
 
     def _health(self, line: BatchLine) -> Mapping[str, str]:
         """What /healthz says: cheap, from the last outcome of each part."""

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection
 
 from collector.intake.marks import Marks
 from collector.intake.metrics import LineMetrics
 from collector.intake.opening import Opened
-from collector.records import Records, alerts, streams
-from collector.records.tables import morning_checks
+from collector.records import Records, alerts, personal, retention, streams, tombstones
 from collector.scenarios import EventRule
 from foundation.logs import FirstOnly
-from telemetry.records import MorningCheck
 
 log = structlog.get_logger()
 
 
 class Committed(NamedTuple):
-    """How much a transaction added."""
+    """How much a transaction added, and the records it left out, by reason."""
 
     records: int
     alerts: int
+    dropped: Counter[str]
 
 
 class Commits:
@@ -43,18 +43,20 @@ class Commits:
 
     async def received(self, batches: Sequence[Opened], now_ms: int) -> Committed:
         """One transaction: records, findings of the event rules, and the marks."""
-        checks = [(batch, rows) for batch in batches if (rows := _check_rows(batch))]
+        rows = [
+            personal.rows_of(batch.key, batch.header.sequence, batch.header.clock, batch.body.records)
+            for batch in batches
+            if batch.body.records
+        ]
         found = [row for batch in batches for row in self._alert_rows(batch, now_ms)]
         marks = self._marks.after("received", batches)
 
         def work(connection: Connection) -> Committed:
-            fresh = [row for batch, rows in checks for row in _without_known(connection, batch, rows)]
-            if fresh:
-                connection.execute(insert(morning_checks), fresh)
-            added = alerts.add(connection, found) if found else 0
+            added = personal.add(connection, rows, now_ms)
+            raised = alerts.add(connection, _nobody_erased(connection, found, now_ms)) if found else 0
             for key, ranges in marks.items():
                 streams.save(connection, key, "received", ranges, now_ms)
-            return Committed(len(fresh), added)
+            return Committed(added.rows, raised, added.dropped)
 
         committed = await self._records.run(work)
         self._marks.keep("received", marks)
@@ -106,32 +108,15 @@ def _findings(batch: Opened, rule: EventRule, now_ms: int) -> list[dict[str, Any
     ]
 
 
-def _check_rows(batch: Opened) -> list[dict[str, Any]]:
-    header = batch.header
-    return [
-        {
-            **batch.key._asdict(),
-            "sequence": header.sequence,
-            "position": position,
-            "time_ms": check.time_ms,
-            "device": check.device,
-            "place": check.place,
-            "site": check.site,
-            "temperature_c": check.temperature_c,
-            "ambient_c": check.ambient_c,
-            "symptoms": ",".join(check.symptoms),
-            "pseudonym": check.pseudonym,
-            "class_id": check.class_id,
-            "clock": int(header.clock),
-        }
-        for position, check in enumerate(batch.body.records)
-        if isinstance(check, MorningCheck)
-    ]
+def _nobody_erased(
+    connection: Connection, rows: Sequence[dict[str, Any]], now_ms: int
+) -> list[dict[str, Any]]:
+    """An alarm is raised in any case, but it names nobody of whom nothing may be kept."""
+    erased = tombstones.find(connection, {row["pseudonym"] for row in rows})
 
+    def may_stay(row: dict[str, Any]) -> bool:
+        record_type = row["record_type"]
+        due = record_type is not None and row["at_ms"] < retention.oldest_kept_ms(record_type, now_ms)
+        return not due and not erased.covers(row["pseudonym"], row["at_ms"])
 
-def _without_known(connection: Connection, batch: Opened, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leaves out what is there, should marks have been lost: a batch's rows come all or none."""
-    table = morning_checks.c
-    same = [table[name] == value for name, value in batch.key._asdict().items()]
-    query = select(table.id).where(*same, table.sequence == batch.header.sequence).limit(1)
-    return [] if connection.scalar(query) is not None else rows
+    return [row if may_stay(row) else row | retention.STRIPPED for row in rows]

@@ -266,6 +266,8 @@ class BatchLine:
         committed = await self._commits.received(batches, self._now_ms())
         self.conditions.well("records")
         self._metrics.records.inc(committed.records)
+        for reason, count in committed.dropped.items():
+            self._metrics.records_dropped.labels(reason).inc(count)
         if committed.alerts:
             self._metrics.alerts.inc(committed.alerts)
             self._overview.alerts_raised += committed.alerts

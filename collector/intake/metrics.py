@@ -12,6 +12,12 @@ class LineMetrics:
         self.batches = Counter("campus_intake_batches", "Batches by outcome", ["outcome"], registry=registry)
         self.readings = Counter("campus_intake_readings", "Readings stored", registry=registry)
         self.records = Counter("campus_intake_records", "Records committed", registry=registry)
+        self.records_dropped = Counter(
+            "campus_intake_records_dropped",
+            "Records of acknowledged batches that were not kept, by reason",
+            ["reason"],
+            registry=registry,
+        )
         self.alerts = Counter("campus_alerts", "Alerts raised", registry=registry)
         self.refused = Counter(
             "campus_intake_refused", "Messages refused by reason", ["reason"], registry=registry

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Final
 
 from msgspec.structs import replace
 
+from collector.intake.record_bounds import ID_CHARS_MAX, NAME_CHARS_MAX, Objection, is_name, record_objection
 from telemetry.batch import READINGS_MAX, Body, Gap, Header
 from telemetry.decoding import INT_MAX
 from telemetry.quality import ClockQuality
 from telemetry.quantities import QUANTITIES, Lane
 from telemetry.readings import SeriesKey
-from telemetry.records import SYMPTOMS, MorningCheck
 from telemetry.status import Status
 
 TIME_MS_MIN: Final = 946_684_800_000
@@ -22,17 +21,10 @@ FUTURE_MS_MAX: Final = 24 * 3_600 * 1_000
 """A reading further in the future is a broken clock; it would hide every later value."""
 PLAUSIBLE_FROM_MS: Final = 1_767_225_600_000
 """2026-01-01T00:00:00Z: while the collector's own clock is behind this, it judges no other clock."""
-NAME_CHARS_MAX: Final = 256
-ID_CHARS_MAX: Final = 64
-"""Of a boot id, a policy version, a pseudonym, a class: the columns they are kept in."""
 RECORDS_MAX: Final = 10_000
 GAP_READINGS_MAX: Final = 10**12
 """Keeps the sum of all gaps of a gateway within 64 bits."""
 _DROPPED_REASONS_MAX: Final = 100
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-
-Objection = tuple[str, str]
-"""A reason, a word for counters, and the detail for a log, which never quotes the batch."""
 _LONG_AGO: Final = ("time_too_old", "a time before the year 2000")
 _BAD_NAME: Final = (
     "name_not_allowed",
@@ -47,9 +39,9 @@ def objection(header: Header, body: Body) -> Objection | None:
         return "record_on_bulk", "records travel on the urgent stream"
     if len(body.records) > RECORDS_MAX:
         return "too_many_records", f"more than {RECORDS_MAX} records"
-    if not _is_name(header.boot, ID_CHARS_MAX) or not _is_name(header.policy, ID_CHARS_MAX):
+    if not is_name(header.boot, ID_CHARS_MAX) or not is_name(header.policy, ID_CHARS_MAX):
         return "name_not_allowed", f"a boot id or policy of more than {ID_CHARS_MAX} characters"
-    for found in (*map(_series_objection, body.series), *map(_record_objection, body.records)):
+    for found in (*map(_series_objection, body.series), *map(record_objection, body.records)):
         if found:
             return found
     if any(not _is_sound(gap) for gap in header.gaps):
@@ -69,10 +61,10 @@ def time_objection(body: Body, now_ms: int) -> Objection | None:
 
 def status_objection(status: Status) -> str:
     """Why a status cannot be shown; empty when it can."""
-    if not _is_name(status.software, NAME_CHARS_MAX):
+    if not is_name(status.software, NAME_CHARS_MAX):
         return "software version too long"
     if len(status.dropped) > _DROPPED_REASONS_MAX or not all(
-        _is_name(reason, ID_CHARS_MAX) for reason in status.dropped
+        is_name(reason, ID_CHARS_MAX) for reason in status.dropped
     ):
         return "too many or too long reasons"
     counts = (
@@ -100,27 +92,15 @@ def _judged(key: SeriesKey) -> Objection | None:
         return "quantity_not_registered", "a quantity this collector does not know"
     if quantity.lane is not Lane.AMBIENT:
         return "personal_quantity", "a quantity of the personal lane as a reading"
-    if not all(_is_name(name, NAME_CHARS_MAX) for name in key):
+    if not all(is_name(name, NAME_CHARS_MAX) for name in key):
         return _BAD_NAME
     return None
 
 
-def _record_objection(check: MorningCheck) -> Objection | None:
-    names_sound = _is_name(check.device, NAME_CHARS_MAX) and _is_name(check.place, NAME_CHARS_MAX)
-    ids_sound = all(_is_name(one or "", ID_CHARS_MAX) for one in (check.pseudonym, check.class_id))
-    if not names_sound or not ids_sound or len(check.symptoms) > len(SYMPTOMS):
-        return "name_not_allowed", "a text of a record too long or with control characters"
-    return None
-
-
 def _is_sound(gap: Gap) -> bool:
-    return gap.readings <= min((gap.last - gap.first + 1) * READINGS_MAX, GAP_READINGS_MAX) and _is_name(
+    return gap.readings <= min((gap.last - gap.first + 1) * READINGS_MAX, GAP_READINGS_MAX) and is_name(
         gap.generation, ID_CHARS_MAX
     )
-
-
-def _is_name(text: str, chars_max: int) -> bool:
-    return len(text) <= chars_max and not _CONTROL.search(text)
 
 
 def at_arrival(header: Header, body: Body, now_ms: int) -> tuple[Header, Body]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from collector.intake.marks import Marks
-from collector.intake.objections import Objection
 from collector.intake.opening import Opened
+from collector.intake.record_bounds import Objection
 from collector.series.contract import Selector, SeriesStore
 from telemetry.readings import SeriesKey
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from collector.records.chunks import chunks
 from collector.records.tables import alerts
 
 AlertState = Literal["open", "acknowledged"]
-_CAUSES_AT_ONCE: Final = 500
-"""Databases bound the parameters of a statement."""
 
 
 @dataclass(frozen=True)
 class Alert:
-    """One alert. `value`, `limit` in `unit`; `pseudonym` and `class_id` are None for an unknown card.
+    """One alert. `value`, `limit` in `unit`; `pseudonym` and `class_id` are None for an unknown card,
+    `device` for something that is carried. They and `value` are None once the record of type
+    `record_type`, from which the alert was raised, has been deleted.
 
     `doubtful` asks for a second measurement before anyone believes it.
     """
@@ -28,28 +29,27 @@ class Alert:
     state: AlertState
     school: str
     gateway: str
-    device: str
+    device: str | None
     place: str
     at_ms: int
     opened_ms: int
     pseudonym: str | None
     class_id: str | None
     site: str | None
-    value: float
+    value: float | None
     unit: str
     limit: float | None
     doubtful: bool
     acknowledged_ms: int | None = None
     acknowledged_by: str | None = None
+    record_type: str | None = None
 
 
 def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
     """Inserts alerts whose cause is new; returns how many were."""
     by_cause = {row["cause"]: row for row in rows}
     known: set[str] = set()
-    causes = list(by_cause)
-    for at in range(0, len(causes), _CAUSES_AT_ONCE):
-        some = causes[at : at + _CAUSES_AT_ONCE]
+    for some in chunks(by_cause):
         known.update(connection.scalars(select(alerts.c.cause).where(alerts.c.cause.in_(some))))
     fresh = [row for cause, row in by_cause.items() if cause not in known]
     if fresh:

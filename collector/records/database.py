@@ -11,20 +11,17 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 
-from collector.records import alerts, dead_letters, gateways, streams, tables
+from collector.records import alerts, dead_letters, gateways, schema, streams
 from collector.records.alerts import Alert, AlertState
 from collector.records.dead_letters import DeadLetter
 from collector.records.gateways import Gateway
+from collector.records.schema import RecordsFileError
 from collector.records.streams import StreamKey, StreamMarks
 
 Result = TypeVar("Result")
-
-
-class RecordsFileError(Exception):
-    """The database cannot be used; the message names file, cause and remedy."""
 
 
 class RecordsUnavailableError(Exception):
@@ -65,7 +62,7 @@ class Records:
             with engine.begin() as connection:
                 # Now, and not with the first row: a program killed here leaves all tables or none.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-                _check_schema(connection, path)
+                schema.prepare(connection, path)
         except (DBAPIError, sqlite3.Error) as error:
             engine.dispose()
             raise RecordsFileError(_explain(path, error)) from error
@@ -89,6 +86,12 @@ class Records:
             raise RowsRefusedError(str(error)) from error
         except DBAPIError as error:
             raise RecordsUnavailableError(str(error.orig)) from error
+
+    async def empty_journal(self) -> None:
+        """Overwrites what the write-ahead log still holds of deleted rows; at the next call if somebody
+        reads at the moment.
+        """
+        await self.run(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     async def close(self) -> None:
         await asyncio.to_thread(self.close_now)
@@ -153,6 +156,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    # What is deleted is overwritten: a free page would still hold it.
+    cursor.execute("PRAGMA secure_delete=ON")
     cursor.close()
 
 
@@ -161,19 +166,3 @@ def _explain(path: Path, error: DBAPIError | sqlite3.Error) -> str:
     if "locked" in str(cause):
         return f"{path} is in use by another program that does not let go of it; stop that one first"
     return f"{path} cannot be used as a records database: {cause}; move it away or restore it from a backup"
-
-
-def _check_schema(connection: Connection, path: Path) -> None:
-    found = inspect(connection).get_table_names()
-    if not found:
-        tables.metadata.create_all(connection)
-        connection.execute(insert(tables.schema_version), [{"version": tables.SCHEMA_VERSION}])
-        return
-    version = (
-        connection.scalar(select(tables.schema_version.c.version)) if "schema_version" in found else None
-    )
-    if version != tables.SCHEMA_VERSION:
-        raise RecordsFileError(
-            f"{path} has schema version {version}, this program needs {tables.SCHEMA_VERSION}; use the "
-            "program version that wrote it, or another file"
-        )

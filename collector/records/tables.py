@@ -1,8 +1,12 @@
-"""The tables of the records database (SQLAlchemy Core). Times are ms UTC."""
+"""The tables of the records database (SQLAlchemy Core). Times are ms UTC.
+
+`RECORD_TABLES` has one table a record type. Its columns are the fields of the type and, before them,
+which batch the record came in and where in it, so that a batch that comes twice is written once.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -17,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 metadata = MetaData()
 
@@ -64,30 +68,73 @@ gaps = Table(
 GAPS_KEPT_MAX: Final = 10_000
 """Of one gateway."""
 
-_batch_columns = ("school", "gateway", "stream", "generation", "sequence", "position")
+_BATCH_COLUMNS: Final = ("school", "gateway", "stream", "generation", "sequence", "position")
 
-morning_checks = Table(
+
+def _record_table(name: str, *fields: Column[Any]) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("school", String(63), nullable=False),
+        Column("gateway", String(63), nullable=False),
+        Column("stream", String(8), nullable=False),
+        Column("generation", String(64), nullable=False),
+        Column("sequence", BigInteger, nullable=False),
+        Column("position", Integer, nullable=False),
+        Column("time_ms", BigInteger, nullable=False, index=True),
+        *fields,
+        Column("place", String(256), nullable=False),
+        Column("pseudonym", String(64), index=True),
+        Column("class_id", String(64)),
+        Column("clock", Integer, nullable=False),
+        UniqueConstraint(*_BATCH_COLUMNS),
+    )
+
+
+morning_checks = _record_table(
     "morning_checks",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("school", String(63), nullable=False),
-    Column("gateway", String(63), nullable=False),
-    Column("stream", String(8), nullable=False),
-    Column("generation", String(64), nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("time_ms", BigInteger, nullable=False, index=True),
     Column("device", String(256), nullable=False),
-    Column("place", String(256), nullable=False),
     Column("site", String(16), nullable=False),
     Column("temperature_c", Float, nullable=False),
     Column("ambient_c", Float),
+    # with commas between
     Column("symptoms", String(256), nullable=False),
-    Column("pseudonym", String(64)),
-    Column("class_id", String(64)),
-    Column("clock", Integer, nullable=False),
-    UniqueConstraint(*_batch_columns),
 )
+access_events = _record_table(
+    "access_events",
+    Column("device", String(256), nullable=False),
+    Column("door", Integer),
+)
+heart_rate_windows = _record_table(
+    "heart_rate_windows",
+    Column("mean_bpm", Float, nullable=False),
+    Column("min_bpm", Float, nullable=False),
+    Column("max_bpm", Float, nullable=False),
+    Column("samples", Integer, nullable=False),
+    Column("contact", Float),
+    Column("above_limit_s", Float),
+)
+meal_records = _record_table(
+    "meal_records",
+    Column("device", String(256), nullable=False),
+    Column("meal", String(16), nullable=False),
+    Column("mass_g", Float),
+)
+safety_events = _record_table(
+    "safety_events",
+    Column("device", String(256)),
+    Column("danger", String(16), nullable=False),
+)
+
+RECORD_TABLES: Final[dict[str, Table]] = {
+    "morning_check": morning_checks,
+    "access_event": access_events,
+    "heart_rate_window": heart_rate_windows,
+    "meal_record": meal_records,
+    "safety_event": safety_events,
+}
+"""By the names of `telemetry.records.RECORD_TYPES`."""
 
 alerts = Table(
     "alerts",
@@ -99,19 +146,23 @@ alerts = Table(
     Column("state", String(16), nullable=False, index=True),
     Column("school", String(63), nullable=False),
     Column("gateway", String(63), nullable=False),
-    Column("device", String(256), nullable=False),
+    # None: somebody carries it
+    Column("device", String(256)),
     Column("place", String(256), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("opened_ms", BigInteger, nullable=False),
     Column("pseudonym", String(64)),
     Column("class_id", String(64)),
     Column("site", String(16)),
-    Column("value", Float, nullable=False),
+    # None once the record's time is over, as are pseudonym and class_id
+    Column("value", Float),
     Column("unit", String(16), nullable=False),
     Column("limit", Float),
     Column("doubtful", Boolean, nullable=False),
     Column("acknowledged_ms", BigInteger),
     Column("acknowledged_by", String(64)),
+    # What it was raised from; None for a reading, which is about nobody.
+    Column("record_type", String(32)),
 )
 
 dead_letters = Table(
@@ -129,3 +180,66 @@ dead_letters = Table(
 )
 DEAD_LETTERS_MAX: Final = 1_000
 DEAD_LETTERS_BYTES_MAX: Final = 64 * 1024 * 1024
+
+# What the vault tells the collector; replaced as a whole when it tells something new.
+vault_directory = Table(
+    "vault_directory",
+    metadata,
+    # one row at most
+    Column("version", BigInteger, nullable=False),
+    Column("issued_ms", BigInteger, nullable=False),
+    Column("epoch", String(64), nullable=False),
+    # when it came, by the collector's clock
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+class_lists = Table(
+    "class_lists",
+    metadata,
+    Column("class_id", String(64), primary_key=True),
+    Column("zh", String(256), nullable=False),
+    Column("en", String(256), nullable=False),
+    # of the whole class, those without consent included
+    Column("size", Integer, nullable=False),
+)
+
+class_pseudonyms = Table(
+    "class_pseudonyms",
+    metadata,
+    Column("pseudonym", String(64), primary_key=True),
+    Column("class_id", String(64), nullable=False, index=True),
+)
+
+lessons = Table(
+    "lessons",
+    metadata,
+    Column("class_id", String(64), nullable=False, index=True),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("place", String(256), nullable=False),
+)
+
+school_days = Table(
+    "school_days",
+    metadata,
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+)
+
+erased_pseudonyms = Table(
+    "erased_pseudonyms",
+    metadata,
+    Column("pseudonym", String(64), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False, index=True),
+    # Records up to this time are not taken; None: none is, whenever it was made.
+    Column("until_ms", BigInteger),
+)
+
+order_reports = Table(
+    "order_reports",
+    metadata,
+    Column("order_id", String(64), primary_key=True),
+    # telemetry.exchange.OrderReport, msgpack; kept until the vault has it
+    Column("report", LargeBinary, nullable=False),
+)

@@ -10,12 +10,13 @@ from telemetry.batch import Body
 
 class Finding(NamedTuple):
     """What a rule found. `cause` is unique within the batch and the same whenever it is asked again,
-    so that a repeated batch raises nothing twice. `value` and `limit` in `unit`.
+    so that a repeated batch raises nothing twice. `value` and `limit` in `unit`. `device`: None for what
+    somebody carries. `record_type`: of the record it was found in; None for a reading.
     """
 
     kind: str
     cause: str
-    device: str
+    device: str | None
     place: str
     at_ms: int
     value: float
@@ -25,6 +26,7 @@ class Finding(NamedTuple):
     class_id: str | None = None
     site: str | None = None
     doubtful: bool = False
+    record_type: str | None = None
 
 
 class EventRule(Protocol):

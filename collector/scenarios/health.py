@@ -8,6 +8,7 @@ from collector.scenarios.contract import Finding
 from telemetry.batch import Body
 from telemetry.fever import find_fever
 from telemetry.limits import Limits
+from telemetry.records import MorningCheck
 
 
 class FeverRule:
@@ -18,6 +19,8 @@ class FeverRule:
 
     def findings(self, body: Body) -> Iterator[Finding]:
         for position, check in enumerate(body.records):
+            if not isinstance(check, MorningCheck):
+                continue
             fever = find_fever(check, self._limits)
             if fever:
                 yield Finding(
@@ -33,4 +36,5 @@ class FeverRule:
                     class_id=check.class_id,
                     site=check.site,
                     doubtful=fever.doubtful,
+                    record_type="morning_check",
                 )

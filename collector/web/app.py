@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 
 from collector.web import observe, page, problems
-from collector.web.api import alerts, gateways, live, series
+from collector.web.api import alerts, gateways, live, names, series
 from collector.web.api.models import Acknowledge
 from collector.web.boundary import LOOPBACK_NAMES, Boundary
 from collector.web.events import EventStreams
@@ -26,6 +26,7 @@ _TAGS: Final = [
     {"name": "series", "description": "Readings about rooms and machines."},
     {"name": "gateways", "description": "The gateways of the school."},
     {"name": "alerts", "description": "What somebody has to look at. Personal data."},
+    {"name": "names", "description": "How a browser gets names from the vault; they do not come here."},
     {"name": "events", "description": "Signals that something has changed."},
     {"name": "operation", "description": "For machines that watch the collector."},
 ]
@@ -67,13 +68,17 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.rooms = page.share_rooms(parts)
     app.state.streams = EventStreams(parts.hub, parts.closing)
     api = APIRouter(prefix="/api/v1")
-    for router in (series.router, gateways.router, alerts.router, live.router):
+    for router in (series.router, gateways.router, alerts.router, names.router, live.router):
         api.include_router(router)
     for router in (api, observe.router, page.router):
         app.include_router(router)
     app.mount("/static", _Assets(directory=STATIC_FOLDER), name="static")
     problems.install(app)
-    app.add_middleware(Boundary, host_names=None if parts.behind_proxy else LOOPBACK_NAMES | parts.host_names)
+    app.add_middleware(
+        Boundary,
+        host_names=None if parts.behind_proxy else LOOPBACK_NAMES | parts.host_names,
+        vault_origin=parts.names.vault.url if parts.names else "",
+    )
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way to extend it
     return app
 

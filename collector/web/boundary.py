@@ -19,10 +19,10 @@ BODY_BYTES_MAX: Final = 16 * 1024
 """No request of this server needs more."""
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_POLICY: Final = (
+    "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 _HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
     "X-Content-Type-Options": "nosniff",
     # Not "no-referrer": browsers would then send "Origin: null" with a form of our own.
     "Referrer-Policy": "same-origin",
@@ -43,11 +43,13 @@ class Boundary:
 
     `host_names` is the set of names the server may be called by, None to leave that to a proxy.
     Without the check, a page of any web site could reach a server on loopback by a name that it lets
-    point there (DNS rebinding).
+    point there (DNS rebinding). `vault_origin`: where else the page's scripts may ask; empty: nowhere.
     """
 
-    def __init__(self, app: ASGIApp, host_names: Iterable[str] | None) -> None:
+    def __init__(self, app: ASGIApp, host_names: Iterable[str] | None, vault_origin: str = "") -> None:
         self._app = app
+        policy = f"{_POLICY}; connect-src 'self' {vault_origin}" if vault_origin else _POLICY
+        self._headers = {"Content-Security-Policy": policy, **_HEADERS}
         self._host_names = None if host_names is None else frozenset(name.lower() for name in host_names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +63,7 @@ class Boundary:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in self._headers.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)

@@ -57,6 +57,7 @@ async def whole_page(
         "page.html",
         language,
         title=parts.title,
+        vault_url=parts.names.vault.url if parts.names else "",
         time_zone=parts.time_zone.key,
         rooms_max=rooms,
         rooms=await _rooms(request, parts, language, words, rooms),
@@ -189,4 +190,5 @@ async def _gateways(parts: WebParts, language: Language) -> dict[str, object]:
     return {
         "gateways": [views.gateway(one, parts, language) for one in items],
         "refused": counts_text(dict(parts.overview.refusals), language),
+        "class_lists": views.class_lists(parts, language),
     }

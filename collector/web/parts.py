@@ -16,6 +16,7 @@ from collector.overview import Overview
 from collector.records import Records
 from collector.series.contract import SeriesStore
 from collector.web.labels import Labels
+from collector.web.names import Names
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class WebParts:
     `title` is the school's name as the page shows it. `health` tells of each component "ok" or, in a
     few words, its trouble. `now_ms` is the wall clock. `host_names` are further names by which
     browsers may call this server; `behind_proxy` leaves that check to the proxy. `time_zone` is the
-    school's; `labels` are its names of places and classes. Setting `closing` ends every open event
+    school's; `labels` are its names of places and classes; `names` is None without a vault. Setting `closing` ends every open event
     stream, so that a server can stop.
     """
 
@@ -40,6 +41,7 @@ class WebParts:
     behind_proxy: bool = False
     host_names: frozenset[str] = frozenset()
     labels: Labels = field(default_factory=Labels)
+    names: Names | None = None
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -24,10 +24,13 @@ from collector.web.wording import (
     unit_text,
 )
 from telemetry.quantities import BOOL
+from telemetry.records import RECORD_TYPES
 
 QUIET_MS: Final = 60_000
 """A gateway whose last data is older is shown as quiet."""
 _ANONYMOUS: Final = Text("匿名（未识别的卡）", "anonymous (unknown card)")
+_DELETED: Final = Text("已按期删除", "deleted, as due")
+_NO_LISTS: Final = Text("还没有班级名单：连不上身份库", "No class lists yet: the vault cannot be reached")
 _BY_PAGE: Final = Text("网页", "this page")
 _NOTHING: Final = Text("无", "none")
 _NEVER: Final = Text("启动以来没有", "none since start")
@@ -35,20 +38,24 @@ _NEVER: Final = Text("启动以来没有", "none since start")
 
 @dataclass(frozen=True)
 class AlertView:
-    """An alert in words. Personal data where it `is_personal`; a detector's alert is about nobody."""
+    """An alert in words. `is_measured`: it has a value; a detector or a button only calls for help.
+    `is_personal`: it is about somebody, known or not. `purpose`: for which `pseudonym` was made.
+    """
 
     id: int
     kind: str
+    is_measured: bool
     is_personal: bool
     who: str
-    is_anonymous: bool
+    pseudonym: str | None
+    purpose: str
     class_name: str | None
     value: str
     site: str | None
     limit: str | None
     advice: str | None
     place: str
-    device: str
+    device: str | None
     at: str
     time: str
     age: str
@@ -81,11 +88,13 @@ def alert(one: Alert, parts: WebParts, language: Language) -> AlertView:
     return AlertView(
         id=one.id,
         kind=kind.in_(language) if kind else one.kind,
-        is_personal=one.unit != BOOL,
-        who=one.pseudonym or _ANONYMOUS.in_(language),
-        is_anonymous=one.pseudonym is None,
+        is_measured=one.unit != BOOL,
+        is_personal=one.unit != BOOL or one.pseudonym is not None or one.class_id is not None,
+        who=_who(one, language),
+        pseudonym=one.pseudonym,
+        purpose=RECORD_TYPES[one.record_type].purpose if one.record_type in RECORD_TYPES else "",
         class_name=class_name.in_(language) if class_name else one.class_id,
-        value="" if one.unit == BOOL else f"{_alert_number(one.value, one.unit)} {unit}",
+        value="" if one.unit == BOOL or one.value is None else f"{_alert_number(one.value, one.unit)} {unit}",
         site=site.in_(language) if site else one.site,
         limit=None if one.limit is None else f"{_alert_number(one.limit, one.unit)} {unit}",
         advice=advice.in_(language) if advice else None,
@@ -101,6 +110,17 @@ def alert(one: Alert, parts: WebParts, language: Language) -> AlertView:
         if one.acknowledged_ms is None
         else clock_text(one.acknowledged_ms, now_ms, parts.time_zone),
     )
+
+
+def _who(one: Alert, language: Language) -> str:
+    if one.value is None:
+        return _DELETED.in_(language)
+    return short_pseudonym(one.pseudonym) if one.pseudonym else _ANONYMOUS.in_(language)
+
+
+def short_pseudonym(pseudonym: str) -> str:
+    """Enough to tell pupils of one page apart: ``7K3M-9PXA…``."""
+    return f"{pseudonym[:4]}-{pseudonym[4:8]}…"
 
 
 def _alert_number(value: float, unit: str) -> str:
@@ -127,6 +147,17 @@ def gateway(one: GatewayItem, parts: WebParts, language: Language) -> GatewayVie
         clock_is_good=status is None or status.clock == "synced",
         software=status.software if status else None,
     )
+
+
+def class_lists(parts: WebParts, language: Language) -> str:
+    """Of when the class lists are; empty without a vault."""
+    if parts.names is None:
+        return ""
+    of_ms = parts.names.lists_of_ms()
+    if of_ms is None:
+        return _NO_LISTS.in_(language)
+    moment = clock_text(of_ms, parts.now_ms(), parts.time_zone).rpartition(":")[0]
+    return Text(f"班级名单为 {moment} 的版本", f"Class lists as of {moment}").in_(language)
 
 
 def _buffered(batches: int, size_bytes: int, language: Language) -> str:

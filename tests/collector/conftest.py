@@ -37,6 +37,7 @@ from tests.line.running_site import Site
 SCHOOL = "example-primary"
 NOW_MS = 1_788_220_862_500
 """2026-09-01 08:01:02.500 at school."""
+PSEUDONYM = "7K3M9PXA2QH5RT8WZ4CB6DFG1E"
 CO2 = SeriesKey("co2", "air-301", "main/301", "json/environment")
 SMOKE = SeriesKey("smoke", "smoke-301", "main/301", "json/smoke")
 Column = tuple[SeriesKey, list[int], list[float], list[int]]
@@ -49,7 +50,7 @@ def column(key: SeriesKey = CO2, values: Sequence[float] = (600.0,), time_ms: in
 def check(temperature_c: Any = 38.2, **changes: Any) -> MorningCheck:
     fields: dict[str, Any] = {
         "time_ms": NOW_MS, "device": "station-gate", "place": "gate/east", "site": "forehead",
-        "temperature_c": temperature_c, "pseudonym": "p-7f3a91c2", "class_id": "3-2",
+        "temperature_c": temperature_c, "pseudonym": PSEUDONYM, "class_id": "3-2",
     }  # fmt: skip
     return MorningCheck(**(fields | changes))
 

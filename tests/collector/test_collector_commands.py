@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_type_hints
+from typing import get_args, get_origin, get_type_hints
 
 import pytest
 import structlog
@@ -119,17 +119,34 @@ def test_a_collector_does_not_start_on_what_it_cannot_use(config: Path, tmp_path
 def _settings(model: type[BaseModel], before: str = "") -> Iterator[str]:
     hints = get_type_hints(model)
     for name in model.model_fields:
-        hint = hints[name]
-        if isinstance(hint, type) and issubclass(hint, BaseModel):
-            yield from _settings(hint, f"{before}{name}.")
+        inner = [
+            one
+            for one in (hints[name], *get_args(hints[name]))
+            if isinstance(one, type) and issubclass(one, BaseModel)
+        ]
+        if inner and before == "" and get_origin(hints[name]) is not dict:
+            yield from _settings(inner[0], f"{before}{name}.")
         else:
             yield f"{before}{name}"
 
 
-def test_the_sample_shows_every_setting_and_is_valid() -> None:
+def _with_vault(text: str) -> str:
+    """The sample with its `[vault]` section no longer a comment, and a key in it."""
+    before, _, rest = text.partition("# [vault]")
+    section, gap, after = rest.partition("\n\n")
+    section = section.replace("\n# ", "\n").replace("…", public_key())
+    return f"{before}[vault]{section}{gap}{after}"
+
+
+def test_the_sample_shows_every_setting_and_is_valid(tmp_path: Path) -> None:
     config = load_config(SAMPLE)
     assert config.collector.key_file == SAMPLE.parent / "collector.key"
-    text = SAMPLE.read_text("utf-8")
+    assert config.vault is None
+    text = _with_vault(SAMPLE.read_text("utf-8"))
+    (tmp_path / "whole.toml").write_text(text, "utf-8")
+    vault = load_config(tmp_path / "whole.toml").vault
+    assert vault is not None
+    assert vault.ca_file == tmp_path / "vault-ca.crt"
     content = tomllib.loads(text)
     comments = "\n".join(line.partition("#")[2] for line in text.splitlines())
     missing = []
@@ -138,3 +155,28 @@ def test_the_sample_shows_every_setting_and_is_valid() -> None:
         if section not in content or (name and name not in content[section] and name not in comments):
             missing.append(setting)
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"https://v.example"', '"http://v.example"', "vault.url must begin with https://"),
+        ('"https://v.example"', '"https://v.example/path"', "without a path"),
+        ('"https://v.example"', '"https://u:p@v.example"', "vault.url must be https://, a host"),
+        ('"https://v.example"', '"https://v.example;script-src"', "vault.url must be"),
+        ('school = "example-primary"', 'school = "示例小学"', "vault.school must be 1 to 63"),
+        ('public_key = "', 'public_key = "x', "vault.public_key a public key is 44 characters"),
+        ('role = "nurse"', 'role = "parent"', "vault.role must be 'nurse'"),
+        ("refresh_s = 15", "refresh_s = 0", "vault.refresh_s must be greater"),
+        ("refresh_s = 15", "refresh = 15", "vault.refresh is not a setting"),
+    ],
+)
+def test_a_vault_that_cannot_be_meant(config: Path, tmp_path: Path, old: str, new: str, words: str) -> None:
+    section = (
+        f'[vault]\nschool = "example-primary"\nurl = "https://v.example"\npublic_key = "{public_key()}"\n'
+        'role = "nurse"\nrefresh_s = 15\n'
+    )
+    assert old in section
+    file = tmp_path / "changed.toml"
+    file.write_text(config.read_text("utf-8") + section.replace(old, new), "utf-8")
+    refused(campus("run", file), words)

@@ -52,7 +52,7 @@ REJECTED: dict[str, tuple[Make, str]] = {
     "future": (lambda sender: sender.batch(7, column(time_ms=NOW_MS + FUTURE_MS_MAX + 1)), "time_in_future"),
     "negative time": (lambda sender: sender.batch(7, column(time_ms=-5)), "undecodable"),
     "record on bulk": (lambda sender: sender.batch(7, records=[check()]), "record_on_bulk"),
-    "long pseudonym": (_record(pseudonym="p" * 65), "name_not_allowed"),
+    "long pseudonym": (_record(pseudonym="p" * 65), "bad_pseudonym"),
     "endless symptoms": (_record(symptoms=("cough",) * 50), "name_not_allowed"),
     "no number": (_record(temperature_c=float("nan")), "undecodable"),
     "absurd gap": (_gap(Gap("bulk", "g0", 1, INT_MAX, "dropped", GAP_READINGS_MAX + 1)), "absurd_gap"),

@@ -15,7 +15,7 @@ from telemetry.limits import default_limits
 from telemetry.quantities import QUANTITIES
 from telemetry.readings import SeriesKey
 from telemetry.records import SITES, MorningCheck
-from tests.collector.conftest import CO2, NOW_MS, SMOKE, check
+from tests.collector.conftest import CO2, NOW_MS, PSEUDONYM, SMOKE, check
 
 FEVER = FeverRule(default_limits())
 
@@ -73,7 +73,7 @@ def test_doubt(changes: dict[str, object], doubtful: bool) -> None:  # noqa: FBT
             temperature_c=st.floats(30, 45),
             site=st.sampled_from(SITES),
             ambient_c=st.none() | st.floats(-10, 50),
-            pseudonym=st.none() | st.just("p-1"),
+            pseudonym=st.none() | st.just(PSEUDONYM),
         ),
         max_size=8,
     )

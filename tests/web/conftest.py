@@ -35,9 +35,10 @@ Result = TypeVar("Result")
 SCHOOL, GATEWAY = "example-primary", "gw-north"
 NOW_MS = 1_788_220_862_500
 """2026-09-01 08:01:02.500 at school."""
+PSEUDONYM = "7K3M9PXA2QH5RT8WZ4CB6DFG1E"
 SAFETY: dict[str, object] = {
     "device": "smoke-301", "place": "teaching-1/301", "pseudonym": None, "class_id": None, "site": None,
-    "value": 1.0, "unit": "bool", "limit": None,
+    "value": 1.0, "unit": "bool", "limit": None, "record_type": None,
 }  # fmt: skip
 """What the alert of a detector has instead of a pupil."""
 CHROMIUM_ARGUMENTS = (
@@ -106,8 +107,9 @@ class School:
         row = {
             "cause": f"cause-{self._sequence}", "kind": "fever", "state": "open", "school": SCHOOL,
             "gateway": GATEWAY, "device": "station-gate", "place": "gate/east", "at_ms": NOW_MS - 5_000,
-            "opened_ms": NOW_MS - 4_000, "pseudonym": "p-7f3a91c2", "class_id": "3-2", "site": "forehead",
+            "opened_ms": NOW_MS - 4_000, "pseudonym": PSEUDONYM, "class_id": "3-2", "site": "forehead",
             "value": 38.2, "unit": "Cel", "limit": 37.3, "doubtful": False,
+            "record_type": "morning_check",
         } | changes  # fmt: skip
         await self.records.run(lambda connection: alert_rows.add(connection, [row]))
         return (await self.records.find_alerts(limit=1))[0].id

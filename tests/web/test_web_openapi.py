@@ -58,6 +58,7 @@ async def test_it_lists_every_route(school: School, document: dict[str, Any]) ->
         "GET /api/v1/gateways",
         "GET /api/v1/alerts",
         "POST /api/v1/alerts/{alert_id}/acknowledge",
+        "POST /api/v1/resolve-token",
         "GET /api/v1/events",
         "GET /healthz",
         "GET /metrics",

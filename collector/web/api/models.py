@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from collector.series.contract import Aggregate
 from collector.web.wording import Text
+from telemetry.purposes import Purpose
 
 QualityWord = Literal["good", "uncertain", "out_of_range", "stale"]
 ClockWord = Literal["synced", "holdover", "corrected", "unsynced"]
@@ -171,18 +172,27 @@ class AlertItem(Model):
     state: Literal["open", "acknowledged"]
     school: str = Field(examples=["example-primary"])
     gateway: str = Field(examples=["gw-north"])
-    device: str = Field(examples=["station-gate"])
+    device: str | None = Field(
+        description="null for a button that somebody carries.", examples=["station-gate"]
+    )
     place: str = Field(examples=["gate/east"])
     place_label: Words | None = Field(description="The school's name of the place; null when it has none.")
     time: str = Field(description="When it was measured.", examples=[_TIME])
     time_ms: int
     opened: str = Field(description="When the alert was raised.", examples=[_TIME])
     opened_ms: int
-    pseudonym: str | None = Field(description="null for an unknown card.")
-    class_id: str | None = Field(description="null for an unknown card.", examples=["3-2"])
+    pseudonym: str | None = Field(
+        description="null for an unknown card, and once the record has been deleted.",
+        examples=["7K3M9PXA2QH5RT8WZ4CB6DFG1E"],
+    )
+    class_id: str | None = Field(
+        description="null for an unknown card, and once the record has been deleted.", examples=["3-2"]
+    )
     class_label: Words | None = Field(description="The school's name of the class; null when it has none.")
     site: str | None = Field(description="Where the temperature was taken.", examples=["forehead"])
-    value: float = Field(examples=[38.2])
+    value: float | None = Field(
+        description="null once the record has been deleted, as its time was over.", examples=[38.2]
+    )
     unit: str = Field(examples=["Cel"])
     limit: float | None = Field(examples=[37.3])
     doubtful: bool = Field(description="Measure again before anyone believes it.")
@@ -198,6 +208,19 @@ class AlertPage(Model):
     next_cursor: str | None = Field(
         description="Hand it back as `cursor` for older ones; null at the end.", examples=["41"]
     )
+
+
+class TokenWish(Model):
+    """What the names are for."""
+
+    purpose: Purpose = Field(description="One that the console's role may have.", examples=["health"])
+
+
+class ResolveToken(Model):
+    """For the vault: proves that somebody at this console may ask for names."""
+
+    token: str
+    expires_in_s: int = Field(description="Then a new one is needed.", examples=[300])
 
 
 class Acknowledge(Model):

@@ -8,12 +8,20 @@ export const words = zh
       away: "与服务器的连接中断，页面每 30 秒重试一次；显示的可能不是最新数据。",
       noPoints: "这段时间没有数据", min: "最低", max: "最高", mean: "平均", time: "时间",
       doubtful: "存疑", failed: "图表数据暂时取不到",
+      namesOff: "没有配置身份库，只显示代号。", namesAway: "暂时连不上身份库，只显示代号。",
+      namesRefused: "身份库没有同意提供姓名，只显示代号。", namesLater: "查询次数太多，稍后再显示姓名。",
+      namesGarbage: "身份库的答复看不懂，只显示代号。",
     }
   : {
       live: "live", offline: "offline", alert: "New alert",
       away: "The line to the server is down. The page tries again every 30 s; what you see may be old.",
       noPoints: "No data in this range", min: "min", max: "max", mean: "mean", time: "time",
       doubtful: "doubtful", failed: "The chart's data cannot be fetched now",
+      namesOff: "No vault is configured: pseudonyms instead of names.",
+      namesAway: "The vault cannot be reached: pseudonyms instead of names.",
+      namesRefused: "The vault did not agree to give names: pseudonyms instead.",
+      namesLater: "The vault was asked too often: names will come later.",
+      namesGarbage: "The vault's answer makes no sense: pseudonyms instead of names.",
     };
 
 const UNITS = zh

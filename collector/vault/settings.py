@@ -1,0 +1,63 @@
+"""The `[vault]` section of collector.toml."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from foundation.httppost import parse_target
+from foundation.keyfiles import parse_public
+from foundation.tomlfile import StrictModel
+from telemetry.purposes import Purpose
+from telemetry.topics import IDENTIFIER
+
+Role = Literal["nurse", "class_teacher", "pe_teacher", "duty"]
+
+ROLE_PURPOSES: Final[dict[Role, tuple[Purpose, ...]]] = {
+    "nurse": ("health", "nutrition", "safety"),
+    "class_teacher": ("access", "safety"),
+    "pe_teacher": ("sport", "safety"),
+    "duty": ("access", "safety"),
+}
+"""For what a role may ask names. The vault has its own table and decides; this one saves asking in vain."""
+
+
+def _school(text: str) -> str:
+    if not IDENTIFIER.fullmatch(text):
+        raise ValueError("must be 1 to 63 lower-case letters, digits, - or _, such as example-primary")
+    return text
+
+
+def _url(text: str) -> str:
+    # It also stands in the page's content policy, where ";" and "," mean something.
+    if parse_target(text).base or not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+/?", text):
+        raise ValueError("must be https://, a host and perhaps a port, without a path")
+    return text.rstrip("/")
+
+
+def _public_key(text: str) -> str:
+    parse_public(text)
+    return text
+
+
+class VaultSection(StrictModel):
+    """Where the school's identity vault is and what this collector's page may ask it.
+
+    school: as in vault.toml. url: as the collector and the browsers reach it. public_key: the vault's,
+    as `campus vault init` prints it. ca_file: who signed its certificate; left out, who the system
+    trusts. role, classes: for whom the page asks for names, until there are accounts; classes left
+    out: all. refresh_s: between two questions.
+    """
+
+    school: Annotated[str, AfterValidator(_school)]
+    url: Annotated[str, AfterValidator(_url)]
+    public_key: Annotated[str, AfterValidator(_public_key)]
+    ca_file: Path | None = None
+    role: Role = "nurse"
+    classes: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] | None = Field(
+        default=None, max_length=60
+    )
+    refresh_s: float = Field(default=15, ge=1, le=3_600)

@@ -1,0 +1,46 @@
+"""POST /api/v1/resolve-token: lets the page in front of a person ask the vault for names.
+
+The names themselves never come here: the browser asks the vault and paints them.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from collector.vault.settings import ROLE_PURPOSES
+from collector.web.api.models import ResolveToken, TokenWish
+from collector.web.parts import Parts
+from collector.web.problems import ProblemError, describe
+from telemetry.resolve_token import LIFE_MS_MAX
+
+router = APIRouter(tags=["names"])
+
+SESSION_COOKIE: Final = "session"
+_SESSION: Final = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+@router.post(
+    "/resolve-token",
+    response_model=ResolveToken,
+    responses=describe(403, 404, 413, 422),
+    summary="A token for the vault",
+)
+async def make_token(parts: Parts, request: Request, response: Response, wish: TokenWish) -> ResolveToken:
+    """Good for five minutes and one purpose. Only the console's own page may ask."""
+    names = parts.names
+    if names is None:
+        raise ProblemError(404, "this collector has no vault", remedy="Write [vault] in collector.toml.")
+    if wish.purpose not in ROLE_PURPOSES[names.vault.role]:
+        raise ProblemError(403, f"the role {names.vault.role} gets no names for {wish.purpose}")
+    session = request.cookies.get(SESSION_COOKIE, "")
+    if not _SESSION.fullmatch(session):
+        session = secrets.token_urlsafe(16)
+        response.set_cookie(
+            SESSION_COOKIE, session, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+        )
+    token = names.token(wish.purpose, session, parts.now_ms())
+    return ResolveToken(token=token, expires_in_s=LIFE_MS_MAX // 1_000)
