@@ -49,12 +49,15 @@ class StartError(Exception):
 
 
 class Agent:
-    """One gateway. `run` works until `stop` is called, then commits what it has and returns."""
+    """One gateway. `run` works until `stop` is called, then commits what it has and returns.
 
-    def __init__(self, config: GatewayConfig) -> None:
+    clock: another than the machine's, for whoever lets time run otherwise.
+    """
+
+    def __init__(self, config: GatewayConfig, clock: Clock | None = None) -> None:
         self.config = config
         self.counters = Counters()
-        self.clock = Clock(config.gateway.clock)
+        self.clock = clock or Clock(config.gateway.clock)
         self._private_key = load_signing_key(config.gateway.key_file)
         self.signer = Signer(self._private_key)
         self._table = SeriesTable()

@@ -63,7 +63,7 @@ def plan_of(pupils: int) -> Plan:
             "classes": classes,
             "timetable": timetable,
             "gateways": gateways,
-            "devices": [*devices, *_canteen(), *_bands(min(BANDS, pupils))],
+            "devices": [*devices, _gate(), *_canteen(), *_bands(min(BANDS, pupils))],
         }
     )
 
@@ -133,6 +133,16 @@ def _canteen() -> Iterator[Row]:
         "profile": "hikvision/isapi",
         **where,
         "http": {"path": "/canteen-terminal"},
+    }
+
+
+def _gate() -> Row:
+    return {
+        "id": "gate-entrance-thermometer",
+        "profile": "wecom/temperature",
+        "place": "gate/entrance",
+        "gateway": "gw-gate",
+        "http": {"path": "/gate-thermometer"},
     }
 
 
