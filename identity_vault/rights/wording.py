@@ -105,3 +105,61 @@ def time_text(time_ms: int, zone: ZoneInfo, language: Language) -> str:
 def date_text(time_ms: int, zone: ZoneInfo, language: Language) -> str:
     at = datetime.fromtimestamp(time_ms / 1000, UTC).astimezone(zone)
     return f"{at.year} 年 {at.month} 月 {at.day} 日" if language == "zh" else f"{at.day} {at:%B %Y}"
+
+
+ACTION_NAMES: Final = {
+    "resolve": Text("查看了孩子的姓名", "looked up your child's name"),
+    "break_glass": Text("紧急情况下查看", "looked in an emergency"),
+    "consent_give": Text("登记同意", "recorded a consent"),
+    "consent_withdraw": Text("撤回同意", "withdrew a consent"),
+    "guardian_link": Text("给家长发送了本页面的链接", "made a link to this page"),
+    "guardian_open": Text("打开了本页面", "opened this page"),
+    "export": Text("导出数据", "asked for a copy of the data"),
+    "order_export": Text("交出记录供导出", "handed over records for the copy"),
+    "order_erase": Text("删除了记录", "deleted records"),
+    "correction_ask": Text("申请更正", "asked for a correction"),
+    "correction_decide": Text("处理了更正申请", "decided on a correction"),
+    "keep_case": Text("保留未结病例的代号", "kept the pseudonym of an open case"),
+}
+OTHER_ACTION: Final = Text("处理了资料", "worked with the data")
+ACTOR_NAMES: Final = {
+    "guardian": Text("家长", "Guardian"),
+    "session": Text("学校工作人员", "School staff"),
+    "collector": Text("学校采集服务器", "The school's collector"),
+    "gateway": Text("网关", "Gateway"),
+    "staff": Text("学校管理员", "The school's administrator"),
+}
+CREDENTIAL_NAMES: Final = {
+    "card": Text("校园卡", "Card"),
+    "band": Text("手环", "Band"),
+    "station": Text("设备编号", "Number at a station"),
+}
+TABLE_NAMES: Final = {
+    "pupils": Text("学生资料", "pupil"),
+    "credentials": Text("校园卡、手环", "cards and bands"),
+    "guardians": Text("监护人", "guardians"),
+    "consents": Text("同意记录", "consents"),
+    "corrections": Text("更正申请", "corrections"),
+    "links": Text("家长链接", "links"),
+}
+FIELDS_OF_RECORDS: Final = {
+    "time_ms": Text("时间", "Time"),
+    "place": Text("地点", "Place"),
+    "device": Text("设备", "Device"),
+    "site": Text("测量部位", "Site"),
+    "temperature_c": Text("体温 °C", "Temperature °C"),
+    "ambient_c": Text("室温 °C", "Room °C"),
+    "symptoms": Text("症状", "Symptoms"),
+    "class_id": Text("班级", "Class"),
+    "door": Text("门", "Door"),
+    "mean_bpm": Text("平均心率", "Mean /min"),
+    "min_bpm": Text("最低", "Lowest /min"),
+    "max_bpm": Text("最高", "Highest /min"),
+    "samples": Text("样本数", "Samples"),
+    "contact": Text("佩戴接触", "Contact"),
+    "above_limit_s": Text("超限秒数", "Seconds above limit"),
+    "meal": Text("餐次", "Meal"),
+    "mass_g": Text("份量 g", "Portion g"),
+    "danger": Text("事件", "Event"),
+}
+"""Fields that are not here are shown by their own names."""
