@@ -26,8 +26,8 @@ COLUMNS: Final[dict[str, str]] = {
     "name": "姓名",
     "sex": "性别",
     "birth_date": "出生日期",
-    "class_id": "班号",
-    "class": "班级名称",
+    "class": "班号",
+    "class_name": "班级名称",
     "dormitory": "宿舍",
     "allergens": "过敏原",
     "card": "卡号",
@@ -75,7 +75,7 @@ def write_all(school: School, folder: Path) -> tuple[Path, ...]:
         _xlsx(folder / "roster.xlsx", chinese),
         _csv(
             folder / "timetable.csv",
-            [["class_id", "weekday", "starts", "ends", "subject", "place"], *_lessons(school)],
+            [["class", "weekday", "starts", "ends", "subject", "place"], *_lessons(school)],
             "utf-8",
         ),
         _csv(

@@ -101,7 +101,7 @@ def test_the_three_files_say_the_same(tmp_path: Path) -> None:
         agreed = tuple(purpose for purpose in PURPOSES if one.get(f"consent:{purpose}"))
         assert agreed == entry.consents == tuple(p for p in PURPOSES if zh.get(f"同意:{PURPOSES[p].zh}"))
     lessons = list(csv.DictReader((tmp_path / "timetable.csv").read_text("utf-8").splitlines()))
-    assert {one["class_id"] for one in lessons if one["subject"] == "pe"} == set(LARGE.class_ids)
+    assert {one["class"] for one in lessons if one["subject"] == "pe"} == set(LARGE.class_ids)
 
 
 @given(st.integers(1, 3_000))
