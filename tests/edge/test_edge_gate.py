@@ -2,157 +2,196 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import structlog
 
-from device_profiles.observations import CheckObservation
 from edge_agent.counters import Counters
-from edge_agent.gate import Credentials, Gate, MapUnusableError
-from foundation.keyfiles import create_secret
-from telemetry.credential_map import FORMAT, CredentialMap, Entry, blind, encode_map
-from telemetry.limits import default_limits
+from edge_agent.identity.credentials import MapUnusableError
 from telemetry.quantities import QUANTITIES, Lane
-from telemetry.readings import Chunk, SeriesKey, SeriesTable
-from telemetry.records import MorningCheck
-from tests.edge.edge_parts import GATEWAY, NOW_MS, SCHOOL, HandClock
-
-CARD, STRANGER, REFUSING = "04A2B31C", "04FFEEDD", "04112233"
-DAY_MS = 86_400_000
-
-
-class Behind:
-    """What stands behind the gate, for a test to look at."""
-
-    def __init__(self) -> None:
-        self.bulks: list[Chunk] = []
-        self.urgents: list[tuple[Chunk | None, MorningCheck | None, bool]] = []
-
-    def bulk(self, chunk: Chunk) -> None:
-        self.bulks.append(chunk)
-
-    def urgent(self, chunk: Chunk | None, record: MorningCheck | None, *, alarm: bool) -> None:
-        self.urgents.append((chunk, record, alarm))
+from telemetry.readings import Chunk, SeriesKey
+from telemetry.records import AccessEvent, MealRecord, MorningCheck, SafetyEvent
+from tests.edge.edge_parts import NOW_MS
+from tests.edge.gate_parts import CARD, DAY_MS, REFUSING, STRANGER, Door, changed_policy, school_map
+from tests.edge.maps import make_map, person
 
 
-class Door:
-    """A gate with its counters."""
-
-    def __init__(self, credentials: Credentials) -> None:
-        self.table, self.counters, self.behind = SeriesTable(), Counters(), Behind()
-        self.hands = HandClock()
-        self.gate = Gate(
-            self.table, self.hands.clock(), credentials, self.behind, self.counters, default_limits()
-        )
-
-    def check(self, temperature_c: float, card: str | None = CARD) -> None:
-        self.gate.check(CheckObservation(NOW_MS, "station-1", "main/gate", card, "ear", temperature_c))
+def checks(door: Door) -> list[tuple[str | None, str | None, bool]]:
+    """Pseudonym, class and alarm of every morning check that passed."""
+    found = [(record, alarm) for _, records, alarm in door.behind.urgents for record in records]
+    assert all(isinstance(record, MorningCheck) for record, _ in found)
+    return [(record.pseudonym, record.class_id, alarm) for record, alarm in found]
 
 
-def write_map(
-    folder: Path, *, school: str = SCHOOL, gateway: str = GATEWAY, issued_ms: int = NOW_MS
-) -> tuple[Path, Path]:
-    key_file, map_file = folder / "blinding.key", folder / "credentials.map"
-    key = create_secret(key_file)
-    entries = {blind(key, CARD): Entry({"health": "p-1"}, "c-1"), blind(key, REFUSING): Entry({}, "c-1")}
-    map_file.write_bytes(encode_map(CredentialMap(FORMAT, school, gateway, issued_ms, entries)))
-    return map_file, key_file
-
-
-def load(folder: Path, **changes: object) -> Credentials:
-    return Credentials.load(*write_map(folder, **changes), SCHOOL, GATEWAY, 7.0)  # type: ignore[arg-type]  # changes of write_map
-
-
-def test_a_known_card_becomes_a_pseudonym(tmp_path: Path) -> None:
-    door = Door(load(tmp_path))
+def test_a_known_card_becomes_a_pseudonym() -> None:
+    door = Door(school_map())
     door.check(36.5)
     door.check(38.4)
-    found = [
-        (record and (record.pseudonym, record.class_id), alarm) for _, record, alarm in door.behind.urgents
-    ]
-    assert found == [(("p-1", "c-1"), False), (("p-1", "c-1"), True)]
+    assert checks(door) == [("P-H", "c-1", False), ("P-H", "c-1", True)]
 
 
 @pytest.mark.parametrize("card", [STRANGER, None])
-def test_an_unknown_card_is_worth_telling_only_with_a_fever(tmp_path: Path, card: str | None) -> None:
-    door = Door(load(tmp_path))
+def test_an_unknown_card_is_worth_telling_only_with_a_fever(card: str | None) -> None:
+    door = Door(school_map())
     door.check(36.5, card)
     door.check(38.4, card)
-    [(_, record, alarm)] = door.behind.urgents
-    assert record is not None
-    assert (record.pseudonym, record.class_id, alarm) == (None, None, True)
+    assert checks(door) == [(None, None, True)]
     assert door.counters.dropped == {"unknown_card": 1}
 
 
-def test_without_consent_nothing_passes(tmp_path: Path) -> None:
-    door = Door(load(tmp_path))
+def test_without_consent_nothing_passes() -> None:
+    door = Door(school_map())
     door.check(36.5, REFUSING)
     door.check(38.4, REFUSING)
-    assert not door.behind.urgents
-    assert door.counters.dropped == {"no_consent": 2}
+    door.tap(REFUSING)
+    door.tap(REFUSING, "counter-1")
+    assert not door.behind.all_records
+    assert door.counters.dropped == {"no_consent": 4}
+
+
+@pytest.mark.parametrize(("until_ms", "passes"), [(NOW_MS + 1, True), (NOW_MS, False)])
+def test_a_permit_ends_to_the_millisecond(until_ms: int, *, passes: bool) -> None:
+    until = ("P", until_ms)
+    door = Door(make_map([person(1, {"health": until, "access": until, "nutrition": until})], {CARD: 1}))
+    door.check(38.4)
+    door.tap()
+    door.tap(device="counter-1")
+    assert len(door.behind.all_records) == 3 * passes
+    assert door.counters.dropped == ({} if passes else {"consent_ended": 3})
 
 
 @pytest.mark.parametrize("issued_ms", [NOW_MS - 7 * DAY_MS - 1, NOW_MS + DAY_MS + 1])
-def test_a_map_that_cannot_be_believed_makes_checks_anonymous(tmp_path: Path, issued_ms: int) -> None:
-    credentials = load(tmp_path, issued_ms=issued_ms)
-    door = Door(credentials)
+def test_a_map_that_cannot_be_believed_makes_checks_anonymous(issued_ms: int) -> None:
+    door = Door(school_map(issued_ms=issued_ms))
     with structlog.testing.capture_logs() as logs:
         for _ in range(3):
             door.check(36.5)
         door.check(38.4)
-    [(_, record, alarm)] = door.behind.urgents
-    assert record is not None
-    assert (record.pseudonym, alarm) == (None, True)
-    assert door.counters.dropped == {"map_unusable": 3}
+        door.tap()
+        door.tap(device="counter-1")
+    assert checks(door) == [(None, None, True)]
+    assert door.counters.dropped == {"map_unusable": 5}
     assert [one["log_level"] for one in logs] == ["error"], "said once"
-    with pytest.raises(MapUnusableError, match="days old"):
-        credentials.describe(NOW_MS)
+    with pytest.raises(MapUnusableError, match="days"):
+        door.credentials.describe(NOW_MS)
 
 
-def test_the_age_bound_is_seven_days(tmp_path: Path) -> None:
-    credentials = load(tmp_path, issued_ms=NOW_MS - 7 * DAY_MS)
-    assert credentials.describe(NOW_MS) == "credential map with 2 entries, 7.0 days old"
+def test_a_new_map_is_in_force_at_once() -> None:
+    door = Door()
+    door.check(36.5)
+    door.credentials.map = school_map()
+    door.check(36.6)
+    door.credentials.map = make_map([person(1)], {CARD: 1}, version=2)
+    door.check(36.7)
+    assert checks(door) == [("P-H", "c-1", False)]
+    assert door.counters.dropped == {"map_unusable": 1, "no_consent": 1}
 
 
-def test_maps_that_cannot_be_used(tmp_path: Path) -> None:
-    with pytest.raises(MapUnusableError, match="is the map of example-primary/gw-other"):
-        load(tmp_path / "other", gateway="gw-other")
-    map_file, key_file = write_map(tmp_path / "damaged")
-    map_file.write_bytes(map_file.read_bytes()[:-7])
-    with pytest.raises(MapUnusableError, match=r"credentials\.map: not a credential map"):
-        Credentials.load(map_file, key_file, SCHOOL, GATEWAY, 7.0)
-    map_file.unlink()
-    with pytest.raises(MapUnusableError, match="cannot be read: No such file"):
-        Credentials.load(map_file, key_file, SCHOOL, GATEWAY, 7.0)
-    key_file.chmod(0o644)
-    with pytest.raises(MapUnusableError, match="chmod 600"):
-        Credentials.load(map_file, key_file, SCHOOL, GATEWAY, 7.0)
-    with pytest.raises(MapUnusableError, match="no credential map"):
-        Credentials.none().describe(NOW_MS)
+def test_a_tap_is_an_access_event_and_at_the_counter_a_meal() -> None:
+    door = Door(school_map())
+    door.tap(time_ms=NOW_MS + 1_234)
+    door.tap(device="counter-1", place="canteen/1", time_ms=NOW_MS + 4 * 3_600_000 + 61_234)
+    event, meal = door.behind.later
+    assert event == AccessEvent(NOW_MS + 1_000, "door-1", "main/gate", 2, "P-A", "c-1")
+    noon_ms = NOW_MS + 4 * 3_600_000 + 60_000
+    assert meal == MealRecord(noon_ms, "counter-1", "canteen/1", "lunch", None, "P-N", "c-1")
+    assert not door.behind.urgents, "one batch an interval is enough"
+
+
+@pytest.mark.parametrize("card", [STRANGER, None])
+def test_a_stranger_leaves_no_event(card: str | None) -> None:
+    door = Door(school_map())
+    door.tap(card)
+    door.tap(card, "counter-1")
+    assert not door.behind.later
+    assert door.counters.dropped == {"unknown_card": 2}
+
+
+def test_a_stranger_leaves_an_anonymous_event_where_the_policy_says_so() -> None:
+    door = Door(
+        school_map(),
+        policy=changed_policy(
+            (
+                '"access"\nwindow = "always"\nunknown = "drop"',
+                '"access"\nwindow = "always"\nunknown = "anonymous"',
+            )
+        ),
+    )
+    door.tap(STRANGER)
+    assert door.behind.later == [AccessEvent(NOW_MS, "door-1", "main/gate", 2)]
+
+
+def weigh(door: Door, kg: float, time_ms: int, place: str = "canteen/1") -> None:
+    door.read("mass", kg, "scale-1", place, time_ms)
+
+
+@pytest.mark.parametrize(
+    ("kg", "place", "age_ms", "mass_g"),
+    [
+        (0.4126, "canteen/1", 10_000, 413),
+        (0.4126, "canteen/1", 10_001, None),
+        (0.4126, "canteen/2", 0, None),
+        (0.0, "canteen/1", 0, None),
+    ],
+)
+def test_the_weight_on_the_scale_is_the_portions(
+    kg: float, place: str, age_ms: int, mass_g: float | None
+) -> None:
+    door = Door(school_map())
+    weigh(door, kg, NOW_MS - age_ms, place)
+    for _ in range(2):
+        door.tap(device="counter-1", place="canteen/1")
+    first, second = door.behind.later
+    assert isinstance(first, MealRecord)
+    assert isinstance(second, MealRecord)
+    assert (first.mass_g, second.mass_g) == (mass_g, None), "a weight is one meal's"
+    assert door.passed() == [("scale-1", "mass")], "a weight alone says nothing about anybody"
+
+
+def test_an_empty_scale_forgets_what_stood_on_it() -> None:
+    door = Door(school_map())
+    weigh(door, 0.4, NOW_MS - 2_000)
+    weigh(door, 0.0, NOW_MS - 1_000)
+    door.tap(device="counter-1", place="canteen/1")
+    [meal] = door.behind.later
+    assert isinstance(meal, MealRecord)
+    assert meal.mass_g is None
 
 
 def test_only_registered_ambient_quantities_pass() -> None:
-    door = Door(Credentials.none())
-    personal = next((one.name for one in QUANTITIES.values() if one.lane is not Lane.AMBIENT), None)
-    names = ["co2", "shoe_size", "smoke", *([personal] if personal else [])]
+    door = Door()
+    personal = [one.name for one in QUANTITIES.values() if one.lane is not Lane.AMBIENT]
+    names = ["co2", "shoe_size", "smoke", *personal]
     chunk = Chunk()
     for name in names:
-        chunk.append(door.table.index(SeriesKey(name, "d", "main/1", "m")), NOW_MS, 1.0)
+        chunk.append(door.table.index(SeriesKey(name, f"d-{name}", "main/1", "m")), NOW_MS, 1.0)
     with structlog.testing.capture_logs() as logs:
         door.gate.readings(chunk)
         door.gate.readings(chunk)
-    passed = [door.table[series].quantity for bulk in door.behind.bulks for series in bulk.series]
-    assert passed == ["co2", "co2"]
-    urgent = [(door.table[one.series[0]].quantity, alarm) for one, _, alarm in door.behind.urgents if one]
-    assert urgent == [("smoke", True), ("smoke", True)]
-    refused = {"quantity_not_registered": 2} | ({"quantity_is_personal": 2} if personal else {})
-    assert door.counters.dropped == refused
-    assert len(logs) == len(refused), "each kind is told of once"
+    assert door.passed() == [("d-co2", "co2")] * 2 + [("d-smoke", "smoke")] * 2
+    assert all(alarm for _, _, alarm in door.behind.urgents)
+    assert door.counters.dropped["quantity_not_registered"] == 2
+    assert sum(door.counters.dropped.values()) == 2 * (1 + len(personal))
+    assert len(logs) == 3, "each kind is told of once"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "reason"),
+    [
+        ("body_temperature", "thermometer_without_check"),
+        ("body_mass", "not_in_policy"),
+        ("steps", "not_in_policy"),
+        ("heart_rate", "map_unusable"),
+    ],
+)
+def test_what_is_measured_at_a_body_is_no_reading(quantity: str, reason: str) -> None:
+    door = Door()
+    door.read(quantity, 80.0)
+    assert not door.passed()
+    assert door.counters.dropped == {reason: 1}
 
 
 def test_of_what_people_wear_not_even_the_battery_passes() -> None:
-    door = Door(Credentials.none())
+    door = Door(bands={})
     chunk = Chunk()
     for device, names in (
         ("strap-1", ("heart_rate", "battery")),
@@ -161,30 +200,79 @@ def test_of_what_people_wear_not_even_the_battery_passes() -> None:
         for name in names:
             chunk.append(door.table.index(SeriesKey(name, device, "main/1", "m")), NOW_MS, 0.0)
     door.gate.readings(chunk)
-    passed = [door.table[series] for bulk in door.behind.bulks for series in bulk.series]
-    assert [(key.device, key.quantity) for key in passed] == [("room", "smoke"), ("room", "battery")]
-    assert door.counters.dropped == {"quantity_is_personal": 2, "device_is_worn": 1}
+    assert door.passed() == [("room", "smoke"), ("room", "battery")]
+    assert door.counters.dropped == {"not_in_policy": 1, "device_is_worn": 1, "map_unusable": 1}
+
+
+def test_a_battery_is_a_bands_as_soon_as_the_band_is_known() -> None:
+    door = Door(bands={})
+    door.read("battery", 80.0, "later-1")
+    door.read("heart_rate", 80.0, "later-1")
+    door.read("battery", 79.0, "later-1")
+    door.read("battery", 80.0, "later-2")
+    door.carriers.add("later-2", "A4:C1:38:00:11:33")
+    door.read("battery", 79.0, "later-2")
+    assert door.passed() == [("later-1", "battery"), ("later-2", "battery")]
+    assert door.counters.dropped["device_is_worn"] == 2
+
+
+def test_a_danger_in_a_room_is_a_reading_and_a_record_in_one_batch() -> None:
+    door = Door()
+    door.read("smoke", 1.0, "smoke-1", "main/301")
+    [(chunk, records, alarm)] = door.behind.urgents
+    assert chunk is not None
+    assert len(chunk) == 1
+    assert records == (SafetyEvent(NOW_MS, "main/301", "smoke", "smoke-1"),)
+    assert alarm
+
+
+def test_a_call_for_help_of_a_band_tells_who_and_where_but_not_which_band() -> None:
+    door = Door(school_map())
+    door.read("panic", 1.0)
+    door.read("panic", 0.0)
+    assert door.behind.urgents == [
+        (None, (SafetyEvent(NOW_MS, "main/1", "panic", None, "P-X", "c-1"),), True)
+    ]
+    assert not door.passed()
+    assert door.counters.dropped == {"device_is_worn": 1}
+
+
+@pytest.mark.parametrize("found", [None, make_map([person(1)], {CARD: 1})], ids=["no map", "not on it"])
+def test_a_call_for_help_of_nobody_known_passes_too(found: object) -> None:
+    door = Door(found, bands={"band-9": "A4:C1:38:00:99:99"})  # type: ignore[arg-type]  # None or a map
+    door.read("heart_rate", 80.0, "strap-2")
+    door.read("panic", 1.0, "band-9")
+    door.read("panic", 1.0, "strap-2")
+    assert door.behind.urgents == [(None, (SafetyEvent(NOW_MS, "main/1", "panic"),), True)] * 2
+    assert not door.passed()
 
 
 def test_an_event_that_is_over_is_not_urgent() -> None:
-    door = Door(Credentials.none())
-    chunk = Chunk()
-    chunk.append(door.table.index(SeriesKey("smoke", "d", "main/1", "m")), NOW_MS, 0.0)
-    door.gate.readings(chunk)
+    door = Door()
+    door.read("smoke", 0.0, "smoke-1")
     assert len(door.behind.bulks) == 1
     assert not door.behind.urgents
 
 
-def test_a_card_is_in_no_log_and_no_text(tmp_path: Path) -> None:
-    observation = CheckObservation(NOW_MS, "station-1", "main/gate", CARD, "ear", 38.4)
-    door = Door(load(tmp_path))
+def test_a_card_is_in_no_log_and_no_text() -> None:
+    door = Door(school_map())
     with structlog.testing.capture_logs() as logs:
         for card in (CARD, STRANGER, REFUSING):
             door.check(38.4, card)
+            door.tap(card)
         door.gate.refused("station-1", "bad_card", 90)
-    text = f"{observation!r} {observation} {door.gate.credentials!r} {logs} {door.counters.drops({})}"
+    text = f"{door.behind.all_records} {door.credentials!r} {logs} {door.counters.drops({})}"
     for card in (CARD, STRANGER, REFUSING):
         assert card not in text
+
+
+@pytest.mark.parametrize("time_ms", [-1, 32_503_680_000_000])
+def test_a_time_that_would_spoil_a_batch_is_refused(time_ms: int) -> None:
+    door = Door(school_map())
+    door.check(38.4, time_ms=time_ms)
+    door.tap(time_ms=time_ms)
+    assert not door.behind.all_records
+    assert door.counters.dropped == {"time_out_of_bounds": 2}
 
 
 def test_drops_of_the_gate_and_of_the_buffer_add_up() -> None:
@@ -196,9 +284,7 @@ def test_drops_of_the_gate_and_of_the_buffer_add_up() -> None:
 
 
 def test_new_series_are_judged_when_they_come() -> None:
-    door = Door(Credentials.none())
+    door = Door()
     for number in range(3):
-        chunk = Chunk()
-        chunk.append(door.table.index(SeriesKey("smoke", f"d{number}", "main/1", "m")), NOW_MS, 1.0)
-        door.gate.readings(chunk)
+        door.read("smoke", 1.0, f"smoke-{number}")
     assert len(door.behind.urgents) == 3
