@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from identity_vault import audit, roster
-from identity_vault.rights import orders, receipts
+from identity_vault.rights import orders, receipts, wording
 from identity_vault.vault import Vault
 from telemetry.decoding import DECODING_ERRORS
 from telemetry.purposes import Purpose
@@ -147,10 +147,12 @@ def collect(
 def looks(connection: Connection, pupil_id: str, rows_max: int) -> list[LookCopy]:
     """Who has done what with a pupil's data, the newest first."""
     rows = audit.find(connection, pupil=pupil_id, limit=rows_max)
-    return [
-        LookCopy(row.at_ms, row.actor.partition(":")[0] if ":" in row.actor else "staff", row.action, row.purpose)
-        for row in reversed(rows)
-    ]  # fmt: skip
+    return [LookCopy(row.at_ms, _kind(row.actor), row.action, row.purpose) for row in reversed(rows)]
+
+
+def _kind(actor: str) -> str:
+    kind = actor.partition(":")[0]
+    return kind if kind in wording.ACTOR_NAMES else "staff"
 
 
 def as_json(copy: Copy) -> bytes:
@@ -168,7 +170,7 @@ def as_zip(files: Sequence[tuple[str, bytes]]) -> bytes:
 
 def mask(text: str) -> str:
     """The last four signs, or fewer of a short text; the rest as one sign."""
-    return f"…{text[-min(4, len(text) // 2) :]}" if len(text) > 1 else text and "…"
+    return f"***{text[-min(4, len(text) // 2) :]}" if len(text) > 1 else text and "***"
 
 
 def _read_records(data: bytes) -> dict[str, list[dict[str, Any]]] | None:

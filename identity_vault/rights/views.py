@@ -184,12 +184,12 @@ def receipt_steps(receipt: Receipt, waiting: Sequence[str], reader: Reader) -> l
             count = len(detail.gateways)
             last = max(detail.gateways.values(), default=detail.completed_ms)
             if count:
-                text = reader.say(f"{count} 个网关全部确认", f"All {count} gateways have confirmed")
+                text = reader.say(f"{count} 台设备全部确认", f"All {count} devices have confirmed")
                 steps.append((text, reader.time(last)))
             steps.append((reader.say("全部完成", "Completed"), reader.time(detail.completed_ms)))
         elif waiting:
             text = reader.say(
-                f"还有 {len(waiting)} 个网关没有确认", f"{len(waiting)} gateways have not confirmed yet"
+                f"还有 {len(waiting)} 台设备没有确认", f"{len(waiting)} devices have not confirmed yet"
             )
             steps.append((text, ""))
     elif receipt.kind == "export":
@@ -210,10 +210,10 @@ def _first_step(receipt: Receipt, reader: Reader) -> str:
         rows = rows.replace("，", ", ")
     texts = {
         "consent": Text("已登记您的同意", "Your consent is recorded"),
-        "withdrawal": Text("已停止，并通知各网关", "Stopped; the gateways are being told"),
+        "withdrawal": Text("已停止，正在通知校内各台设备", "Stopped; the devices at school are being told"),
         "correction": Text("已收到您的申请", "The school has your request"),
         "export": Text("已收到您的申请", "Your request was taken down"),
-        "erasure": Text(f"身份库里已全部删除（{rows}）", f"Everything in the vault is deleted ({rows})"),
+        "erasure": Text(f"孩子的资料已全部删除（{rows}）", f"Your child's details are deleted ({rows})"),
     }
     return reader.word(texts[receipt.kind])
 
@@ -309,5 +309,11 @@ def _cell(column: str, value: Any, reader: Reader) -> str:
     if column == "time_ms" and isinstance(value, int) and 0 <= value < 2**43:
         return reader.time(value)
     if isinstance(value, list):
-        return reader.say("、", ", ").join(map(str, value))
+        return reader.say("、", ", ").join(_value(one, reader) for one in value)
+    return _value(value, reader)
+
+
+def _value(value: Any, reader: Reader) -> str:
+    if isinstance(value, str) and value in wording.VALUE_NAMES:
+        return reader.word(wording.VALUE_NAMES[value])
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -150,7 +150,8 @@ def message(
 
 def _error_page(error: PageError, reader: Reader) -> HTMLResponse:
     lines = [reader.word(line) for line in error.lines]
-    response = message(reader, error.status, reader.word(error.heading), *lines, back=error.back, wrong=True)
+    wrong = error.status not in {401, 410}
+    response = message(reader, error.status, reader.word(error.heading), *lines, back=error.back, wrong=wrong)
     if error.status in {429, 503}:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response

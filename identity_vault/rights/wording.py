@@ -163,3 +163,30 @@ FIELDS_OF_RECORDS: Final = {
     "danger": Text("事件", "Event"),
 }
 """Fields that are not here are shown by their own names."""
+
+VALUE_NAMES: Final = {
+    "forehead": Text("额温", "forehead"),
+    "ear": Text("耳温", "ear"),
+    "axillary": Text("腋温", "armpit"),
+    "fever": Text("发热", "fever"),
+    "cough": Text("咳嗽", "cough"),
+    "headache": Text("头痛", "headache"),
+    "sore_throat": Text("咽痛", "sore throat"),
+    "parotid_swelling": Text("腮腺肿大", "swollen parotid gland"),
+    "abdominal_pain": Text("腹痛", "abdominal pain"),
+    "diarrhoea": Text("腹泻", "diarrhoea"),
+    "vomiting": Text("呕吐", "vomiting"),
+    "rash": Text("皮疹", "rash"),
+    "dizziness": Text("头晕", "dizziness"),
+    "fatigue": Text("乏力", "fatigue"),
+    "red_eyes": Text("红眼", "red eyes"),
+    "breakfast": Text("早餐", "breakfast"),
+    "lunch": Text("午餐", "lunch"),
+    "dinner": Text("晚餐", "dinner"),
+    "other": Text("其他", "other"),
+    "panic": Text("求助", "call for help"),
+    "smoke": Text("烟雾", "smoke"),
+    "gas_alarm": Text("燃气报警", "gas alarm"),
+    "co_alarm": Text("一氧化碳报警", "carbon monoxide alarm"),
+}
+"""Values of records that are words of a closed list; a test holds that all of them are here."""
