@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from identity_vault.commands import init, rotate
+from identity_vault.commands import audit, init, rotate, run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -13,6 +13,8 @@ app = typer.Typer(
 
 app.command()(init.init)
 app.command()(init.passphrase)
+app.command()(run.run)
 app.command()(rotate.rotate)
 app.command()(rotate.epochs)
 app.command()(rotate.case)
+app.add_typer(audit.app, name="audit")

@@ -8,7 +8,7 @@ from identity_vault.audit.checking import Problem, verify
 from identity_vault.audit.fence import put_up_fence
 from identity_vault.audit.pruning import KEEP_DAYS_MIN, AuditDamagedError, prune
 from identity_vault.audit.reading import AuditRow, find
-from identity_vault.audit.trail import Detail, Entry, keep_head, record, record_many
+from identity_vault.audit.trail import Detail, Entry, keep_head, operator, record, record_many
 
 __all__ = [
     "KEEP_DAYS_MIN",
@@ -19,6 +19,7 @@ __all__ = [
     "Problem",
     "find",
     "keep_head",
+    "operator",
     "prune",
     "put_up_fence",
     "record",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
@@ -36,7 +38,7 @@ _encode_detail = msgspec.json.Encoder(order="deterministic").encode
 class Entry(NamedTuple):
     """One row to be written.
 
-    actor: "session:…", "gateway:…", "guardian:…", "collector" or an operating-system user. action: one
+    actor: "session:…", "gateway:…", "guardian:…", "collector" or `operator()`. action: one
     word. pupil: an internal id. detail: counts, roles, ids of grants; never what names a person.
     """
 
@@ -86,6 +88,14 @@ def record_many(vault: Vault, connection: Connection, entries: Iterable[Entry]) 
         rows.append({"seq": link.seq, "mac": link.mac, **row})
     connection.execute(insert(audit), rows)
     _ends[connection] = link
+
+
+def operator() -> str:
+    """The actor of a command: the operating-system user who runs it."""
+    try:
+        return f"command:{getpass.getuser()}"
+    except (OSError, KeyError):  # a user without a name, as in a container
+        return f"command:uid {os.getuid()}"
 
 
 def keep_head(vault: Vault, connection: Connection) -> None:
