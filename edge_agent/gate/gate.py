@@ -65,7 +65,7 @@ class Gate:
     ) -> None:
         """meals: readers at which a tap is a meal. zone: in which it is lunchtime or not."""
         self._table = table
-        self.credentials = credentials
+        self._carriers = carriers
         self._outlet = outlet
         self._counters = counters
         self._reported = FirstOnly()
@@ -105,11 +105,12 @@ class Gate:
         self._special = self._routes.special
 
     def readings(self, chunk: Chunk) -> None:
-        if self._routes.stale:
-            self._routes.renew()
+        routes = self._routes
+        if routes.judged < len(self._table) or routes.changes != self._carriers.changes:
+            routes.renew()
         if self._special.isdisjoint(chunk.series):
             self._outlet.bulk(chunk)
-        elif self._routes.heart_rates.issuperset(chunk.series):
+        elif routes.heart_rates.issuperset(chunk.series):
             self._take_heart_rates(chunk)
         else:
             self._sort(chunk)

@@ -34,8 +34,10 @@ class Routes:
         self._carriers = carriers
         self._scales = scales
         self._reported = reported
-        self._judged = 0
-        self._carried = 0
+        self.judged = 0
+        """Series of the table that have been judged; with more there, `renew` is due …"""
+        self.changes = carriers.changes
+        """… and so it is when the carriers have changed since."""
         self._of_device: dict[str, list[int]] = {}
         self.special: set[int] = set()
         self.refused: dict[int, str] = {}
@@ -47,23 +49,18 @@ class Routes:
         """… and those among them whose readings never pass, for somebody carries the device."""
         self.scales: set[int] = set()
 
-    @property
-    def stale(self) -> bool:
-        """Whether there are series or carriers of which the routes know nothing yet."""
-        return self._judged < len(self._table) or self._carried != len(self._carriers)
-
     def renew(self) -> None:
         """Judges what is new. A device's other series are judged again: a battery is that of a band
         from the moment the band gives a heart rate.
         """
         devices: dict[str, None] = {}
-        for at in range(self._judged, len(self._table)):
+        for at in range(self.judged, len(self._table)):
             device = self._table[at].device
             self._of_device.setdefault(device, []).append(at)
             devices[device] = None
-        self._judged = len(self._table)
-        if self._carried != len(self._carriers):
-            self._carried = len(self._carriers)
+        self.judged = len(self._table)
+        if self.changes != self._carriers.changes:
+            self.changes = self._carriers.changes
             devices = dict.fromkeys(self._of_device)
         for device in devices:
             self._judge(device, self._of_device[device])

@@ -14,16 +14,20 @@ class Carriers:
 
     def __init__(self, addresses: Mapping[str, str] | None = None) -> None:
         self._credentials: dict[str, str] = {}
+        self.changes = 0
+        """Rises with every change, so that who has judged a device knows when to judge it again."""
         for device, address in (addresses or {}).items():
             self.add(device, address)
 
     def add(self, device: str, address: str) -> None:
         """From now on this device is the band with this address. Raises ValueError for no address."""
         self._credentials[device] = normalise_band(address)
+        self.changes += 1
 
     def remove(self, device: str) -> None:
         """Nobody wears this device any more; fine when nobody did."""
         self._credentials.pop(device, None)
+        self.changes += 1
 
     def find(self, device: str) -> str | None:
         """The credential of the device's wearer; None for a device that nobody carries."""
