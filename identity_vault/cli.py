@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from identity_vault.commands import audit, init, rotate, run
+from identity_vault.commands import audit, import_lists, init, rotate, run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,3 +18,4 @@ app.command()(rotate.rotate)
 app.command()(rotate.epochs)
 app.command()(rotate.case)
 app.add_typer(audit.app, name="audit")
+app.add_typer(import_lists.app, name="import")

@@ -217,18 +217,15 @@ def _typed(cell: Any) -> Cell:
     value = cell.value
     if getattr(cell, "data_type", "n") == "f":
         return Formula()
-    match value:
-        case bool():
-            return str(value).upper()
-        case str():
-            return _text(value)
-        case dt.datetime():
-            return value.date() if value.time() == dt.time() else _text(value.isoformat(" "))
-        case float() if value.is_integer():
-            return int(value)
-        case None | int() | float() | dt.date() | dt.time():
-            return value
-    return TooLong()
+    if isinstance(value, dt.datetime):
+        value = value.date() if value.time() == dt.time() else value.isoformat(" ")
+    elif isinstance(value, bool):
+        value = str(value).upper()
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str):
+        return _text(value)
+    return value if isinstance(value, int | float | dt.date | dt.time | None) else TooLong()
 
 
 def as_text(cell: Cell) -> str:
