@@ -1,0 +1,1 @@
+"""What gateways and the collector are told of people: credential maps and class lists, without names."""
