@@ -85,7 +85,7 @@ def test_an_address_is_not_shown_with_a_device(tmp_path: Path) -> None:
         (RADIO + 'mode = "loud"\n' + _device(), "'passive' or 'active'", 'mode = "loud"'),
         (RADIO + "links_max = 0\n" + _device(), "greater than or equal to 1", "links_max = 0"),
         (RADIO + "stale_secs = 1\n" + _device(), "check its spelling", "stale_secs = 1"),
-        (RADIO, "devices is missing", "[[ble]]"),
+        (RADIO, "devices needs at least 1 of its kind, or bands", "[[ble]]"),
         (
             RADIO + _device(1) + _device(2, address="c4:00:00:00:00:01"),
             "has the address and profile of device-1",

@@ -55,7 +55,9 @@ def test_the_defaults_are_those_of_the_sample() -> None:
 
 
 def _names(line: str) -> Iterator[str]:
-    """Settings that a comment lists: "username, password_file as for …"."""
+    """Settings that a comment shows, or lists: "username, password_file as for …"."""
+    name, equals, _ = line.partition(" = ")
+    yield from (name.strip(),) if equals else ()
     yield from (word.strip(",") for word in line.partition(" as for ")[0].split() if " as for " in line)
 
 
