@@ -29,7 +29,7 @@ from telemetry.records import RECORD_TYPES
 QUIET_MS: Final = 60_000
 """A gateway whose last data is older is shown as quiet."""
 _ANONYMOUS: Final = Text("匿名（未识别的卡）", "anonymous (unknown card)")
-_DELETED: Final = Text("已按期删除", "deleted, as due")
+_DELETED: Final = Text("已删除", "deleted")
 _NO_LISTS: Final = Text("还没有班级名单：连不上身份库", "No class lists yet: the vault cannot be reached")
 _BY_PAGE: Final = Text("网页", "this page")
 _NOTHING: Final = Text("无", "none")
