@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from identity_vault.commands import audit, import_lists, init, rotate, run
+from identity_vault.commands import audit, consent, erase, export, guardian, import_lists, init, rotate, run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,3 +19,9 @@ app.command()(rotate.epochs)
 app.command()(rotate.case)
 app.add_typer(audit.app, name="audit")
 app.add_typer(import_lists.app, name="import")
+app.add_typer(consent.app, name="consent")
+app.command("export")(export.export_pupil)
+app.command()(export.receipt)
+app.command()(erase.erase)
+app.add_typer(erase.corrections_app, name="corrections")
+app.add_typer(guardian.app, name="guardian")

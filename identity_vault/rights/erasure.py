@@ -34,6 +34,11 @@ def erase(vault: Vault, connection: Connection, actor: str, pupil_id: str) -> st
     return code
 
 
+def is_confirmation(details: roster.PupilDetails, typed: str) -> bool:
+    """Whether these are the last four signs of the student number."""
+    return typed.strip().upper() == details.student_number[-4:].upper()
+
+
 def _count(connection: Connection, pupil_id: str) -> dict[str, int]:
     """Rows by table that go with a pupil."""
     found = {"pupils": 1}

@@ -91,10 +91,14 @@ class GuardianPages:
         add("POST", "/correct", self.correct)
         add("GET", "/erase", self.show_erase)
         add("POST", "/erase", self.erase)
+        add("GET", "/{rest:path}", self.nothing)
         return router
 
     async def style(self, _: Request) -> Response:
         return Response(self._style, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
+
+    async def nothing(self, _: Request) -> Response:
+        raise not_here()
 
     # The link and the session.
 
@@ -338,7 +342,7 @@ class GuardianPages:
     async def erase(self, request: Request) -> Response:
         def work(connection: Connection, visitor: Visitor, form: dict[str, str]) -> Response:
             reader = self._reader(request)
-            if not is_confirmation(visitor.pupil.details, form.get("number", "")):
+            if not erasure.is_confirmation(visitor.pupil.details, form.get("number", "")):
                 problem = reader.say("学号最后 4 位不对，什么都没有删除。", "These are not the last 4 signs; nothing was deleted.")  # fmt: skip
                 return self._page(request, "erase.html", visitor, 400, step=2, problem=problem)
             code = erasure.erase(self._vault, connection, visitor.actor, visitor.pupil.id)
@@ -424,11 +428,6 @@ class GuardianPages:
 def make_router(vault: Vault) -> APIRouter:
     """The guardians' pages of a vault, under ``/g``."""
     return GuardianPages(vault).router()
-
-
-def is_confirmation(details: roster.PupilDetails, typed: str) -> bool:
-    """Whether these are the last four signs of the student number."""
-    return typed.strip().upper() == details.student_number[-4:].upper()
 
 
 def _purpose(request: Request) -> Purpose:
