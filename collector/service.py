@@ -35,6 +35,7 @@ from collector.web.server import GRACEFUL_STOP_S, WebServer
 from collector.web.wording import Text
 from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key
+from foundation.webserver import listen
 from telemetry.envelope import Signer
 from telemetry.limits import default_limits
 
@@ -80,7 +81,7 @@ class Service:
         """
         config = self.config
         async with contextlib.AsyncExitStack() as stack:
-            listening = stack.enter_context(_listen(config.web.host, config.web.port))
+            listening = stack.enter_context(listen(config.web.host, config.web.port))
             records = Records.open(config.records_file)
             stack.push_async_callback(records.close)
             store = await DuckDbStore.open(
@@ -187,20 +188,3 @@ def _disk(folder: Path) -> str:
 
 def _texts(names: Mapping[str, Name]) -> dict[str, Text]:
     return {code: Text(name.zh, name.en) for code, name in names.items()}
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Takes the port before anything else is opened. Raises UsageError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        # At once: a port that is bound but not listened on can be bound by a second collector too.
-        listening.listen()
-    except OSError as error:
-        listening.close()
-        raise UsageError(
-            f"[web] {host}:{port} cannot be listened on: {error.strerror}; choose another port"
-        ) from error
-    return listening

@@ -96,10 +96,11 @@ class Service:
 
     async def _watch(self, parts: WebParts) -> None:
         """Says in the log and in the metrics when a command has changed what gateways must learn."""
-        known, troubles = None, FirstOnly()
+        known: int | None = None
+        troubles = FirstOnly()
         while True:
             try:
-                version = await asyncio.to_thread(self._look)
+                version = await asyncio.to_thread(self._look, parts.names, known)
             except VaultUnavailableError as error:
                 if troubles.first("database"):
                     log.warning("vault.unavailable", cause=str(error))
@@ -112,6 +113,9 @@ class Service:
                 parts.metrics.map_version.set(version)
             await asyncio.sleep(LOOK_S)
 
-    def _look(self) -> int:
+    def _look(self, names: NamesDesk, known: int | None) -> int:
         with self._vault.read() as connection:
-            return map_version(connection)
+            version = map_version(connection)
+            if version != known:
+                names.prepare(connection)
+            return version

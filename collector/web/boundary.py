@@ -7,18 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from collector.web.problems import problem_response
+from foundation.webboundary import (
+    LOOPBACK_NAMES,
+    SAFE_METHODS,
+    BodyTooLargeError,
+    bounded,
+    declares_more_than,
+    host_name,
+    is_same_origin,
+)
+
+__all__ = ["LOOPBACK_NAMES", "Boundary", "host_name"]
 
 BODY_BYTES_MAX: Final = 16 * 1024
 """No request of this server needs more."""
-LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY: Final = (
     "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
 )
@@ -32,10 +40,6 @@ _HEADERS: Final = {
 }
 
 _log = structlog.get_logger(__name__)
-
-
-class _BodyTooLargeError(Exception):
-    pass
 
 
 class Boundary:
@@ -74,8 +78,8 @@ class Boundary:
             await problem_response(status, detail, remedy=remedy)(scope, receive, send_safely)
             return
         try:
-            await self._app(scope, _bounded(receive), send_safely)
-        except _BodyTooLargeError:
+            await self._app(scope, bounded(receive, BODY_BYTES_MAX), send_safely)
+        except BodyTooLargeError:
             answer = problem_response(413, f"the request body is larger than {BODY_BYTES_MAX} bytes")
             await answer(scope, receive, send_safely)
         except Exception:
@@ -93,46 +97,8 @@ class Boundary:
                 "this server is not called by that name",
                 "Call it localhost, or add the name to the collector's configuration.",
             )
-        if scope["method"] not in _SAFE_METHODS and not _same_origin(headers):
+        if scope["method"] not in SAFE_METHODS and not is_same_origin(headers):
             return 403, "a request that changes something must come from this server's own page", None
-        length = headers.get("content-length", "0")
-        if length.isascii() and length.isdigit() and int(length) > BODY_BYTES_MAX:
+        if declares_more_than(headers, BODY_BYTES_MAX):
             return 413, f"the request body is larger than {BODY_BYTES_MAX} bytes", None
         return None
-
-
-def host_name(host: str) -> str:
-    """The name in a Host header, without port; empty when there is none."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
-
-
-def _same_origin(headers: Headers) -> bool:
-    """Programs send neither header and may pass; a browser always says where a request comes from."""
-    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if site is not None:
-        return site in {"same-origin", "none"}
-    if origin is not None:
-        # The scheme may differ behind a proxy that ends TLS.
-        try:
-            return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
-        except ValueError:
-            return False
-    return True
-
-
-def _bounded(receive: Receive) -> Receive:
-    size = 0
-
-    async def receive_bounded() -> Message:
-        nonlocal size
-        message = await receive()
-        if message["type"] == "http.request":
-            size += len(message.get("body", b""))
-            if size > BODY_BYTES_MAX:
-                raise _BodyTooLargeError
-        return message
-
-    return receive_bounded
