@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pytest
@@ -83,6 +83,10 @@ class FickleBuffer(SqliteBuffer):
     async def reject(self, id_: BatchId, reason: str) -> Removed:
         self._refuse("reject")
         return await super().reject(id_, reason)
+
+    async def erase(self, pseudonyms: Collection[str]) -> int:
+        self._refuse("erase")
+        return await super().erase(pseudonyms)
 
     async def gaps(self, limit: int) -> tuple[Gap, ...]:
         self._refuse("gaps")

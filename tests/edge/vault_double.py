@@ -12,7 +12,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from foundation.keyfiles import public_text
-from telemetry.credential_map import CredentialMap, MapUpdate, encode_update
+from telemetry.credential_map import MapUpdate, encode_update
 from telemetry.envelope import Signer, open_envelope
 from telemetry.exchange import CONTENT_TYPE, PATH, MapQuestion, read_question, wrap_answer
 
@@ -21,13 +21,14 @@ Trouble = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 class VaultDouble:
     """Answers each question with `update`: with no changes to who has its version, with the whole map to
-    others. `trouble`: takes the place of the answer. `asked`: the version of every question.
+    others. `trouble`: takes the place of the answer. `asked`: the version of every question; `answered`: every answer, as it went out.
     """
 
     def __init__(self, gateway_key: Ed25519PublicKey, update: MapUpdate) -> None:
         self.update = update
         self.signer = Signer(Ed25519PrivateKey.generate())
         self.asked: list[int] = []
+        self.answered: list[bytes] = []
         self.trouble: Trouble | None = None
         self.answers_with: Callable[[MapQuestion], MapUpdate] = self._current
         self.port = 0
@@ -59,12 +60,9 @@ class VaultDouble:
             await self.trouble(reader, writer)
             return
         answer = wrap_answer(question, encode_update(self.answers_with(question)), self.signer)
-        writer.write(http(answer))
+        self.answered.append(http(answer))
+        writer.write(self.answered[-1])
         await writer.drain()
-
-    def changes(self, base: CredentialMap | MapUpdate, **changed: object) -> MapUpdate:
-        """`update` as changes since another version."""
-        return msgspec.structs.replace(self.update, base=base.version, **changed)
 
 
 def http(body: bytes, status: str = "200 OK", content_type: str = CONTENT_TYPE) -> bytes:
