@@ -40,7 +40,8 @@ class Snapshot(NamedTuple):
     day: ISO 8601, by the school's calendar; ages are of this day. people: by pupil's slot, with every
     permitted purpose; who has left is not there. credentials: slot by notation, in clear. ambiguous:
     notations that lead to two pupils and so to nobody, by their length in bytes (0: no card's).
-    unreachable: pupils who have credentials, and none that leads to them alone. names: Chinese and
+    unreachable: pupils who have credentials, none of which leads
+    to them alone as it is registered. names: Chinese and
     English, of every class.
     """
 
@@ -135,15 +136,15 @@ def heart_rate_max(age: int) -> float:
 def lead_to(
     held: Iterable[Credential], slots: Mapping[str, int]
 ) -> tuple[dict[str, int], dict[int, int], int]:
-    """Slot by notation; how many notations lead to two pupils, by length in bytes; pupils left without
-    any that leads to them alone.
+    """Slot by notation; how many notations lead to two pupils, by length in bytes; how many pupils none
+    of whose credentials, as it is registered, leads to them alone.
     """
     found: dict[str, int] = {}
     twice: set[str] = set()
-    holders: set[int] = set()
+    registered: dict[int, list[str]] = {}
     for credential in held:
         slot = slots[credential.pupil]
-        holders.add(slot)
+        registered.setdefault(slot, []).append(credential.value)
         for notation in notations_of(credential):
             if found.setdefault(notation, slot) != slot:
                 twice.add(notation)
@@ -153,7 +154,8 @@ def lead_to(
     for notation in twice:
         length = 0 if ":" in notation else len(notation) // 2
         by_length[length] = by_length.get(length, 0) + 1
-    return found, by_length, len(holders - set(found.values()))
+    unreachable = sum(twice.issuperset(values) for values in registered.values())
+    return found, by_length, unreachable
 
 
 def notations_of(credential: Credential) -> frozenset[str]:
