@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from device_profiles.observations import CheckObservation, TapObservation
@@ -43,6 +43,8 @@ CHECKS: Final = 3_000
 BASE_MS: Final = 1_788_220_800_000
 KEY: Final = bytes(32)
 MEASURE_S: Final = 1.5
+
+T = TypeVar("T")
 
 
 class Bin:
@@ -173,29 +175,28 @@ def best(name: str, observations: int, work: Callable[[Hall], float], check: Cal
     return Kind(name, observations, found)
 
 
-def timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[T], None], given: Sequence[T]) -> float:
     start = time.process_time_ns()
-    work()
+    for one in given:
+        work(one)
     return (time.process_time_ns() - start) / 1e9
 
 
 def beats(hall: Hall, a_chunk: int) -> float:
     seconds = [hall.second(at, a_chunk=a_chunk) for at in range(SECONDS)]
 
-    def work() -> None:
-        for at, chunks in enumerate(seconds):
-            hall.now_ms = BASE_MS + at * 1_000
-            for chunk in chunks:
-                hall.gate.readings(chunk)
-            hall.gate.tick()
-        hall.gate.flush()
+    def second(at: int) -> None:
+        hall.now_ms = BASE_MS + at * 1_000
+        for chunk in seconds[at]:
+            hall.gate.readings(chunk)
+        hall.gate.tick()
 
-    return timed(work)
+    return timed(second, range(SECONDS)) + timed(lambda _: hall.gate.flush(), [None])
 
 
 def taps(hall: Hall, device: str) -> float:
     found = [TapObservation(BASE_MS, device, "main/gate", card(at % PUPILS)) for at in range(TAPS)]
-    return timed(lambda: [hall.gate.tap(one) for one in found])
+    return timed(hall.gate.tap, found)
 
 
 def checks(hall: Hall) -> float:
@@ -203,7 +204,7 @@ def checks(hall: Hall) -> float:
         CheckObservation(BASE_MS, "station-1", "main/gate", card(at % PUPILS), "ear", 36.57)
         for at in range(CHECKS)
     ]
-    return timed(lambda: [hall.gate.check(one) for one in found])
+    return timed(hall.gate.check, found)
 
 
 def measure() -> list[Kind]:
@@ -229,7 +230,7 @@ def measure() -> list[Kind]:
 
 def ambient(hall: Hall) -> float:
     found = hall.ambient(10_000)
-    return timed(lambda: [hall.gate.readings(chunk) for chunk in found])
+    return timed(hall.gate.readings, found)
 
 
 def main() -> None:

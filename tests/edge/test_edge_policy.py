@@ -154,7 +154,7 @@ def test_a_school_day_is_a_window_too() -> None:
 
 
 def test_places_are_told_as_the_policy_says() -> None:
-    assert [generalise("main/301", one) for one in ("place", "building", "none")] == ["main/301", "main", ""]  # type: ignore[arg-type]  # a list of the literals
+    assert [generalise("main/301", one) for one in ("place", "building", "none")] == ["main/301", "main", ""]
     text = '"access"\nwindow = "always"\nunknown = "drop"\nmap_unusable = "drop"\nplace = "place"'
     for granularity, place in (("building", "main"), ("none", "")):
         door = Door(school_map(), policy=changed_policy((text, text.replace('"place"', f'"{granularity}"'))))
