@@ -122,7 +122,9 @@ class Directory(msgspec.Struct, frozen=True):
 
 
 class Exposure(msgspec.Struct, frozen=True):
-    """Counts of one exposure. None: too few to be told without telling of somebody."""
+    """Counts of one exposure. None: too few to be told without telling of somebody. Where only one of
+    the first two is None, the other is the least that it can be: all cases, or nearly all.
+    """
 
     cases_exposed: int | None
     cases_unexposed: int | None
