@@ -12,6 +12,7 @@ from foundation.commands import UsageError, errors_in_words
 from identity_vault import roster
 from identity_vault.commands.opening import ConfigFile, PassphraseFile, open_from
 from identity_vault.commands.whom import NumberFile, find_pupil, operator, read_number
+from identity_vault.imports.allergens import ALLERGENS
 from identity_vault.rights import corrections, erasure
 from identity_vault.rights.orders import OrdersFullError
 from identity_vault.rights.wording import FIELD_NAMES, STATE_NAMES
@@ -63,7 +64,7 @@ def list_(config_file: ConfigFile, passphrase_file: PassphraseFile = None) -> No
             day = f"{datetime.fromtimestamp(one.made_ms / 1_000, vault.config.zone):%Y-%m-%d}"
             field = FIELD_NAMES[one.wish.field]
             console.print(
-                f"{one.id}  {day}  {pupil.class_id}  {pupil.details.name}  {field.zh} → {one.wish.value or '无'}"
+                f"{one.id}  {day}  {pupil.class_id}  {pupil.details.name}  {field.zh} → {_value(one.wish)}"
                 f"  {one.receipt}",
                 soft_wrap=True,
                 markup=False,
@@ -87,6 +88,13 @@ def decide(
             raise UsageError(f"no correction {correction} waits; see: campus vault corrections list")
     state = STATE_NAMES["done" if accept else "declined"]
     console.print(f"{state.zh} {state.en}; receipt {found.receipt}", soft_wrap=True, highlight=False)
+
+
+def _value(wish: corrections.Wish) -> str:
+    if wish.field == "allergens":
+        codes = [one for one in wish.value.split(",") if one]
+        return "、".join(ALLERGENS[one][0] for one in codes) or "无"
+    return wish.value
 
 
 def _confirm(pupil: roster.Pupil, class_zh: str) -> None:

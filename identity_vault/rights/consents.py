@@ -76,6 +76,8 @@ def give(
         raise ConsentError(f"say where the signed form is, in 1 to {EVIDENCE_CHARS_MAX} characters")
     if given > now_ms:
         raise ConsentError("a consent cannot be given in the future")
+    if given < _withdrawn_ms(connection, pupil_id, purpose):
+        raise ConsentError("this consent is older than its withdrawal; only one given since then counts")
     if until_ms is not None and until_ms <= now_ms:
         raise ConsentError("this consent would have ended already; give a later end, or none")
     known = {one.id for one in roster.guardians_of(vault, connection, [pupil_id])}
@@ -92,7 +94,6 @@ def give(
         guardian=guardian,
         until_ms=until_ms,
     )
-    orders.allow_again(vault, connection, pupil_id, purpose)
     roster.bump(connection)
     detail = receipts.Detail(purpose=purpose, completed_ms=now_ms)
     code = receipts.add(connection, "consent", pupil_id, now_ms, detail)
@@ -181,6 +182,11 @@ def _check(
             f"a pupil under {roster.OWN_CONSENT_AGE} cannot consent alone (Personal Information Protection"
             " Law, article 31); record the consent of a guardian: --by guardian"
         )
+
+
+def _withdrawn_ms(connection: Connection, pupil_id: str, purpose: Purpose) -> int:
+    consents = roster.consents_of(connection, [pupil_id])
+    return max((one.withdrawn_ms or 0 for one in consents if one.purpose == purpose), default=0)
 
 
 def _check_purpose(purpose: Purpose) -> None:

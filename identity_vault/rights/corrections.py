@@ -12,6 +12,8 @@ from sqlalchemy import Connection, func, select, update
 from identity_vault import roster
 from identity_vault.audit import record
 from identity_vault.database import tables
+from identity_vault.imports.allergens import ALLERGENS, allergen_code
+from identity_vault.imports.values import NAME_CHARS_MAX
 from identity_vault.rights import receipts
 from identity_vault.rights.wording import Text
 from identity_vault.vault import Vault
@@ -19,9 +21,7 @@ from identity_vault.vault import Vault
 Field = Literal["name", "birth_date", "phone", "allergens"]
 OPEN_MAX: Final = 5
 """Of one pupil at a time."""
-NAME_CHARS_MAX: Final = 40
 ALLERGENS_MAX: Final = 20
-ALLERGEN_CHARS_MAX: Final = 20
 AGE_YEARS: Final = (2, 25)
 _PHONE: Final = re.compile(r"\+?[0-9]{5,20}")
 _BETWEEN: Final = re.compile(r"[、,，;；\s]+")
@@ -138,7 +138,7 @@ def read_value(vault: Vault, field: Field, text: str) -> str:
     if not value.isprintable():
         value = ""
     if field == "allergens":
-        return "、".join(_allergens(value))
+        return ",".join(_allergens(value))
     if field == "birth_date":
         return _birth_date(vault, value)
     if field == "phone":
@@ -167,12 +167,15 @@ def _birth_date(vault: Vault, value: str) -> str:
 
 
 def _allergens(value: str) -> list[str]:
-    found = [one for one in _BETWEEN.split(value) if one and one not in {"无", "没有", "none", "None"}]
-    if len(found) > ALLERGENS_MAX or any(len(one) > ALLERGEN_CHARS_MAX for one in found):
+    """Codes of groups, as the roster keeps them."""
+    words = [one for one in _BETWEEN.split(value) if one and one.lower() not in {"无", "没有", "none"}]
+    codes = [allergen_code(one) for one in words[: ALLERGENS_MAX + 1]]
+    if len(words) > ALLERGENS_MAX or None in codes:
+        known = "、".join(words[0] for words in ALLERGENS.values())
         raise CorrectionError(
-            Text("请只写食物名称，用顿号隔开，例如：花生、牛奶", "Please name foods only, with commas: peanuts, milk")
-        )  # fmt: skip
-    return found
+            Text(f"请用顿号隔开，只写这些：{known}", f"Please use these words only: {', '.join(ALLERGENS)}")
+        )
+    return list(dict.fromkeys(one for one in codes if one is not None))
 
 
 def _carry_out(vault: Vault, connection: Connection, correction: Correction) -> None:
@@ -185,7 +188,7 @@ def _carry_out(vault: Vault, connection: Connection, correction: Correction) -> 
         return
     pupil = roster.get_pupil(vault, connection, correction.pupil)
     assert pupil is not None, "corrections go with their pupil"
-    changed: object = tuple(filter(None, value.split("、"))) if field == "allergens" else value
+    changed: object = tuple(filter(None, value.split(","))) if field == "allergens" else value
     details_now = msgspec.structs.replace(pupil.details, **{field: changed})
     roster.change_pupil(vault, connection, pupil.id, details=details_now)
     # Age decides on consent and on the limits of the heart rate.

@@ -76,19 +76,6 @@ def make_export(vault: Vault, connection: Connection, pupil_id: str, receipt: st
     return _make(vault, connection, Order(secrets.token_hex(8), "export", pseudonyms), receipt, 0)
 
 
-def allow_again(vault: Vault, connection: Connection, pupil_id: str, purpose: Purpose) -> None:
-    """Consent was given anew while an earlier withdrawal is still being carried out.
-
-    The collector goes on deleting what was before; gateways must not take out what comes from now on
-    under the same pseudonym.
-    """
-    wanted = set(_pseudonyms(vault, connection, pupil_id, (purpose,)))
-    for order in _erasures_for_gateways(vault, connection):
-        if order.purposes and wanted.intersection(order.pseudonyms):
-            _set(connection, order.id, map_version=0)
-    close_finished(vault, connection)
-
-
 def open_orders(vault: Vault, connection: Connection) -> list[Order]:
     """What the collector has still to do, the oldest first, `ORDERS_PER_ANSWER` at most."""
     table = tables.orders
@@ -98,8 +85,22 @@ def open_orders(vault: Vault, connection: Connection) -> list[Order]:
 
 
 def erased_pseudonyms(vault: Vault, connection: Connection) -> list[str]:
-    """What gateways may keep nothing of: the pseudonyms of all erasures that are not closed."""
-    found = {name for order in _erasures_for_gateways(vault, connection) for name in order.pseudonyms}
+    """What gateways may keep nothing of: the pseudonyms of all erasures that are not closed.
+
+    Left out is a purpose that was agreed to again meanwhile: its pseudonyms are in use, and a gateway
+    would take out what it has just been allowed to collect. The collector deletes what was before.
+    """
+    table = tables.orders
+    query = select(table.c.id, table.c.sealed, tables.receipts.c.pupil).outerjoin(
+        tables.receipts, tables.receipts.c.code == table.c.receipt
+    )
+    rows = connection.execute(query.where(table.c.kind == "erase", table.c.closed_ms.is_(None))).all()
+    permits = _permits(vault, connection, {row.pupil for row in rows if row.pupil is not None})
+    found: set[str] = set()
+    for row in rows:
+        order = _open(vault, row.id, row.sealed)
+        if not any(purpose in permits.get(row.pupil, ()) for purpose in order.purposes):
+            found.update(order.pseudonyms)
     return sorted(found)
 
 
@@ -143,7 +144,7 @@ def close_finished(vault: Vault, connection: Connection) -> None:
         .order_by(tables.gateways.c.id)
     ).all()
     lowest = min((gateway.confirmed_version for gateway in active), default=None)
-    erasures = select(table.c.id, table.c.receipt, table.c.map_version).where(
+    erasures = select(table.c.id, table.c.receipt).where(
         table.c.kind == "erase", table.c.closed_ms.is_(None), table.c.collector_done_ms.is_not(None)
     )
     if lowest is not None:
@@ -152,7 +153,7 @@ def close_finished(vault: Vault, connection: Connection) -> None:
         _close(connection, row.id, now_ms)
         receipt = receipts.find(connection, row.receipt)
         if receipt is not None:
-            told = {} if row.map_version == 0 else {one.id: one.confirmed_ms or now_ms for one in active}
+            told = {one.id: one.confirmed_ms or now_ms for one in active}
             detail = msgspec.structs.replace(receipt.detail, gateways=told, completed_ms=now_ms)
             receipts.amend(connection, row.receipt, detail)
     old_exports = (
@@ -221,12 +222,15 @@ def _pseudonyms(
     return sorted(found.union(connection.scalars(query)))
 
 
-def _erasures_for_gateways(vault: Vault, connection: Connection) -> list[Order]:
-    table = tables.orders
-    query = select(table.c.id, table.c.sealed).where(
-        table.c.kind == "erase", table.c.closed_ms.is_(None), table.c.map_version > 0
-    )
-    return [_open(vault, row.id, row.sealed) for row in connection.execute(query)]
+def _permits(
+    vault: Vault, connection: Connection, pupil_ids: set[str]
+) -> dict[str, dict[Purpose, int | None]]:
+    if not pupil_ids:
+        return {}
+    found = (roster.get_pupil(vault, connection, one) for one in sorted(pupil_ids))
+    consents = roster.consents_of(connection, sorted(pupil_ids))
+    pupils = [one for one in found if one is not None]
+    return roster.effective(pupils, consents, vault.now_ms(), vault.config.zone)
 
 
 def _forget_exports(connection: Connection, pupil_id: str, now_ms: int) -> None:

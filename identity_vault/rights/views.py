@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from identity_vault import roster
+from identity_vault.imports.allergens import ALLERGENS
 from identity_vault.rights import wording
 from identity_vault.rights.consents import Standing
 from identity_vault.rights.export import Copy, LookCopy
@@ -20,6 +22,9 @@ from telemetry.purposes import PURPOSES
 STYLE_SHEET: Final = Path(__file__).parent / "static" / "guardian.css"
 RECORDS_SHOWN_MAX: Final = 500
 """Of each type on the page; the JSON has all."""
+
+_ASIDE: Final = frozenset({"place", "device", "class_id"})
+"""Columns that stand last: a telephone shows the first ones only."""
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -132,7 +137,9 @@ def pupil_facts(
 
 
 def allergens_text(details: roster.PupilDetails, reader: Reader) -> str:
-    return reader.say("、", ", ").join(details.allergens) or reader.say("无", "none")
+    """The groups' names; the codes are English words."""
+    names = [reader.say(ALLERGENS[one][0] if one in ALLERGENS else one, one) for one in details.allergens]
+    return reader.say("、", ", ").join(names) or reader.say("无", "none")
 
 
 def look_view(look: LookCopy, reader: Reader) -> dict[str, str]:
@@ -288,9 +295,8 @@ def _record_table(
     name: str, rows: list[dict[str, Any]], reader: Reader
 ) -> tuple[str, list[str], list[list[str]], int]:
     """Title, headings, cells, and how many rows were left out."""
-    columns = list(
-        dict.fromkeys(key for row in rows for key, value in row.items() if value not in (None, [], ()))
-    )
+    given = dict.fromkeys(key for row in rows for key, value in row.items() if value not in (None, [], ()))
+    columns = sorted(given, key=lambda column: column in _ASIDE)
     heads = [reader.word(wording.FIELDS_OF_RECORDS.get(one, Text(one, one))) for one in columns]
     newest = sorted(rows, key=_time_of, reverse=True)[:RECORDS_SHOWN_MAX]
     cells = [[_cell(one, row.get(one), reader) for one in columns] for row in newest]
@@ -307,7 +313,7 @@ def _cell(column: str, value: Any, reader: Reader) -> str:
     if value is None:
         return ""
     if column == "time_ms" and isinstance(value, int) and 0 <= value < 2**43:
-        return reader.time(value)
+        return f"{datetime.fromtimestamp(value / 1_000, reader.zone):%Y-%m-%d %H:%M}"
     if isinstance(value, list):
         return reader.say("、", ", ").join(_value(one, reader) for one in value)
     return _value(value, reader)
