@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -20,9 +20,9 @@ from telemetry.batch import Body, Header
 from telemetry.limits import default_limits
 from telemetry.quality import ClockQuality
 from telemetry.records import (
-    DANGERS,
     RECORD_TYPES,
     AccessEvent,
+    Danger,
     HeartRateWindow,
     MealRecord,
     Record,
@@ -41,16 +41,9 @@ from tests.collector.conftest import (
     column,
     eventually,
 )
+from tests.collector.kept_records import RECORDS, WHO
 
 DAY_MS = 86_400_000
-WHO = {"pseudonym": PSEUDONYM, "class_id": "3-2"}
-RECORDS: tuple[Record, ...] = (
-    check(symptoms=("cough", "rash")),
-    AccessEvent(NOW_MS, "gate-1", "gate/east", 2, **WHO),
-    HeartRateWindow(NOW_MS, "sports", 151.5, 140.0, 163.0, 15, 0.9, 4.5, **WHO),
-    MealRecord(NOW_MS, "counter-1", "canteen/1", "lunch", 180.5, **WHO),
-    SafetyEvent(NOW_MS, "main/301", "panic", None, **WHO),
-)
 BARE: tuple[Record, ...] = (
     check(pseudonym=None, class_id=None),
     AccessEvent(NOW_MS, "gate-1", "gate/east"),
@@ -235,7 +228,7 @@ async def test_a_consent_given_anew_counts_once_no_gateway_can_be_behind(make_la
     await lab.records.run(
         lambda connection: tombstones.add(connection, [PSEUDONYM], erased_ms, for_ever=False)
     )
-    stale = AccessEvent(erased_ms + tombstones.UNHEARD_MS, "gate-1", "gate/east", **WHO)
+    stale = AccessEvent(erased_ms + tombstones.UNHEARD_MS, "gate-1", "gate/east", None, **WHO)
     anew = msgspec.structs.replace(stale, time_ms=stale.time_ms + 1)
     await lab.send(sender.batch(1, stream="urgent", records=[stale, anew]))
     await eventually(lambda: lab.stored() == {1})
@@ -260,7 +253,7 @@ async def test_a_batch_from_before_the_holidays_brings_nothing_that_is_over_its_
 
 
 def test_the_dangers_are_urgent_quantities() -> None:
-    for danger in DANGERS:
+    for danger in get_args(Danger):
         event = SafetyEvent(NOW_MS, "main/301", danger, "d")
         (found,) = SafetyRule().findings(_body([event]))
         assert (found.kind, found.unit, found.value) == (danger, "bool", 1.0)

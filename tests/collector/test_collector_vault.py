@@ -24,8 +24,7 @@ from telemetry.envelope import Signer
 from telemetry.exchange import ClassList, Order
 from telemetry.records import AccessEvent
 from tests.collector.conftest import PSEUDONYM, SCHOOL, Sender, check
-from tests.collector.kept_records import counts, keep
-from tests.collector.test_collector_personal import RECORDS
+from tests.collector.kept_records import RECORDS, counts, keep
 from tests.collector.vault_double import Answer, VaultDouble, empty_directory
 
 OTHER = PSEUDONYM[::-1]

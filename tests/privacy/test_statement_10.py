@@ -5,6 +5,7 @@ stored; a query proves it.
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -65,9 +66,7 @@ async def test_10_a_month_of_records_swept_hourly_never_holds_one_that_is_too_ol
             # Until the next sweep an hour later.
             for name, days in LIMITS_D.items():
                 worst_ms = clock[0] + retention.PERIOD_S * 1_000
-                found = await records.run(
-                    lambda connection, n=name, w=worst_ms: oldest_days(connection, n, w)
-                )
+                found = await records.run(partial(oldest_days, name=name, now_ms=worst_ms))
                 assert found <= days, (name, day, hour)
     left = await counts(records)
     assert 0 < left["morning_check"] <= 3 * 8

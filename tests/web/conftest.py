@@ -71,7 +71,11 @@ class School:
 
     def name(self, labels: Labels) -> None:
         """Gives places and classes names; before it is served."""
-        self.parts = replace(self.parts, labels=labels)
+        self.change(labels=labels)
+
+    def change(self, **parts: Any) -> None:
+        """Another application of the same school; before it is served."""
+        self.parts = replace(self.parts, **parts)
         self.app = create_app(self.parts)
 
     @classmethod
@@ -180,8 +184,11 @@ class Running:
 
     def restart(self, labels: Labels) -> None:
         """As after a change of the configuration."""
+        self.restart_with(labels=labels)
+
+    def restart_with(self, **parts: Any) -> None:
         self.end_serving()
-        self.school.name(labels)
+        self.school.change(**parts)
         self.serve(self.port)
 
     def stop(self) -> None:
