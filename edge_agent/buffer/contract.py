@@ -87,11 +87,11 @@ class Buffer(Protocol):
 
     async def append(self, items: Sequence[Item]) -> list[BatchId]:
         """Durable (fsync) when it returns. Over the byte cap it first thins old bulk batches, then
-        drops bulk, then urgent ones, oldest first, and declares it. Raises BufferFullError.
+        drops bulk, then urgent ones, then alarms, oldest first, and declares it. Raises BufferFullError.
         """
 
     async def lease(self, batches_max: int) -> list[Leased]:
-        """The next batches not on loan: urgent before bulk, oldest first; empty when there are none."""
+        """The next batches not on loan: alarms, then urgent, then bulk, oldest first; perhaps none."""
 
     async def received(self, stream: Stream, generation: str, ranges: Sequence[Range]) -> None:
         """Remembers that the collector has these, so that no alarm sounds for them again."""

@@ -208,8 +208,10 @@ class Engine:
     def lease(self, batches_max: int) -> list[Leased]:
         def action() -> list[Leased]:
             store = self.store
-            keys = store.keys(0, _KEY_MAX, batches_max + len(store.loans))
-            free = [key for key in keys if key not in store.loans][:batches_max]
+            alarms = sorted(store.alarms - store.loans)[:batches_max]
+            taken = store.loans.union(alarms)
+            keys = store.keys(0, _KEY_MAX, batches_max + len(taken))
+            free = (alarms + [key for key in keys if key not in taken])[:batches_max]
             rows = [row for key in free if (row := store.row(key))]
             damaged = [row for row in rows if not is_sound(row)]
             if damaged:

@@ -1,4 +1,5 @@
-"""What goes when not everything can stay: thin old bulk batches, drop bulk, drop urgent; oldest first.
+"""What goes when not everything can stay: thin old bulk batches, drop bulk, drop urgent, drop alarms;
+oldest first.
 
 The work of one call is sized to what is needed, so that reaching the cap with weeks of data in the
 file delays an append by milliseconds, not by the whole file.
@@ -34,11 +35,12 @@ class GivingUp:
         """Gives up at least so many bytes, if there are as many. In each lane batches on loan go
         last: they may be on their way already.
         """
-        lanes = [(BULK_KEY_MIN, KEY_MAX), (0, BULK_KEY_MIN - 1)][: 1 + urgent_too]
+        bulk, urgent = (BULK_KEY_MIN, KEY_MAX), (0, BULK_KEY_MIN - 1)
+        lanes = [(bulk, False), *([(urgent, False), (urgent, True)] if urgent_too else [])]
         wanted = shortage_bytes - self._thin(shortage_bytes, max(THIN_READINGS_MIN, 4 * incoming_readings))
-        for low, high in lanes:
+        for (low, high), alarms in lanes:
             for loaned in (False, True):
-                wanted -= self._drop(low, high, wanted, reason, loaned=loaned)
+                wanted -= self._drop(low, high, wanted, reason, loaned=loaned, alarms=alarms)
 
     def _thin(self, wanted_bytes: int, readings_max: int) -> int:
         store, freed, looked_at = self._store, 0, 0
@@ -70,7 +72,9 @@ class GivingUp:
         self._store.declare(row.id, "thinned", row.readings - new.readings, 0)
         return row.size_bytes - new.size_bytes
 
-    def _drop(self, low: int, high: int, wanted_bytes: int, reason: GapReason, *, loaned: bool) -> int:
+    def _drop(
+        self, low: int, high: int, wanted_bytes: int, reason: GapReason, *, loaned: bool, alarms: bool
+    ) -> int:
         store, freed, dropped = self._store, 0, set[int]()
         while freed < wanted_bytes:
             keys = store.keys(low, high, _STEP_ROWS)
@@ -78,7 +82,9 @@ class GivingUp:
                 break
             for key in keys:
                 low = key + 1
-                row = store.row(key) if (key in store.loans) == loaned else None
+                if (key in store.loans, key in store.alarms) != (loaned, alarms):
+                    continue
+                row = store.row(key)
                 if row is None:
                     continue
                 if not store.remove_if_damaged(row):

@@ -58,6 +58,8 @@ class Store:
         self._connection = connection
         self.gap_table = GapTable(connection)
         self.loans: set[int] = set()
+        self.alarms: set[int] = set()
+        """Keys of urgent batches with an alarm: the first to be delivered, the last to be given up."""
         self.tally = Tally()
         self._load()
 
@@ -84,6 +86,8 @@ class Store:
             self.tally.size_bytes += int(size) + count * ROW_OVERHEAD_BYTES
             if count and split_key(last)[1:] > (self.ordinal, self.tally.last[name]):
                 raise DamagedError("a batch has a number that was never given")
+        found = execute("SELECT key FROM batch WHERE key < ? AND alarm", (BULK_KEY_MIN,))
+        self.alarms = {key for (key,) in found.fetchall()}
         for _, name_, value, crc in execute("SELECT * FROM counter"):
             if crc != small_crc("counter", name_, value):
                 continue
@@ -96,14 +100,14 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, durable at the end; the tally is put back when it fails."""
-        before = copy.deepcopy(self.tally)
+        before, alarms = copy.deepcopy(self.tally), self.alarms.copy()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
             self._note_oldest()
             self._connection.execute("COMMIT")
         except BaseException:
-            self.tally = before
+            self.tally, self.alarms = before, alarms
             if self._connection.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
@@ -135,6 +139,7 @@ class Store:
         self._connection.executemany(_INSERT, rows)
         write_generation(self._connection, self.ordinal, self.generation, last["urgent"], last["bulk"])
         self.tally.size_bytes += sum(row.size_bytes for row in rows)
+        self.alarms.update(row.key for row in rows if row.alarm and row.stream == "urgent")
         return ids
 
     def keys(self, low: int, high: int, limit: int) -> list[int]:
@@ -172,6 +177,7 @@ class Store:
             return NOTHING_REMOVED
         self._connection.execute("DELETE FROM batch WHERE key BETWEEN ? AND ?", (low, high))
         self._connection.execute("DELETE FROM received WHERE key BETWEEN ? AND ?", (low, high))
+        self.alarms = {key for key in self.alarms if not low <= key <= high}
         self.tally.batches[split_key(low)[0]] -= count
         self.tally.size_bytes -= int(size) + count * ROW_OVERHEAD_BYTES
         return Removed(count, int(readings), int(records))

@@ -136,6 +136,25 @@ async def test_thins_before_it_drops_bulk_before_urgent(
     assert [one.id.sequence for one in found[5:]] == list(range(found[5].id.sequence, number - 5 + 1))
 
 
+async def test_alarms_go_last_of_all(open_sqlite: Open, make_item: MakeItem) -> None:
+    """Taps and checks of weeks cannot push out a fever; only newer alarms can."""
+    buffer = await open_sqlite(bytes_max=60_000)
+    alarms = await buffer.append([make_item(number, "urgent", alarm=True) for number in range(3)])
+    for number in range(3, 100):
+        await buffer.append([make_item(number, "urgent", readings=400)])
+    assert buffer.stats().given_up["dropped"]
+    assert await buffer.unreceived_alarms() == alarms
+    found = await buffer.lease(1_000)
+    assert [one.id for one in found[:3]] == alarms
+    await buffer.keep()
+    for number in range(100, 200):
+        await buffer.append([make_item(number, "urgent", readings=400, alarm=True)])
+    kept = await buffer.unreceived_alarms()
+    assert kept
+    assert kept[0].sequence > 100
+    assert buffer.stats().urgent_batches == len(kept)
+
+
 async def test_urgent_goes_last_and_a_new_bulk_batch_before_it(
     open_sqlite: Open, make_item: MakeItem, drain: Drain
 ) -> None:

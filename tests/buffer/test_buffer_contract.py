@@ -67,6 +67,18 @@ async def test_lease_is_urgent_first_then_oldest_and_exact(open_buffer: Open, ma
     assert await buffer.lease(0) == []
 
 
+async def test_an_alarm_overtakes_what_is_urgent_without_one(open_buffer: Open, make_item: MakeItem) -> None:
+    buffer = await open_buffer()
+    taps = await buffer.append([make_item(number, "urgent", records=1) for number in range(4)])
+    assert [one.id for one in await buffer.lease(1)] == taps[:1]
+    alarms = await buffer.append([make_item(number, "urgent", records=1, alarm=True) for number in (9, 10)])
+    assert [one.id for one in await buffer.lease(1)] == alarms[:1]
+    await buffer.close()
+    buffer = await open_buffer()
+    await buffer.accept("urgent", buffer.generation, [(5, 5)])
+    assert [one.id for one in await buffer.lease(9)] == [alarms[1], *taps]
+
+
 async def test_a_loan_ends_by_keep_and_by_a_restart(open_buffer: Open, make_item: MakeItem) -> None:
     buffer = await open_buffer()
     ids = await buffer.append([make_item(number) for number in range(3)])
@@ -120,7 +132,8 @@ async def test_received_is_remembered_and_silences_the_alarm(open_buffer: Open, 
     await buffer.close()
     buffer = await open_buffer()
     assert await buffer.unreceived_alarms() == [ids[0], ids[3]]
-    assert [one.received for one in await buffer.lease(9)] == [False, True, True, False]
+    leased = {one.id: one.received for one in await buffer.lease(9)}
+    assert leased == {ids[0]: False, ids[1]: True, ids[2]: True, ids[3]: False}
 
 
 async def test_reject_removes_counts_and_declares(open_buffer: Open, make_item: MakeItem) -> None:

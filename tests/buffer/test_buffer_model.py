@@ -37,7 +37,10 @@ class Model:
         return len(items), sum(item.readings for item in items), sum(item.records for item in items)
 
     def order(self) -> list[BatchId]:
-        return sorted(self.rows, key=lambda id_: (id_.stream == "bulk", id_.sequence))
+        def key(id_: BatchId) -> tuple[bool, bool, int]:
+            return id_.stream == "bulk", id_.stream == "bulk" or not self.rows[id_].alarm, id_.sequence
+
+        return sorted(self.rows, key=key)
 
 
 def within(id_: BatchId, ranges: list[Range]) -> bool:
