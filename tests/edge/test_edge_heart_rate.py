@@ -191,6 +191,32 @@ def test_a_window_between_two_lessons_takes_what_is_in_either() -> None:
     assert door.counters.dropped == {"outside_pe_lesson": 2}
 
 
+def test_a_band_that_changes_hands_between_two_lessons_mixes_nobody() -> None:
+    end_ms = NOW_MS + 4_000 - 5 * MINUTE_MS
+    first = Lesson(end_ms - 10 * MINUTE_MS, end_ms, "pe", "field/1")
+    second = Lesson(NOW_MS + 8_000 + 5 * MINUTE_MS, NOW_MS + 60 * MINUTE_MS, "pe", "field/2")
+    door = Door(school_map(lessons={"c-1": [first, second]}))
+    beat(door, 120, 1_000)
+    other, band = person(3, {"sport": "OTHER"}), {normalise_band(BAND_ADDRESS): 3}
+    door.credentials.map = make_map([other], band, version=2, lessons={"c-1": [first, second]})
+    beat(door, 160, 9_000)
+    door.gate.flush()
+    assert not windows(door)
+    assert door.counters.dropped == {"band_changed_hands": 2}
+
+
+def test_a_new_timetable_is_in_force_with_the_next_window() -> None:
+    door = Door(school_map(lessons={}))
+    beat(door, 120, 0)
+    door.credentials.map = school_map(version=2)
+    beat(door, 120, WINDOW_MS)
+    door.credentials.map = school_map(version=3, lessons={})
+    beat(door, 120, 2 * WINDOW_MS)
+    door.gate.flush()
+    assert [one.time_ms for one in windows(door)] == [NOW_MS + WINDOW_MS]
+    assert door.counters.dropped == {"outside_pe_lesson": 2}
+
+
 def test_bands_values_and_memory_are_bounded() -> None:
     door = Door(school_map())
     for number in range(BANDS_MAX + 1):

@@ -103,6 +103,14 @@ def test_without_a_map_no_policy_lets_anything_but_alarms_pass(record: str) -> N
     assert f"records.{record}.map_unusable must be 'drop'" in found[0]
 
 
+def test_a_quantity_needs_the_rule_of_its_record() -> None:
+    without = without_record("heart_rate_window").replace(
+        "[quantities]\n", '[quantities]\nheart_rate = "heart_rate_window"\n'
+    )
+    [found] = problems(without)
+    assert "quantities.heart_rate goes into a record without a rule; add [records.heart_rate_window]" in found
+
+
 @pytest.mark.parametrize("bad", [b"\xff", b"version = ", b"[records", b"version = 1\n" * 3])
 def test_what_is_no_policy_is_refused(bad: bytes) -> None:
     assert problems(bad)
