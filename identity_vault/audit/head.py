@@ -60,6 +60,7 @@ def read_head(data_dir: Path, key: bytes) -> Link:
 
 def move_head(data_dir: Path, key: bytes, link: Link) -> None:
     """Names a later row; an earlier one than stands there changes nothing. Raises OSError."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # with PostgreSQL nothing else may be in it
     with _alone(data_dir):
         with contextlib.suppress(HeadLostError):
             if read_head(data_dir, key).seq >= link.seq:
