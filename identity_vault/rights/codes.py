@@ -1,4 +1,4 @@
-"""The code on a receipt: ``R-7K3M-9PXA-4C2T``, eleven random digits and one that finds slips of the ear.
+"""The code on a receipt: ``R-7K3M-9PXA-4C20``, eleven random digits and one that finds slips of the ear.
 
 The digits are Crockford's base 32, so that a code can be read aloud. The check
 digit is Luhn's rule over 32 digits instead of ten: one wrong digit is always found, two neighbours
@@ -33,7 +33,7 @@ def read_code(text: str) -> str:
     if len(digits) == RANDOM_DIGITS + 2:
         digits = digits.removeprefix("R")
     if len(digits) != RANDOM_DIGITS + 1 or any(one not in ALPHABET for one in digits):
-        raise CodeError("a receipt's code is R- and twelve letters and digits, such as R-7K3M-9PXA-4C2T")
+        raise CodeError("a receipt's code is R- and twelve letters and digits, such as R-7K3M-9PXA-4C20")
     if ALPHABET[_check(digits[:-1])] != digits[-1]:
         raise CodeError("one of the letters and digits of this code is wrong; read it once more")
     return _written(digits)

@@ -34,6 +34,8 @@ EXPORTS_KEPT_MS: Final = 7 * 86_400_000
 """How long what the collector handed over for an export may be fetched."""
 EXPORT_UNANSWERED_MS: Final = 30 * 86_400_000
 RECORDS_BYTES_MAX: Final = 4 * 1024 * 1024
+_TOO_LARGE: Final = b"\xc1"
+"""No msgpack begins so: what stands here is told to be unreadable, not empty."""
 TABLES_MAX: Final = 32
 COUNT_MAX: Final = 2**53 - 1
 _TABLE_NAME: Final = re.compile(r"[a-z][a-z_]{0,39}")
@@ -113,7 +115,8 @@ def finish(vault: Vault, connection: Connection, report: OrderReport) -> None:
         return
     now_ms, deleted = vault.now_ms(), _bounded(report.deleted)
     fits = len(report.records) <= RECORDS_BYTES_MAX
-    kept = OrderReport(report.order, deleted, report.records if fits and row.kind == "export" else b"")
+    records = (report.records if fits else _TOO_LARGE) if row.kind == "export" else b""
+    kept = OrderReport(report.order, deleted, records)
     sealed = vault.fields.seal(kept, _about_report(report.order))
     _set(connection, report.order, collector_done_ms=now_ms, sealed_report=sealed)
     receipt = receipts.find(connection, row.receipt)

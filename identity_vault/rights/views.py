@@ -25,6 +25,8 @@ RECORDS_SHOWN_MAX: Final = 500
 
 _ASIDE: Final = frozenset({"place", "device", "class_id"})
 """Columns that stand last: a telephone shows the first ones only."""
+_HIDDEN: Final = frozenset({"school", "clock"})
+"""Columns of no use to a reader; the JSON has them."""
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -295,7 +297,9 @@ def _record_table(
     name: str, rows: list[dict[str, Any]], reader: Reader
 ) -> tuple[str, list[str], list[list[str]], int]:
     """Title, headings, cells, and how many rows were left out."""
-    given = dict.fromkeys(key for row in rows for key, value in row.items() if value not in (None, [], ()))
+    given = dict.fromkeys(
+        key for row in rows for key, value in row.items() if value not in (None, "") and key not in _HIDDEN
+    )
     columns = sorted(given, key=lambda column: column in _ASIDE)
     heads = [reader.word(wording.FIELDS_OF_RECORDS.get(one, Text(one, one))) for one in columns]
     newest = sorted(rows, key=_time_of, reverse=True)[:RECORDS_SHOWN_MAX]
@@ -314,8 +318,8 @@ def _cell(column: str, value: Any, reader: Reader) -> str:
         return ""
     if column == "time_ms" and isinstance(value, int) and 0 <= value < 2**43:
         return f"{datetime.fromtimestamp(value / 1_000, reader.zone):%Y-%m-%d %H:%M}"
-    if isinstance(value, list):
-        return reader.say("、", ", ").join(_value(one, reader) for one in value)
+    if column == "symptoms" and isinstance(value, str):
+        return reader.say("、", ", ").join(_value(one, reader) for one in value.split(","))
     return _value(value, reader)
 
 
