@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from identity_vault.commands import audit, consent, erase, export, guardian, import_lists, init, rotate, run
+from identity_vault.commands import (
+    audit,
+    consent,
+    erase,
+    export,
+    gateway,
+    guardian,
+    import_lists,
+    init,
+    rotate,
+    run,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,3 +36,4 @@ app.command()(export.receipt)
 app.command()(erase.erase)
 app.add_typer(erase.corrections_app, name="corrections")
 app.add_typer(guardian.app, name="guardian")
+app.add_typer(gateway.app, name="gateway")
