@@ -16,7 +16,7 @@ SUBJECT: Final = "pe"
 
 def classes_in_pe(vault: Vault, connection: Connection, now_ms: int) -> set[str]:
     """Ids of the classes that have a timetabled PE lesson now, or within the margin."""
-    near = lessons_between(connection, now_ms - MARGIN_MS, now_ms + MARGIN_MS, vault.config.zone)
+    near = lessons_between(connection, now_ms - MARGIN_MS, now_ms + MARGIN_MS + 1, vault.config.zone)
     return {
         class_id
         for class_id, lessons in near.items()
