@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 
 app.command()(init.init)
+app.command()(init.keys)
 app.command()(init.passphrase)
 app.command()(run.run)
 app.command()(rotate.rotate)

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -26,8 +26,17 @@ from simulators.school import DEFAULT_SEED, School
 from simulators.timetable import FIRST_MORNING_MS, Timeline
 
 WEB_PORT = 8420
+VAULT_PORT = 8430
 LINE_S = 5.0
 """How often a run without a terminal prints a line."""
+
+_KINDS: Final = {
+    "morning_check": "晨检 morning checks",
+    "access_event": "进出 access events",
+    "heart_rate_window": "心率 heart-rate windows",
+    "meal_record": "用餐 meals",
+    "safety_event": "报警 safety events",
+}
 
 app = typer.Typer(invoke_without_command=True)
 console = Console()
@@ -44,7 +53,7 @@ def demo(
         float, typer.Option(min=1, max=3_600, help="How much faster the school's day runs.")
     ] = 60.0,
 ) -> None:
-    """Run a whole simulated school on this machine: broker, gateways, collector, page.
+    """Run a whole simulated school on this machine: broker, gateways, vault, collector, page.
 
     The classroom gateway reads devices over MQTT, Modbus, Bluetooth and a serial line.
 
@@ -67,7 +76,14 @@ async def _run(folder: Path, simulation: Simulation, duration_s: float | None) -
         loop.add_signal_handler(number, stop.set)
     school = simulation.school
     async with devices_of(school, simulation.timeline) as served:
-        site = make_site(folder, school, web_port=free_port(WEB_PORT), broker_port=free_port(), served=served)
+        site = make_site(
+            folder,
+            school,
+            web_port=free_port(WEB_PORT),
+            broker_port=free_port(),
+            vault_port=free_port(VAULT_PORT),
+            served=served,
+        )
         with _reporter(site) as report:
             return await run_demo(site, simulation, duration_s=duration_s, stop=stop, report=report)
 
@@ -89,7 +105,7 @@ def _reporter(site: Site) -> Iterator[Callable[[Progress], None]]:
             console.print(
                 f"{progress.elapsed_s:5.0f} s  读数 readings in {progress.readings_in:,}  "
                 f"已缓存 buffered {progress.buffered:,}  已确认 acknowledged {progress.acknowledged:,}  "
-                f"警报 alerts {progress.alerts}",
+                f"个人记录 records {progress.records:,}  警报 alerts {progress.alerts}",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -104,6 +120,7 @@ def _panel(site: Site, progress: Progress) -> Panel:
     table.add_row("读数 readings in", f"{progress.readings_in:,}")
     table.add_row("已缓存 buffered", f"{progress.buffered:,}")
     table.add_row("已确认 acknowledged", f"[green]{progress.acknowledged:,}[/]")
+    table.add_row("个人记录（代号） records", f"{progress.records:,}")
     table.add_row("发热警报 alerts", f"[red]{progress.alerts}[/]")
     table.add_row("", f"[dim]{progress.elapsed_s:.0f} s · Ctrl-C 停止 stops[/]")
     table.add_row("", f"[dim]{site.folder}/ · mosquitto_pub -p {site.broker_port} …[/]")
@@ -113,8 +130,9 @@ def _panel(site: Site, progress: Progress) -> Panel:
 def _conclude(outcome: Outcome) -> int:
     if outcome.waiting_batches:
         console.print(f"{outcome.waiting_batches} 批仍在网关缓存 batches still wait in a gateway's buffer")
+    kinds = ", ".join(f"{_KINDS[name]} {count:,}" for name, count in outcome.by_type.items() if count)
     console.print(
-        f"晨检 morning checks: {outcome.stored_records:,}, 警报 alerts: {outcome.alerts:,}", highlight=False
+        f"{kinds or '无个人记录 no records'}; 警报 alerts {outcome.alerts:,}", highlight=False, soft_wrap=True
     )
     if outcome.complete:
         console.print(

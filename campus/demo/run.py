@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from campus.demo.broker import embedded_broker
 from campus.demo.site import Site
+from campus.demo.vault import open_demo_vault
 from collector.config import load_config as load_collector
-from collector.records.tables import alerts, morning_checks
+from collector.records.tables import RECORD_TABLES, alerts
 from collector.service import Service
 from edge_agent.agent import Agent
 from edge_agent.config import load_config as load_gateway
 from foundation.broker import BrokerSettings
+from identity_vault.service import Service as VaultService
 from simulators.devices import Simulation
 from simulators.publisher import Publisher
 
@@ -35,6 +37,7 @@ class Progress(NamedTuple):
     buffered: int
     acknowledged: int
     alerts: int
+    records: int
 
 
 class Outcome(NamedTuple):
@@ -46,6 +49,8 @@ class Outcome(NamedTuple):
     stored_records: int
     alerts: int
     waiting_batches: int
+    by_type: dict[str, int]
+    """Stored records by type."""
 
     @property
     def complete(self) -> bool:
@@ -73,7 +78,11 @@ async def run_demo(
     publisher = Publisher(simulation, broker)
     loop = asyncio.get_running_loop()
     started_s = loop.time()
-    async with embedded_broker(site.broker_port), asyncio.TaskGroup() as group:
+    async with (
+        embedded_broker(site.broker_port),
+        _running_vault(site),
+        asyncio.TaskGroup() as group,
+    ):
         group.create_task(service.run(), name="collector")
         await service.running.wait()
         running = [group.create_task(agent.run(), name=agent.config.gateway.id) for agent in agents]
@@ -90,6 +99,7 @@ async def run_demo(
                 buffered=sum(agent.counters.readings_buffered for agent in agents),
                 acknowledged=sum(agent.counters.readings_stored for agent in agents),
                 alerts=service.alerts_raised,
+                records=sum(agent.counters.records_stored for agent in agents),
             )
 
         end_s = None if duration_s is None else started_s + duration_s
@@ -112,20 +122,35 @@ async def run_demo(
     return outcome
 
 
+@contextlib.asynccontextmanager
+async def _running_vault(site: Site) -> AsyncIterator[None]:
+    with open_demo_vault(site.vault) as vault:
+        service = VaultService(vault)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(service.run(), name="vault")
+            await service.running.wait()
+            yield
+            service.stop()
+
+
 async def _count(service: Service, agents: list[Agent], waiting: int) -> Outcome:
     assert service.store is not None
     assert service.records is not None
-    checks, raised = await service.records.run(
-        lambda connection: (
-            connection.scalar(select(func.count()).select_from(morning_checks)) or 0,
-            connection.scalar(select(func.count()).select_from(alerts)) or 0,
-        )
-    )
+
+    def count(connection: Connection) -> tuple[dict[str, int], int]:
+        stored = {
+            name: connection.scalar(select(func.count()).select_from(table)) or 0
+            for name, table in RECORD_TABLES.items()
+        }
+        return stored, connection.scalar(select(func.count()).select_from(alerts)) or 0
+
+    by_type, raised = await service.records.run(count)
     return Outcome(
         acknowledged_readings=sum(agent.counters.readings_stored for agent in agents),
         stored_readings=await service.store.point_count(),
         acknowledged_records=sum(agent.counters.records_stored for agent in agents),
-        stored_records=checks,
+        stored_records=sum(by_type.values()),
         alerts=raised,
         waiting_batches=waiting,
+        by_type=by_type,
     )

@@ -1,4 +1,4 @@
-"""Writes the files of the demo's school: keys, configurations, credential map, registration.
+"""Writes the files of the demo's school: keys, configurations, registrations.
 
 They are the same files that a real site has, so they can be looked at, and used by hand.
 """
@@ -13,17 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from campus.demo.vault import VaultFiles, make_vault_files
 from collector.config import load_config as load_collector
 from collector.records import Gateway, Records
 from foundation.broker import BrokerSettings
 from foundation.commands import UsageError
-from foundation.keyfiles import create_secret, create_signing_key, public_text
+from foundation.keyfiles import create_signing_key, public_text
 from simulators.gateway_file import gateway_tables, mqtt_served
 from simulators.hosts import Served
-from simulators.layout import GatewayLayout, credential_map, gateways
+from simulators.layout import GatewayLayout, gateways
 from simulators.pupils import class_label
 from simulators.school import School
-from telemetry.credential_map import encode_map
 from telemetry.envelope import key_id
 
 MARKER: Final = ".campus-demo"
@@ -36,6 +36,7 @@ class Site(NamedTuple):
     folder: Path
     broker_port: int
     collector: Path
+    vault: VaultFiles
     gateways: tuple[Path, ...]
 
 
@@ -53,7 +54,13 @@ def free_port(wanted: int = 0) -> int:
 
 
 def make_site(
-    folder: Path, school: School, *, web_port: int, broker_port: int, served: Sequence[Served] = ()
+    folder: Path,
+    school: School,
+    *,
+    web_port: int,
+    broker_port: int,
+    vault_port: int,
+    served: Sequence[Served] = (),
 ) -> Site:
     """Makes the folder anew. `served`: the devices that gateways read besides those on MQTT. Raises
     UsageError for a folder that is no demo's.
@@ -64,36 +71,42 @@ def make_site(
     folder.mkdir(parents=True)
     (folder / MARKER).write_text("Made by campus demo, made anew each time.\n")
     collector_key = create_signing_key(folder / "collector" / "collector.key").public_key()
+    layouts = gateways(school)
+    keys = {one.id: create_signing_key(folder / one.id / "gateway.key").public_key() for one in layouts}
+    vault = make_vault_files(
+        folder / "vault",
+        school,
+        port=vault_port,
+        page=f"http://127.0.0.1:{web_port}",
+        collector_key=collector_key,
+        gateways=keys,
+    )
     broker = f'{{ host = "127.0.0.1", port = {broker_port} }}'
     devices_broker = BrokerSettings(host="127.0.0.1", port=broker_port)
     collector_file = folder / "collector" / "collector.toml"
     collector_file.write_text(
         f'mqtt = {broker}\n\n[collector]\nkey_file = "collector.key"\ndata_dir = "data"\n'
-        f'title = "{TITLE}"\n\n[web]\nport = {web_port}\n\n[log]\nlevel = "error"\n\n'
+        f'title = "{TITLE}"\n\n[web]\nport = {web_port}\n\n[vault]\nschool = "{school.id}"\n'
+        f'url = "{vault.url}"\npublic_key = "{vault.public_key}"\n\n[log]\nlevel = "error"\n\n'
         f"{_names_toml(school)}",
         encoding="utf-8",
     )
     records = Records.open(load_collector(collector_file).records_file)
     files = []
     try:
-        for layout in gateways(school):
-            home = folder / layout.id
-            key = create_signing_key(home / "gateway.key").public_key()
+        for layout in layouts:
+            home, key = folder / layout.id, keys[layout.id]
             records.add_gateway(
                 Gateway(school.id, layout.id, public_text(key), key_id(key).hex(), "active", _now_ms())
             )
-            if layout.has_station:
-                blinding_key = create_secret(home / "blinding.key")
-                found = credential_map(school, layout.id, blinding_key, _now_ms())
-                (home / "credentials.map").write_bytes(encode_map(found))
             gateway_file = home / "gateway.toml"
             sources = gateway_tables((*mqtt_served(school, devices_broker), *served), layout.id)
-            head = _gateway_head(school.id, layout, broker, public_text(collector_key))
+            head = _gateway_head(school.id, layout, broker, public_text(collector_key), vault)
             gateway_file.write_text(f"{head}\n{sources}", encoding="utf-8")
             files.append(gateway_file)
     finally:
         records.close_now()
-    return Site(folder, broker_port, collector_file, tuple(files))
+    return Site(folder, broker_port, collector_file, vault, tuple(files))
 
 
 def _names_toml(school: School) -> str:
@@ -117,18 +130,16 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _gateway_head(school_id: str, layout: GatewayLayout, broker: str, collector_key: str) -> str:
+def _gateway_head(
+    school_id: str, layout: GatewayLayout, broker: str, collector_key: str, vault: VaultFiles
+) -> str:
     """A gateway's file without its sources of devices."""
-    personal = (
-        '[personal]\ncredential_map = "credentials.map"\nblinding_key_file = "blinding.key"\n\n'
-        if layout.has_station
-        else ""
-    )
     return (
         f'# {layout.zh} {layout.en}\n[gateway]\nid = "{layout.id}"\nschool = "{school_id}"\n'
         f'key_file = "gateway.key"\ndata_dir = "data"\nclock = "system"\n\n'
         f'[collector]\npublic_key = "{collector_key}"\nmqtt = {broker}\n\n'
-        f'[uplink]\nstatus_interval_s = 2.0\n\n{personal}[log]\nlevel = "error"\n'
+        f'[personal]\nvault = "{vault.url}"\nvault_public_key = "{vault.public_key}"\n\n'
+        f'[uplink]\nstatus_interval_s = 2.0\n\n[log]\nlevel = "error"\n'
     )
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from foundation.commands import UsageError, errors_in_words
 from foundation.keyfiles import KeyFileError, public_text
 from identity_vault.audit import record
-from identity_vault.commands.opening import ConfigFile, PassphraseFile, read_passphrase
+from identity_vault.commands.opening import ConfigFile, PassphraseFile, open_from, read_passphrase
 from identity_vault.config import load_config
 from identity_vault.database.engine import DatabaseError
 from identity_vault.keys import change_passphrase
@@ -43,10 +43,29 @@ def init(config_file: ConfigFile, passphrase_file: PassphraseFile = None) -> Non
                 record(vault, connection, actor="command", action="init")
             public = public_text(vault.signer.public_key)
     console.print(f"新建身份库 new vault: [bold]{config.vault.key_file}[/]", highlight=False, soft_wrap=True)
+    _say_key(public)
+
+
+def keys(config_file: ConfigFile, passphrase_file: PassphraseFile = None) -> None:
+    """Show the vault's public key, and where gateways and the collector need it."""
+    with errors_in_words(), open_from(config_file, passphrase_file) as vault:
+        public = public_text(vault.signer.public_key)
+    _say_key(public)
+
+
+def _say_key(public: str) -> None:
     console.print("In gateway.toml of every gateway that reads cards or bands write:\n")
-    console.print(f'  [personal]\n  vault_public_key = "{public}"\n', markup=False, highlight=False)
+    console.print(
+        f'  [personal]\n  vault = "https://…"\n  vault_public_key = "{public}"\n',
+        markup=False,
+        highlight=False,
+    )
     console.print("and in collector.toml:\n")
-    console.print(f'  [vault]\n  public_key = "{public}"', markup=False, highlight=False)
+    console.print(
+        f'  [vault]\n  school = "…"\n  url = "https://…"\n  public_key = "{public}"',
+        markup=False,
+        highlight=False,
+    )
 
 
 def passphrase(
