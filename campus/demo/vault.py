@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from foundation.commands import UsageError
 from foundation.keyfiles import public_text, write_secret
-from identity_vault.audit import record
+from identity_vault.audit import operator, record
 from identity_vault.calendar.days import Booking
 from identity_vault.config import load_config
 from identity_vault.exchange.registry import add_gateway
@@ -71,7 +71,7 @@ def make_vault_files(
         with vault.begin() as connection:
             for id_, key in gateways.items():
                 add_gateway(connection, id_, key, PURPOSE_NAMES, vault.now_ms())
-                record(vault, connection, actor="command", action="gateway_add", gateway=id_)
+                record(vault, connection, actor=operator(), action="gateway_add", gateway=id_)
         return VaultFiles(config_file, passphrase_file, port, public_text(vault.signer.public_key))
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from foundation.commands import UsageError, errors_in_words
 from foundation.keyfiles import KeyFileError, public_text
-from identity_vault.audit import record
+from identity_vault.audit import operator, record
 from identity_vault.commands.opening import ConfigFile, PassphraseFile, open_from, read_passphrase
 from identity_vault.config import load_config
 from identity_vault.database.engine import DatabaseError
@@ -40,7 +40,7 @@ def init(config_file: ConfigFile, passphrase_file: PassphraseFile = None) -> Non
             raise UsageError(str(error)) from error
         with vault:
             with vault.begin() as connection:
-                record(vault, connection, actor="command", action="init")
+                record(vault, connection, actor=operator(), action="init")
             public = public_text(vault.signer.public_key)
     console.print(f"新建身份库 new vault: [bold]{config.vault.key_file}[/]", highlight=False, soft_wrap=True)
     _say_key(public)

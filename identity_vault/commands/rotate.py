@@ -11,7 +11,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from foundation.commands import UsageError, errors_in_words
-from identity_vault.audit import record
+from identity_vault.audit import operator, record
 from identity_vault.commands.opening import ConfigFile, PassphraseFile, open_from
 from identity_vault.roster import EpochError, all_epochs, begin_epoch, bump, close_epoch
 from identity_vault.roster.cases import keep_case
@@ -45,10 +45,10 @@ def rotate(
         try:
             if not close or epoch:
                 begin_epoch(connection, wanted, vault.now_ms())
-                record(vault, connection, actor="command", action="rotate", epoch=wanted)
+                record(vault, connection, actor=operator(), action="rotate", epoch=wanted)
             for one in close or ():
                 close_epoch(connection, one)
-                record(vault, connection, actor="command", action="close_epoch", epoch=one)
+                record(vault, connection, actor=operator(), action="close_epoch", epoch=one)
         except EpochError as error:
             raise UsageError(str(error)) from error
         bump(connection)
@@ -76,7 +76,7 @@ def case(
         pupil = keep_case(vault, connection, pseudonym, kept)
         if pupil is None:
             raise UsageError(f"that is no pseudonym for {kept} of an epoch that is not closed")
-        record(vault, connection, actor="command", action="keep_case", purpose=kept, pupil=pupil)
+        record(vault, connection, actor=operator(), action="keep_case", purpose=kept, pupil=pupil)
     console.print("已保留 kept")
 
 
