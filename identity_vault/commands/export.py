@@ -65,7 +65,7 @@ def export_pupil(
 
 def receipt(
     config_file: ConfigFile,
-    code: Annotated[str, typer.Argument(help="The receipt's number, such as R-7K3M-9PXA-4C2T.")],
+    code: Annotated[str, typer.Argument(help="The receipt's number, such as R-7K3M-9PXA-4C20.")],
     lang: Lang = "zh",
     passphrase_file: PassphraseFile = None,
 ) -> None:
