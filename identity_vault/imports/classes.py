@@ -24,11 +24,12 @@ _REMEDY: Final = "write it as 三（2）班 or 3-2, or give its id in a column �
 
 
 class SchoolClass(NamedTuple):
-    """id: "3-2". zh, en: what people call it."""
+    """id: "3-2". zh, en: what people call it. is_named: the file says so, it is not made from the id."""
 
     id: str
     zh: str
     en: str
+    is_named: bool = False
 
 
 def class_of(text: str, grade: str = "", name: str = "") -> SchoolClass:
@@ -48,7 +49,7 @@ def class_of(text: str, grade: str = "", name: str = "") -> SchoolClass:
         if between or re.match(r"[一二三四五六七八九小初高预]", plain):
             return _numbered(_grade(found["grade"]), chinese_number(found["number"]), name)
     if IDENTIFIER.fullmatch(plain.casefold()):
-        return SchoolClass(plain.casefold(), name or plain, f"Class {plain.casefold()}")
+        return SchoolClass(plain.casefold(), name or plain, f"Class {plain.casefold()}", bool(name))
     raise CellError("is not a class" if plain else "is empty", _REMEDY)
 
 
@@ -66,4 +67,4 @@ def _numbered(grade: int | None, number: int | None, name: str) -> SchoolClass:
         raise CellError("is a class that no school has", _REMEDY)
     id_ = f"{grade}-{number}"
     in_words = DIGITS[grade] if grade < 10 else "十" + (DIGITS[grade - 10] if grade > 10 else "")
-    return SchoolClass(id_, name or f"{in_words}（{number}）班", f"Class {id_}")
+    return SchoolClass(id_, name or f"{in_words}（{number}）班", f"Class {id_}", bool(name))

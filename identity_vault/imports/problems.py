@@ -67,7 +67,9 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raises ImportProblems."""
         if self.found:
-            raise ImportProblems(self.found, self.count)
+            files = list(dict.fromkeys(problem.file for problem in self.found))
+            in_order = sorted(self.found, key=lambda problem: (files.index(problem.file), problem.row))
+            raise ImportProblems(in_order, self.count)
 
 
 def whole_file(file: str, cause: str, remedy: str) -> ImportProblems:

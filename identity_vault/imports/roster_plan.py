@@ -246,11 +246,12 @@ class _Planner:
                     f"gives class {one.id} another name than {first.file}:{first.number}",
                     "write one name",
                 )
-        self._plan.classes = [
-            row.school_class
-            for id_, row in sorted(named.items())
-            if id_ not in self._known.classes or self._known.classes[id_][0] != row.school_class.zh
-        ]
+        for id_, row in sorted(named.items()):
+            one, known = row.school_class, self._known.classes.get(id_)
+            if known is None:
+                self._plan.classes.append(one)
+            elif one.is_named and known[0] != one.zh:
+                self._plan.classes.append(one._replace(en=known[1]))
 
     def _plan_missing(self) -> None:
         told = {row.student_number for row in self._rows}
