@@ -24,6 +24,7 @@ from telemetry.purposes import Purpose
 
 BLINDED_BYTES: Final = 8
 """Of the HMAC: among 30,000 credentials of a school two alike are one chance in 10^10."""
+EM4100_DIGITS: Final = 10
 FORMAT: Final = 2
 PEOPLE_MAX: Final = 50_000
 CREDENTIALS_MAX: Final = 1_000_000
@@ -144,7 +145,17 @@ class CredentialMap:
         return -_MS_PER_DAY <= self.age_ms(now_ms) <= age_days_max * _MS_PER_DAY
 
     def find(self, credential: str) -> Person | None:
-        """Whose (normalised) credential it is."""
+        """Whose (normalised) credential it is.
+
+        Of five bytes, those of an EM4100 tag, the first is its maker's: a school that has the ten digits
+        printed on its tags has the other four, and so those are looked for, too.
+        """
+        person = self._find(credential)
+        if person is None and len(credential) == EM4100_DIGITS and ":" not in credential:
+            return self._find(credential[2:])
+        return person
+
+    def _find(self, credential: str) -> Person | None:
         number = int.from_bytes(blind(self.blinding_key, credential), "big")
         at = bisect_left(self._numbers, number)
         if at == len(self._numbers) or self._numbers[at] != number:

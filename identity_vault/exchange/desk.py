@@ -29,6 +29,7 @@ from identity_vault.vault import Vault
 from telemetry.credential_map import encode_update
 from telemetry.envelope import Envelope, EnvelopeError, Kind, Signer, key_id, open_envelope, verify
 from telemetry.exchange import (
+    ANSWER_BYTES_MAX,
     DirectoryQuestion,
     ExchangeError,
     JoinQuestion,
@@ -43,6 +44,8 @@ Result = TypeVar("Result")
 
 WAITING_MAX: Final = 64
 """Questions being answered or waiting; the next one is told to come again."""
+MESSAGE_BYTES_MAX: Final = ANSWER_BYTES_MAX - 1_024
+"""What fits into an answer with its seal: a map of some 7,000 people."""
 REPORTS_MAX: Final = 500
 """Order reports in one question."""
 GATEWAY_RATE: Final = Rate(10, 5.0)
@@ -256,6 +259,9 @@ class ExchangeDesk:
 
 
 def _sealed(question: Question, message: bytes, signer: Signer) -> bytes:
+    if len(message) > MESSAGE_BYTES_MAX:
+        _log.error("exchange.answer_too_large", bytes=len(message), most=MESSAGE_BYTES_MAX)
+        raise refusals.too_large()
     try:
         return wrap_answer(question, message, signer)
     except ExchangeError as error:

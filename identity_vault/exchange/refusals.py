@@ -45,3 +45,9 @@ def busy() -> ExchangeRefusedError:
 
 def unavailable() -> ExchangeRefusedError:
     return ExchangeRefusedError(503, "unavailable", "the vault's database cannot be used now")
+
+
+def too_large() -> ExchangeRefusedError:
+    return ExchangeRefusedError(
+        503, "too large", "the answer is larger than one may be; a vault is for one school"
+    )

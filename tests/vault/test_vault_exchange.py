@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from identity_vault import roster
 from identity_vault.audit import find
@@ -14,11 +18,20 @@ from identity_vault.exchange import desk as desk_module
 from identity_vault.exchange.desk import ExchangeDesk
 from identity_vault.exchange.rates import Rate, Rates
 from identity_vault.exchange.refusals import ExchangeRefusedError
-from identity_vault.exchange.registry import find_gateway, replace_gateway, revoke_gateway
+from identity_vault.exchange.registry import add_gateway, find_gateway, replace_gateway, revoke_gateway
+from identity_vault.joins.answering import People, answer_join
 from identity_vault.rights import orders, receipts
 from identity_vault.vault import Vault
 from telemetry.envelope import Kind, Signer
-from telemetry.exchange import DirectoryQuestion, MapQuestion, OrderReport, new_nonce, wrap_question
+from telemetry.exchange import (
+    DirectoryQuestion,
+    Exposure,
+    JoinQuestion,
+    MapQuestion,
+    OrderReport,
+    new_nonce,
+    wrap_question,
+)
 from telemetry.sealing import Seal
 from tests.vault.exchange_parts import (
     COLLECTOR,
@@ -29,6 +42,31 @@ from tests.vault.exchange_parts import (
 )
 from tests.vault.vault_parts import NOW_MS, SCHOOL, add_somebody, make_vault
 
+GATEWAY = Signer(Ed25519PrivateKey.from_private_bytes(bytes([1] * 32)))
+SIGNERS = (GATEWAY, COLLECTOR, None)
+texts = st.sampled_from([SCHOOL, "gw-1", "health", "nutrition", "", "\0", "x" * 300])
+numbers = st.sampled_from([0, 1, 2, -1, 2**63, 2**64 - 1])
+byte_strings = st.sampled_from([b"", bytes(16), bytes([9] * 32), bytes(32)])
+questions = st.fixed_dictionaries(
+    {"type": st.sampled_from(["map", "directory", "join", "?"]), "school": st.just(SCHOOL) | texts},
+    optional={
+        "gateway": st.just("gw-1") | texts,
+        "nonce": st.just(bytes(16)) | byte_strings,
+        "reply_key": st.just(bytes([9] * 32)) | byte_strings,
+        "have": numbers,
+        "done": st.lists(
+            st.fixed_dictionaries(
+                {"order": texts, "deleted": st.dictionaries(texts, numbers, max_size=2)},
+                optional={"records": byte_strings},
+            ),
+            max_size=2,
+        ),
+        "case_purpose": texts,
+        "cases": st.lists(texts, max_size=3),
+        "exposure_purpose": texts,
+        "exposures": st.dictionaries(texts, st.lists(texts, max_size=3), max_size=3),
+    },
+)
 CARD = "04A2B31C5D6E7F"
 DAY_MS = 86_400_000
 
@@ -267,6 +305,34 @@ def test_the_table_of_rates_is_bounded() -> None:
     assert rates.take("a", rate), "forgotten, since three others came after"
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200) | st.builds(msgspec.msgpack.encode, questions), st.sampled_from(SIGNERS))
+def test_whatever_is_sent_is_answered_or_refused(vault: Vault, payload: bytes, signer: Signer | None) -> None:
+    async def send() -> None:
+        desk = ExchangeDesk(vault, Rates(lambda: 0.0, askers_max=0))
+        body = payload if signer is None else signer.wrap(Kind.VAULT_QUESTION, payload)
+        try:
+            assert await desk.answer(body)
+        except ExchangeRefusedError as refused:
+            assert refused.status in {400, 401, 403}  # noqa: PT017
+        finally:
+            desk.close()
+
+    with vault.begin() as connection:
+        if find_gateway(connection, "gw-1") is None:
+            add_gateway(connection, "gw-1", GATEWAY.public_key, ("health",), NOW_MS)
+    asyncio.run(send())
+
+
+async def test_an_answer_that_is_too_large_is_refused(
+    vault: Vault, desk: ExchangeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_module, "MESSAGE_BYTES_MAX", 10)
+    gateway = Gateway(vault)
+    body = wrap_question(gateway.question(Seal()), gateway.signer)
+    assert await refusal(desk, body) == (503, "too large")
+
+
 async def test_the_collector_has_class_lists_without_names(vault: Vault, desk: ExchangeDesk) -> None:
     ids = [add_somebody(vault, number) for number in range(8)]
     add_somebody(vault, 8, purposes=("nutrition",))
@@ -302,3 +368,27 @@ async def test_an_erasure_goes_round(vault: Vault, desk: ExchangeDesk) -> None:
     assert gateway.map is not None
     assert gateway.map.find(CARD) is None
     assert wanted not in (await gateway.ask(desk)).erased, "confirmed by all, and forgotten"
+
+
+async def test_on_either_database(any_vault: Vault) -> None:
+    desk = ExchangeDesk(any_vault)
+    pupils = [add_somebody(any_vault, number) for number in range(16)]
+    give_card(any_vault, pupils[0], CARD)
+    gateway = Gateway(any_vault)
+    await gateway.ask(desk)
+    give_card(any_vault, pupils[1], "04FFEEDDCCBBAA")
+    assert (await gateway.ask(desk)).base > 0
+    assert gateway.map is not None
+    assert gateway.map.find("04FFEEDDCCBBAA") is not None
+    called = [
+        [any_vault.pseudonyms.make(purpose, "2026-27", pupil) for pupil in pupils]
+        for purpose in ("health", "nutrition")
+    ]
+    question = JoinQuestion(SCHOOL, b"", b"", "health", called[0][:6], "nutrition", {"dish": called[1][3:12]})
+    for _ in range(2):
+        with any_vault.read() as connection:
+            people = People(any_vault, connection, question)
+        with any_vault.begin() as connection:
+            answer = answer_join(any_vault, connection, question, people)
+        assert answer.exposures == {"dish": Exposure(3, 3, 9)}
+    desk.close()

@@ -183,7 +183,7 @@ def told_sets(history: Sequence[Asked], purpose: Purpose) -> list[int]:
     return found
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(questions)
 def test_whatever_is_asked_nobody_can_be_told_from_four_others(
     asked: list[tuple[int, list[int]]],
