@@ -19,6 +19,7 @@ from collector.records.tables import (
 )
 from telemetry.exchange import Directory, OrderReport
 
+REPORTS_MAX: Final = 200
 REPORTS_BYTES_MAX: Final = 2 * 1024 * 1024
 """Of the reports in one question, unless a single one is larger; the others wait for the next."""
 
@@ -49,7 +50,8 @@ def waiting_reports(connection: Connection) -> list[OrderReport]:
     """Reports that the vault has not confirmed, as many as one question should carry."""
     found: list[OrderReport] = []
     size_bytes = 0
-    for id_ in connection.scalars(select(order_reports.c.order_id).order_by(order_reports.c.order_id)):
+    ids = select(order_reports.c.order_id).order_by(order_reports.c.order_id).limit(REPORTS_MAX)
+    for id_ in connection.scalars(ids).all():
         data = connection.scalar(select(order_reports.c.report).where(order_reports.c.order_id == id_)) or b""
         size_bytes += len(data)
         if found and size_bytes > REPORTS_BYTES_MAX:

@@ -4,6 +4,7 @@ stored; a query proves it.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,16 @@ from pathlib import Path
 import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Table, insert, select, update
 
+from collector.config import load_config
+from collector.intake.line import wall_ms
 from collector.records import Records, retention
 from collector.records import alerts as alert_rows
 from collector.records.tables import RECORD_TABLES, alerts, dead_letters, metadata
 from collector.retention import Sweeper
+from collector.service import Service
+from foundation.keyfiles import create_signing_key
 from telemetry.quantities import QUANTITIES
 from telemetry.records import RECORD_TYPES, HeartRateWindow, MorningCheck
 from tests.collector.kept_records import counts, keep
@@ -133,6 +138,36 @@ async def test_10_a_backlog_goes_in_small_transactions(
     assert await Sweeper(records, CollectorRegistry(), lambda: NOW_MS + 8 * DAY_MS).sweep() == 2_500
     assert max(largest) == retention.ROWS_AT_ONCE
     await records.close()
+
+
+async def test_10_a_collector_sweeps_by_itself(tmp_path: Path) -> None:
+    create_signing_key(tmp_path / "collector.key")
+    file = tmp_path / "collector.toml"
+    file.write_text(
+        '[collector]\nkey_file = "collector.key"\ndata_dir = "data"\n[mqtt]\nhost = "127.0.0.1"\nport = 1\n'
+        "[web]\nport = 0\n",
+        "utf-8",
+    )
+    config = load_config(file)
+    records = Records.open(config.records_file)
+    await keep(records, [CHECK, WINDOW], NOW_MS)
+    old_ms = wall_ms() - 31 * DAY_MS
+    for name in LIMITS_D:
+        table = RECORD_TABLES[name]
+        await records.run(partial(_set_time, table=table, time_ms=old_ms))
+    await records.close()
+    service = Service(config)
+    async with asyncio.TaskGroup() as group, asyncio.timeout(20):
+        group.create_task(service.run(), name="service")
+        await service.running.wait()
+        assert service.records is not None
+        while any((await counts(service.records)).values()):  # noqa: ASYNC110  # state, not an event
+            await asyncio.sleep(0.01)
+        service.stop()
+
+
+def _set_time(connection: Connection, table: Table, time_ms: int) -> None:
+    connection.execute(update(table).values(time_ms=time_ms))
 
 
 def test_10_there_is_no_place_for_video(tmp_path: Path) -> None:

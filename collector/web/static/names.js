@@ -19,9 +19,10 @@ const troubles = new Map();
 let hiddenTimer = 0;
 
 class Trouble extends Error {
-  constructor(word) {
+  constructor(word, waitS = 0) {
     super(word);
     this.word = word;
+    this.waitMs = Math.max(RETRY_MS, waitS * 1_000 || 0);
   }
 }
 
@@ -117,7 +118,8 @@ async function resolve(purpose) {
   });
   if (response.status === 401) forget(purpose);
   if (response.status >= 500) throw new Trouble("namesAway");
-  if (!response.ok) throw new Trouble(response.status === 429 ? "namesLater" : "namesRefused");
+  if (response.status === 429) throw new Trouble("namesLater", Number(response.headers.get("Retry-After")));
+  if (!response.ok) throw new Trouble("namesRefused");
   for (const [pseudonym, name] of read(await json(response), pseudonyms)) people.set(pseudonym, name);
 }
 
@@ -135,7 +137,7 @@ async function ask(purpose) {
     troubles.delete(purpose);
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
-    troubles.set(purpose, { word: error.word, againMs: Date.now() + RETRY_MS });
+    troubles.set(purpose, { word: error.word, againMs: Date.now() + error.waitMs });
   } finally {
     waiting.delete(purpose);
     paint();
