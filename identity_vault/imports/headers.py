@@ -18,6 +18,9 @@ BUNDLED: Final = Path(__file__).with_name("headers.toml")
 HEADER_WITHIN_ROWS: Final = 10
 """Above the titles a school's list has its name, a date, a remark."""
 _SHOWN_CHARS_MAX: Final = 30
+_SEVERAL: Final = frozenset({"card", "band"})
+"""A pupil may have a column for each of several."""
+_BRACKETS: Final = re.compile(r"\(.*?\)")
 _NUMBERED: Final = re.compile(r"(?P<before>.*?)(?P<number>[0-9]{1,2})(?P<after>.*)", re.DOTALL)
 
 Titles = dict[str, tuple[str, ...]]
@@ -36,13 +39,22 @@ class HeaderFile(StrictModel):
 
 
 class Column(NamedTuple):
-    """A column we use. title: as in the file. number: of 监护人2姓名, 0 for none. part: after a colon."""
+    """A column we use. title: as in the file. number: of 监护人2姓名, 0 for none. part: after a colon.
+
+    rank: of its title among those for one meaning, 0 is the first.
+    """
 
     at: int
     title: str
     meaning: str
     number: int = 0
     part: str = ""
+    rank: int = 0
+
+    @property
+    def what(self) -> tuple[str, int, str]:
+        """What only one column of a file may be."""
+        return self.meaning, self.number, self.part
 
 
 class Content(NamedTuple):
@@ -64,28 +76,35 @@ class Headers:
 
     def __init__(self, titles: Mapping[str, Sequence[str]]) -> None:
         self._meanings = {
-            _key(title): meaning for meaning, of_meaning in titles.items() for title in of_meaning
+            _key(title): (meaning, rank)
+            for meaning, of_meaning in titles.items()
+            for rank, title in enumerate(of_meaning)
         }
         self._titles = titles
 
     def find(self, at: int, title: str) -> Column | None:
         """What a title means, None when nothing we know."""
         before, colon, part = fold(title).partition(":")
-        name = _key(before)
-        if (meaning := self._meanings.get(name)) is not None:
-            return Column(at, title, meaning, 0, part.strip() if colon else "")
-        numbered = _NUMBERED.fullmatch(name)
-        if numbered is None or colon:
-            return None
-        meaning = self._meanings.get(f"{numbered['before']}{{n}}{numbered['after']}")
-        return Column(at, title, meaning, int(numbered["number"])) if meaning else None
+        for name in (_key(before), _key(_BRACKETS.sub("", before))):
+            if name in self._meanings:
+                meaning, rank = self._meanings[name]
+                return Column(at, title, meaning, 0, part.strip() if colon else "", rank)
+            numbered = _NUMBERED.fullmatch(name)
+            found = numbered and self._meanings.get(f"{numbered['before']}{{n}}{numbered['after']}")
+            if numbered and found and not colon:
+                return Column(at, title, found[0], int(numbered["number"]), "", found[1])
+        return None
 
     def locate(self, tables: Sequence[Table], needed: Sequence[str]) -> Content:
         """The table whose titles are known best, cut into titles and rows. needed: meanings without
         which it is not the file we take it for; a|b: one of the two. Raises ImportProblems, which does
         not quote the file: its first row may be somebody's.
         """
-        best = max((self._locate(table, needed) for table in tables), key=_known)
+        located = [(self._locate(table, needed), table.problem) for table in tables]
+        best, problem = max(located, key=lambda one: _known(one[0]))
+        problem = problem if best else next((one for _, one in located if one), None)
+        if problem is not None:
+            raise problem
         if best is None:
             wanted = "、".join(
                 " / ".join(self._best_known(one) for one in name.split("|")) for name in needed
@@ -97,15 +116,15 @@ class Headers:
             )
         twice = _twice(best.columns)
         if twice:
-            raise whole_file(best.file, f"has two columns for {twice}", "take one of them out")
+            raise whole_file(best.file, f"has two columns {twice}", "take one of them out")
         return best
 
     def _locate(self, table: Table, needed: Sequence[str]) -> Content | None:
         for at, row in enumerate(table.rows[:HEADER_WITHIN_ROWS]):
             titles = [cell if isinstance(cell, str) else "" for cell in row.cells]
-            columns = [
-                found for place, title in enumerate(titles) if title and (found := self.find(place, title))
-            ]
+            columns = _preferred(
+                [found for place, title in enumerate(titles) if title and (found := self.find(place, title))]
+            )
             meanings = {column.meaning for column in columns}
             if all(meanings & set(name.split("|")) for name in needed):
                 used = {column.at for column in columns}
@@ -136,8 +155,8 @@ def load_headers(own: Path | None = None) -> dict[str, Headers]:
         found[kind] = Headers(
             {
                 meaning: (
-                    *(title for title in of_meaning if _key(title) not in claimed),
                     *more.get(meaning, ()),
+                    *(title for title in of_meaning if _key(title) not in claimed),
                 )
                 for meaning, of_meaning in titles.items()
             }
@@ -162,11 +181,19 @@ def _known(content: Content | None) -> int:
     return len(content.columns) if content else 0
 
 
+def _preferred(columns: Sequence[Column]) -> list[Column]:
+    """Of two titles for one meaning the one that the table names first: 学籍号 before 学号."""
+    best: dict[tuple[str, int, str], int] = {}
+    for column in columns:
+        best[column.what] = min(best.get(column.what, column.rank), column.rank)
+    return [column for column in columns if column.meaning in _SEVERAL or column.rank == best[column.what]]
+
+
 def _twice(columns: Sequence[Column]) -> str:
+    """The title of a column that is there twice; empty where none is."""
     seen: set[tuple[str, int, str]] = set()
     for column in columns:
-        what = (column.meaning, column.number, column.part)
-        if what in seen and column.meaning not in {"card", "band"}:
+        if column.what in seen and column.meaning not in _SEVERAL:
             return column.title
-        seen.add(what)
+        seen.add(column.what)
     return ""

@@ -58,11 +58,14 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """file: its name, for messages. unread_sheets: visible sheets of a workbook after the first."""
+    """file: its name, for messages. unread_sheets: visible sheets of a workbook after the first. problem:
+    why there are no rows after these; with another delimiter the same text may have none.
+    """
 
     file: str
     rows: list[Row]
     unread_sheets: int = 0
+    problem: ImportProblems | None = None
 
 
 def read_tables(file: str, data: bytes) -> list[Table]:
@@ -80,7 +83,7 @@ def read_tables(file: str, data: bytes) -> list[Table]:
             "open it in Excel and save it without a password as .xlsx",
         )
     found = [_workbook(file, data)] if data.startswith(_ZIP) else _texts(file, data)
-    if all(row.is_empty for table in found for row in table.rows):
+    if all(table.problem is None and all(row.is_empty for row in table.rows) for table in found):
         raise whole_file(file, "has no rows", "export it again")
     return found
 
@@ -109,9 +112,17 @@ def decode(file: str, data: bytes) -> str:
 
 def _texts(file: str, data: bytes) -> list[Table]:
     text = decode(file, data)
-    return [
-        Table(file, list(_csv_rows(file, text, delimiter))) for delimiter in DELIMITERS if delimiter in text
-    ] or [Table(file, list(_csv_rows(file, text, ",")))]
+    delimiters = [delimiter for delimiter in DELIMITERS if delimiter in text]
+    return [_text_table(file, text, delimiter) for delimiter in delimiters or DELIMITERS[:1]]
+
+
+def _text_table(file: str, text: str, delimiter: str) -> Table:
+    rows: list[Row] = []
+    try:
+        rows.extend(_csv_rows(file, text, delimiter))
+    except ImportProblems as problem:
+        return Table(file, rows, 0, problem)
+    return Table(file, rows)
 
 
 def _csv_rows(file: str, text: str, delimiter: str) -> Iterator[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -55,7 +56,7 @@ def problems_of(data: bytes) -> list[RowProblem]:
     return list(caught.value.problems)
 
 
-def workbook(*rows: list[object], sheets: int = 1) -> bytes:
+def workbook(*rows: Sequence[object], sheets: int = 1) -> bytes:
     book = openpyxl.Workbook()
     assert book.active is not None
     for row in rows:
@@ -148,7 +149,7 @@ SHORT = "学号,姓名,班级,出生日期\n"
         (b"x" * (FILE_BYTES_MAX + 1), 0, "larger than"),
         ((SHORT + "x\n" * ROWS_MAX).encode(), 0, "rows"),
         ((SHORT + "," * COLUMNS_MAX + "x\n").encode(), 2, "columns"),
-        ("学号,学籍号,姓名,班级\n1,1,x,三1\n".encode(), 0, "two columns"),
+        ("学号,学号,姓名,班级\n1,1,x,三1\n".encode(), 0, "two columns"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(data: bytes, place: int, cause: str) -> None:
@@ -235,11 +236,22 @@ def test_all_purposes_may_stand_in_one_cell() -> None:
     assert problem.column == "同意日期"
 
 
+def test_of_two_titles_for_one_thing_the_better_one_counts() -> None:
+    data = "学号,学籍号（必填）,姓名,班级\n1,G2,示例甲,三1\n".encode()
+    assert [row.student_number for row in rows_of(data)] == ["G2"]
+    assert located(data).unused == ["学号"]
+
+
+def test_a_delimiter_inside_of_cells_does_not_spoil_the_file() -> None:
+    (row,) = rows_of('学号,姓名,班级,宿舍\n1,示例甲,三1,东;"一" 楼\n'.encode())
+    assert row.dormitory == '东;"一" 楼'
+
+
 def test_a_school_adds_its_own_titles(tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text('[roster]\nstudent_number = ["内部编号"]\nname = ["学号"]\n', "utf-8")
     headers = load_headers(own)["roster"]
-    assert headers.find(0, "内部编号") == (0, "内部编号", "student_number", 0, "")
+    assert headers.find(0, "内部编号") == (0, "内部编号", "student_number", 0, "", 0)
     found = headers.find(0, "学号")
     assert found is not None
     assert found.meaning == "name"
