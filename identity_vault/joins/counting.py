@@ -84,7 +84,7 @@ def join(
     if question.cases.bit_count() < limits.group_min.value:
         # Three or four cases are a question, but any count among so few would be about one of them.
         return JoinAnswer(dict.fromkeys(question.exposures, SUPPRESSED)), None
-    earlier = _earlier(history)
+    earlier = _earlier(history, everybody)
     found = {one.cell: one for one in earlier if one.case_purpose == question.case_purpose}
     told: dict[str, Told] = {}
     for name, people in question.exposures.items():
@@ -221,14 +221,17 @@ def _cut(groups: list[int], people: int, limits: JoinLimits) -> list[int] | None
     return cut
 
 
-def _earlier(history: Sequence[Asked]) -> list[_Earlier]:
+def _earlier(history: Sequence[Asked], everybody: int) -> list[_Earlier]:
+    """Without those who were deleted since: asked again, their sets have the answer they had, and do not
+    tell what the deleted one made of it.
+    """
     return [
         _Earlier(
             _sorted_cell(
                 asked.case_purpose,
-                int.from_bytes(asked.cases, "big"),
+                int.from_bytes(asked.cases, "big") & everybody,
                 asked.exposure_purpose,
-                int.from_bytes(told.people, "big"),
+                int.from_bytes(told.people, "big") & everybody,
             ),
             told.counts,
             told.exact,

@@ -39,6 +39,18 @@ def vault_with_collector(folder: Path, now_ms: list[int]) -> Vault:
     return make_vault(folder, config=config, now_ms=lambda: now_ms[-1])
 
 
+class Content(NamedTuple):
+    """What a map holds, for comparing."""
+
+    people: dict[int, object]
+    credentials: dict[bytes, int]
+
+
+def content_of(found: CredentialMap) -> Content:
+    update = found.as_update()
+    return Content({one.slot: one for one in update.people}, update.credentials)
+
+
 class Gateway:
     """A gateway's side: its key, and the map it made of the answers."""
 
@@ -51,6 +63,11 @@ class Gateway:
         self.map: CredentialMap | None = None
         with vault.begin() as connection:
             add_gateway(connection, name, self.signer.public_key, purposes, vault.now_ms())
+
+    @property
+    def content(self) -> Content:
+        assert self.map is not None
+        return content_of(self.map)
 
     def question(self, seal: Seal, *, have: int | None = None, school: str = SCHOOL) -> MapQuestion:
         known = 0 if self.map is None else self.map.version
@@ -82,15 +99,3 @@ async def ask_join(
     question = JoinQuestion(SCHOOL, new_nonce(), seal.reply_key, "health", cases, "nutrition", exposures)
     data = await desk.answer(wrap_question(question, COLLECTOR))
     return decode_join(read_answer(data, question, seal, vault.signer.public_key))
-
-
-class Content(NamedTuple):
-    """What a map holds, for comparing."""
-
-    people: dict[int, object]
-    credentials: dict[bytes, int]
-
-
-def content_of(found: CredentialMap) -> Content:
-    update = found.as_update()
-    return Content({one.slot: one for one in update.people}, update.credentials)

@@ -37,7 +37,6 @@ from tests.vault.exchange_parts import (
     COLLECTOR,
     Gateway,
     ask_directory,
-    content_of,
     vault_with_collector,
 )
 from tests.vault.vault_parts import NOW_MS, SCHOOL, add_somebody, make_vault
@@ -161,7 +160,7 @@ async def test_who_left_is_gone_with_all_cards(vault: Vault, desk: ExchangeDesk)
     await gateway.ask(desk)
     assert gateway.map is not None
     assert gateway.map.find(CARD) is None
-    assert content_of(gateway.map) == ({}, {})
+    assert gateway.content == ({}, {})
 
 
 async def test_a_birthday_is_a_change(vault: Vault, desk: ExchangeDesk, clock: list[int]) -> None:

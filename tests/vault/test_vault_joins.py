@@ -119,6 +119,13 @@ def test_a_question_that_differs_by_a_few_is_refused_for_a_day() -> None:
     assert not asker.ask(people(range(13)), dish).refused
 
 
+def test_who_is_deleted_is_not_told_by_asking_again() -> None:
+    asker = Asker()
+    cases, dish, gone = people(range(12)), people(range(5, 40)), people(8)
+    before = asker.counts(cases, dish)
+    assert asker.counts(cases & ~gone, dish & ~gone, everybody=EVERYBODY & ~gone) == before
+
+
 def test_the_other_way_round_is_the_same_question() -> None:
     asker = Asker()
     asker.ask(people(range(12)), people(range(5, 40)))
