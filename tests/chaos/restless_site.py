@@ -18,11 +18,11 @@ from typing import Any
 import duckdb
 import msgspec
 
-from telemetry.credential_map import Entry
 from tests.chaos.ledger import Ledger, StreamName
 from tests.chaos.publisher import CARD, Publisher, check, reading
 from tests.conftest import Mosquitto, free_port
 from tests.line.running_site import WAIT_S_MAX, Process, Site, eventually
+from tests.line.site_vault import Holder
 
 LONG = os.environ.get("CAMPUS_CHAOS") == "long"
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,7 +123,7 @@ class RestlessSite(Site):
             text = self.collector_file.read_text("utf-8")
             text = text.replace(f"port = {broker.port} }}", f"port = {collector_broker.port} }}")
             self.collector_file.write_text(text, "utf-8")
-        self.cards[CARD] = Entry({"health": "hh7kq2mzw5xnr4tp3vd6yb8cfa"}, "3-2")
+        self.cards[CARD] = Holder({"health": "HH7KQ2MZW5XNR4TP3VD6YB8CFA"}, "3-2")
         self.gateways, self._slow = tuple(gateways), frozenset(slow)
         self.metrics_ports = {name: free_port() for name in gateways}
         self.files = {name: self._add(name) for name in gateways}

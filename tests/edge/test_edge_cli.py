@@ -8,15 +8,19 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from foundation.keyfiles import create_secret, create_signing_key, public_text
-from telemetry.credential_map import FORMAT, CredentialMap, encode_map
+from edge_agent.identity.map_file import MapFile
+from foundation.keyfiles import create_signing_key, load_signing_key, public_text
 from tests.conftest import MakeMosquitto, Mosquitto, free_port
+from tests.edge.edge_parts import GATEWAY, NOW_MS, SCHOOL
+from tests.edge.maps import DAY_MS, make_map, make_update, person
 from tests.line.running_site import Process, campus, eventually
+from tests.line.site_vault import SiteVaults
 
 AIR = '{ id = "air-1", profile = "zigbee2mqtt/tuya-ts0601-air", place = "main/301" }'
 SILENT = '{ id = "air-2", profile = "zigbee2mqtt/tuya-ts0601-air", place = "main/302" }'
@@ -42,6 +46,11 @@ def write(folder: Path, port: int, *devices: str, broker: str = "", tables: str 
     return file
 
 
+def personal(vault: str, folder: Path, vault_key: str = "") -> str:
+    key = vault_key or public_text(create_signing_key(folder / "vault.key").public_key())
+    return f'[personal]\nvault = "{vault}"\nvault_public_key = "{key}"\n'
+
+
 def say(broker: Mosquitto, topic: str, payload: str, *options: str) -> None:
     command = ["mosquitto_pub", "-p", str(broker.port), "-q", "1", "-t", topic, "-m", payload, *options]
     subprocess.run(command, check=True, timeout=30)
@@ -58,17 +67,63 @@ def test_check_when_all_is_well(mosquitto: Mosquitto, tmp_path: Path) -> None:
 
 
 def test_check_with_a_silent_device_and_an_old_map(mosquitto: Mosquitto, tmp_path: Path) -> None:
-    tables = '[personal]\ncredential_map = "credentials.map"\nblinding_key_file = "blinding.key"'
+    tables = personal(f"http://127.0.0.1:{free_port()}", tmp_path)
     file = write(tmp_path, mosquitto.port, AIR, SILENT, tables=tables)
-    create_secret(tmp_path / "blinding.key")
-    old = CredentialMap(FORMAT, "example-primary", "gw-test", 1_000, {})
-    (tmp_path / "credentials.map").write_bytes(encode_map(old))
+    (tmp_path / "data").mkdir()
+    key = load_signing_key(tmp_path / "gateway.key")
+    MapFile(tmp_path / "data", key, SCHOOL, GATEWAY).write(make_map(issued_ms=NOW_MS - 400 * DAY_MS))
     say(mosquitto, "zigbee2mqtt/air-1", '{"co2": 640}', "-r")
     done = campus("edge", "check", file, "--timeout", "1")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "✓ air-1: co2 640" in done.stdout
     assert "✗ air-2: no message within 1 s" in done.stdout
+    assert "✗ vault: no connection to 127.0.0.1:" in done.stdout
     assert "✗ cards: the credential map is" in done.stdout
+    assert "✓ policy: version " in done.stdout
+
+
+def test_check_with_a_vault(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    vaults = SiteVaults()
+    try:
+        key = create_signing_key(tmp_path / "gateway.key")
+        issued_ms = time.time_ns() // 1_000_000
+        vault = vaults.add(key.public_key(), make_update([person(1)], {"04A2B31C": 1}, issued_ms=issued_ms))
+        tables = personal(vault.url, tmp_path, vault.public_key)
+        file = write(tmp_path, mosquitto.port, tables=tables)
+        say(mosquitto, "zigbee2mqtt/air-1", '{"co2": 640}', "-r")
+        done = campus("edge", "check", file)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"✓ vault: {vault.url} answers, with version 1 of the map" in done.stdout
+        assert "✓ cards: no credential map yet" in done.stdout
+        assert vault.asked == [0], "a check confirms nothing"
+        assert not (tmp_path / "data").exists(), "check changes nothing"
+        (tmp_path / "gateway.key").unlink()
+        create_signing_key(tmp_path / "gateway.key")
+        done = campus("edge", "check", file)
+        assert done.returncode == 1
+        assert "✗ vault: " in done.stdout
+    finally:
+        vaults.close()
+
+
+@pytest.mark.parametrize(
+    ("find", "put", "words"),
+    [
+        ("vault = ", 'credential_map = "a"\nvault = ', "credential_map are gone: the gateway asks the vault"),
+        ("http://127.0.0.1:1", "http://vault.example", "personal.vault must begin with https://"),
+        ("vault_public_key", "vault_key", "personal.vault_public_key is missing"),
+        ("vault = ", 'meals = ["canteen-9"]\nvault = ', "no device has the id 'canteen-9'"),
+        ("vault = ", 'policy = "nowhere.toml"\nvault = ', "nowhere.toml: cannot be read"),
+        ("vault = ", "refresh_s = 301\nvault = ", "personal.refresh_s must be less than or equal to 240"),
+    ],
+)
+def test_a_wrong_personal_section(tmp_path: Path, find: str, put: str, words: str) -> None:
+    tables = personal("http://127.0.0.1:1", tmp_path)
+    assert find in tables
+    file = write(tmp_path, 1883, tables=tables.replace(find, put, 1))
+    done = campus("edge", "buffer", file)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert words in (done.stdout + done.stderr).replace("\n", " ")
 
 
 def test_check_without_a_broker(tmp_path: Path) -> None:

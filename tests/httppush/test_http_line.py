@@ -10,9 +10,9 @@ import pytest
 
 from simulators.pupils import check_at
 from simulators.school import DEFAULT_SEED, School
-from telemetry.credential_map import Entry
 from tests.conftest import Mosquitto, free_port
 from tests.line.running_site import Site, campus, eventually
+from tests.line.site_vault import Holder
 
 PASSWORD, TOKEN = "correct horse", "0123456789abcdef0123"
 TABLES = """
@@ -56,7 +56,8 @@ def curl(*arguments: str) -> str:
 def test_checks_and_readings_of_posting_devices_reach_the_collector(site: Site, tmp_path: Path) -> None:
     school = School(DEFAULT_SEED)
     expected = [check_at(school.seed, school.pupils, number) for number in range(12)]
-    site.cards = {one.card: Entry({"health": one.pseudonym}, one.class_id) for one in school.pupils}
+    pseudonyms = {one.card: f"{number:026d}" for number, one in enumerate(school.pupils)}
+    site.cards = {one.card: Holder({"health": pseudonyms[one.card]}, one.class_id) for one in school.pupils}
     port, metrics = free_port(), free_port()
     spare = {"id": "spare-1", "profile": "json/environment", "place": "main/301"}
     gateway = site.add_gateway("gw-http", [spare], tables=TABLES.format(port=port, metrics=metrics))

@@ -16,10 +16,13 @@ import httpx
 import pytest
 
 from collector.records import Gateway, Records
-from foundation.keyfiles import create_secret, create_signing_key, public_text
-from telemetry.credential_map import FORMAT, CredentialMap, Entry, blind, encode_map
+from edge_agent.identity.map_file import MapFile
+from foundation.keyfiles import create_signing_key, public_text
+from telemetry.credential_map import CredentialMap
 from telemetry.envelope import key_id
 from tests.conftest import Mosquitto, free_port
+from tests.edge.vault_double import VaultDouble
+from tests.line.site_vault import Holder, SiteVaults, make_update
 
 SCHOOL = "example-primary"
 WAIT_S_MAX = 60.0
@@ -101,7 +104,11 @@ class Site:
         self.folder = folder
         self.broker = broker
         self.web_port = web_port or free_port()
-        self.cards: dict[str, Entry] = {}
+        self.cards: dict[str, Holder] = {}
+        """Whose they are, for gateways that are added from then on."""
+        self.vaults: dict[str, VaultDouble] = {}
+        """By gateway."""
+        self._site_vaults = SiteVaults()
         self._processes: list[Process] = []
         self.collector: Process | None = None
         self.collector_file = folder / "collector.toml"
@@ -126,11 +133,12 @@ class Site:
         """Writes a gateway's files; `extra` stands before the first table, `tables` among them."""
         home = self.folder / gateway
         key = create_signing_key(home / "gateway.key")
-        blinding_key = create_secret(home / "blinding.key")
-        entries = {blind(blinding_key, card): entry for card, entry in self.cards.items()}
         now_ms = time.time_ns() // 1_000_000
-        found = CredentialMap(FORMAT, SCHOOL, gateway, now_ms, entries)
-        (home / "credentials.map").write_bytes(encode_map(found))
+        update = make_update(SCHOOL, gateway, self.cards, version=1, issued_ms=now_ms)
+        vault = self.vaults[gateway] = self._site_vaults.add(key.public_key(), update)
+        # As after a first run, so that nobody waits for the first answer.
+        (home / "data").mkdir()
+        MapFile(home / "data", key, SCHOOL, gateway).write(CredentialMap.whole(update))
         broker = f'{{ host = "127.0.0.1", port = {self.broker.port} }}'
         file = home / "gateway.toml"
         rows = "".join(
@@ -141,7 +149,7 @@ class Site:
             f'{extra}\n[gateway]\nid = "{gateway}"\nschool = "{SCHOOL}"\nkey_file = "gateway.key"\n'
             'data_dir = "data"\nclock = "system"\n'
             f'[collector]\npublic_key = "{self.collector_key}"\nmqtt = {broker}\n'
-            '[personal]\ncredential_map = "credentials.map"\nblinding_key_file = "blinding.key"\n'
+            f'[personal]\nvault = "{vault.url}"\nvault_public_key = "{vault.public_key}"\nrefresh_s = 1\n'
             f"{tables}\n"
             f'[[mqtt]]\nname = "devices"\nbroker = {broker}\n{rows}',
             "utf-8",
@@ -252,3 +260,4 @@ class Site:
         for process in self._processes:
             if process.running:
                 process.kill()
+        self._site_vaults.close()

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from telemetry.credential_map import Entry
 from tests.line.running_site import Site, eventually
+from tests.line.site_vault import Holder
 
 CARD = "04A1B2C3D4E5F6"
-PSEUDONYM = "hh7kq2mzw5xnr4tp3vd6yb8cfa"
+PSEUDONYM = "HH7KQ2MZW5XNR4TP3VD6YB8CFA"
 STATION = {"id": "station-1", "profile": "campus/morning-check-v1", "place": "gate/entrance"}
 AIR = {"id": "air-301", "profile": "json/environment", "place": "main/301"}
 WAIT_MS = 15_000
@@ -44,7 +44,7 @@ def test_a_fever_and_a_reading_stand_on_the_open_page(site: Site, page: Page) ->
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("response", lambda one: troubles.append(one.url) if one.status >= 400 else None)
     site.collector_file.write_text(site.collector_file.read_text("utf-8") + NAMES, "utf-8")
-    site.cards[CARD] = Entry({"health": PSEUDONYM}, "3-2")
+    site.cards[CARD] = Holder({"health": PSEUDONYM}, "3-2")
     gateway = site.add_gateway("gw-gate", [STATION, AIR])
     site.start_collector()
     site.start_gateway(gateway)

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from foundation.keyfiles import load_secret
-from telemetry.credential_map import FORMAT, CredentialMap, Entry, blind, encode_map
+from tests.edge.vault_double import answers_garbage
 from tests.line.running_site import SCHOOL, Site, eventually
+from tests.line.site_vault import Holder, make_update
 
 CARD = "04A1B2C3D4E5F6"
-PSEUDONYM = "hh7kq2mzw5xnr4tp3vd6yb8cfa"
+PSEUDONYM = "HH7KQ2MZW5XNR4TP3VD6YB8CFA"
 STATION = {"id": "station-1", "profile": "campus/morning-check-v1", "place": "gate/entrance"}
 TOPIC = "stations/station-1/check"
 
@@ -29,8 +29,8 @@ def check(temperature_c: float, card: str | None = CARD, **more: Any) -> str:
 
 @pytest.fixture
 def station(site: Site) -> Site:
-    site.cards[CARD] = Entry({"health": PSEUDONYM}, "3-2")
-    site.cards["0499999999"] = Entry({}, "3-2")
+    site.cards[CARD] = Holder({"health": PSEUDONYM}, "3-2")
+    site.cards["0499999999"] = Holder({}, "3-2")
     return site
 
 
@@ -106,22 +106,21 @@ def test_a_new_credential_map_is_taken_into_use_without_a_restart(station: Site)
     gateway = station.add_gateway("gw-gate", [STATION])
     station.start_collector()
     agent = station.start_gateway(gateway)
-    map_file = gateway.parent / "credentials.map"
-    key = load_secret(gateway.parent / "blinding.key")
-    map_file.write_bytes(b"rubbish")
-    agent.wait_for("new credential map unusable")
+    vault = station.vaults["gw-gate"]
+    vault.trouble = answers_garbage
+    agent.wait_for("credential map not refreshed")
     station.publish(TOPIC, check(38.1))
     eventually(lambda: [one["pseudonym"] for one in station.alerts()] == [PSEUDONYM], "the old map stays")
-    newcomer = {blind(key, "04AABBCCDD"): Entry({"health": "n" * 26}, "1-1")}
+    newcomer = {"04AABBCCDD": Holder({"health": "N" * 26}, "1-1")}
     now_ms = time.time_ns() // 1_000_000
-    since = len(agent.log())
-    map_file.write_bytes(encode_map(CredentialMap(FORMAT, SCHOOL, "gw-gate", now_ms, newcomer)))
-    agent.wait_for("credential map loaded", since)
+    vault.update = make_update(SCHOOL, "gw-gate", newcomer, version=2, issued_ms=now_ms)
+    vault.trouble = None
+    eventually(lambda: vault.asked[-1] == 2, "the gateway confirms the new map")
     station.publish(TOPIC, check(38.2, "04AABBCCDD"))
     station.publish(TOPIC, check(38.3))
     eventually(lambda: len(station.alerts()) == 3, "three alerts")
     told = {one["value"]: one["pseudonym"] for one in station.alerts()}
-    assert told == {38.1: PSEUDONYM, 38.2: "n" * 26, 38.3: None}
+    assert told == {38.1: PSEUDONYM, 38.2: "N" * 26, 38.3: None}
 
 
 @contextmanager
