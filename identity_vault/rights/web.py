@@ -239,7 +239,10 @@ class GuardianPages:
         standing = next(one for one in standings if one.purpose == purpose)
         view = views.purpose_view(standing, self._reader(request))
         status = 400 if problem else 200
-        return self._page(request, "consent.html", visitor, status, one=view, problem=problem)
+        again_days = wording.AGAIN_AFTER_DAYS
+        return self._page(
+            request, "consent.html", visitor, status, one=view, problem=problem, again_days=again_days
+        )
 
     # The copy.
 

@@ -11,6 +11,11 @@ from telemetry.records import RECORD_TYPES
 
 Language = Literal["zh", "en"]
 
+AGAIN_AFTER_DAYS: Final = 7
+"""How long the collector takes no records of a purpose after its withdrawal, so that a gateway that
+nobody could reach does not go on: as old as a gateway's map may be.
+"""
+
 
 class Text(NamedTuple):
     """The same words in both languages."""
