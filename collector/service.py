@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import socket
+from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -122,7 +123,7 @@ class Service:
             now_ms=wall_ms,
             behind_proxy=config.web.behind_proxy,
             host_names=frozenset(config.web.host_names),
-            labels=Labels(_texts(config.places), _texts(config.classes)),
+            labels=Labels(_texts(config.places), self._class_names(link)),
             names=Names(config.vault, self._key, lambda: link.lists_of_ms) if config.vault and link else None,
         )
         server = WebServer(
@@ -155,6 +156,13 @@ class Service:
             for task in behind:
                 task.cancel()
         log.info("collector stopped")
+
+    def _class_names(self, link: VaultLink | None) -> Mapping[str, tuple[str, str]]:
+        """Those of the configuration before those of the vault, which come and change meanwhile."""
+        configured = _texts(self.config.classes)
+        return (
+            configured if link is None else ChainMap[str, tuple[str, str]]({**configured}, link.class_names)
+        )
 
     def _link_to_vault(self, records: Records, hub: Hub) -> VaultLink | None:
         if self.config.vault is None:

@@ -46,6 +46,11 @@ def known(connection: Connection) -> Known:
     return Known(row.version, row.at_ms) if row else Known()
 
 
+def class_names(connection: Connection) -> dict[str, tuple[str, str]]:
+    """What people call each class, in Chinese and English."""
+    return {row.class_id: (row.zh, row.en) for row in connection.execute(select(class_lists))}
+
+
 def waiting_reports(connection: Connection) -> list[OrderReport]:
     """Reports that the vault has not confirmed, as many as one question should carry."""
     found: list[OrderReport] = []

@@ -52,6 +52,8 @@ class VaultLink:
         self._now_ms = now_ms
         self.lists_of_ms: int | None = None
         """When the class lists here were last confirmed by the vault, ms UTC; None: there are none."""
+        self.class_names: dict[str, tuple[str, str]] = {}
+        """What people call each class, in Chinese and English."""
         self.trouble = ""
         """Why the last question has no answer; empty when it has one."""
 
@@ -93,10 +95,15 @@ class VaultLink:
         return await self._client.join(case_purpose, cases, exposure_purpose, exposures)
 
     async def _exchange(self) -> None:
-        known, told = await self._records.run(
-            lambda connection: (directory.known(connection), directory.waiting_reports(connection))
+        known, told, names = await self._records.run(
+            lambda connection: (
+                directory.known(connection),
+                directory.waiting_reports(connection),
+                directory.class_names(connection),
+            )
         )
         self.lists_of_ms = known.at_ms
+        self._rename(names)
         # After trouble all of it: one of the two may have lost what the other counts on.
         have = 0 if self.trouble else known.version
         answer = await self._client.directory(have, told)
@@ -107,7 +114,14 @@ class VaultLink:
             raise VaultError("the answer leaves out class lists that are not here")
         kept = await self._records.run(lambda connection: directory.keep(connection, answer, told, now_ms))
         self.lists_of_ms = now_ms
+        if answer.classes is not None:
+            self._rename({one.class_id: (one.zh, one.en) for one in answer.classes})
         await self._settle(kept)
+
+    def _rename(self, names: dict[str, tuple[str, str]]) -> None:
+        """In place: the page holds on to it."""
+        self.class_names.clear()
+        self.class_names.update(names)
 
     async def _settle(self, kept: Kept) -> None:
         self._metrics.orders.labels("erase").inc(kept.erasures)

@@ -17,7 +17,8 @@ class Labels:
     """The school's own names by code; a place is `building` or `building/room`."""
 
     places: Mapping[str, Text] = field(default_factory=dict)
-    classes: Mapping[str, Text] = field(default_factory=dict)
+    classes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """In Chinese and English."""
 
     def place(self, code: str) -> Text | None:
         """The whole place: building and room. None where neither has a name."""
@@ -44,4 +45,5 @@ class Labels:
         return {code: at for at, code in enumerate(code for code in self.places if "/" not in code)}
 
     def class_(self, code: str | None) -> Text | None:
-        return None if code is None else self.classes.get(code)
+        found = None if code is None else self.classes.get(code)
+        return None if found is None else Text(*found)

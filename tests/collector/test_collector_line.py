@@ -81,7 +81,9 @@ async def test_nothing_is_stored_or_said_while_the_store_is_away(
     lab.store.away = False
     again = [sender.batch(n, column()) for n in (1, 2)]
     await lab.send(*again, urgent)
-    await eventually(lambda: lab.stored() == {1, 2} and lab.line.health()["series"] == "ok")
+    await eventually(lambda: lab.count("campus_intake_batches_total", outcome="stored") == 3)
+    assert lab.stored() == {1, 2}
+    assert lab.line.health()["series"] == "ok"
     assert await lab.store.point_count() == 3
 
 

@@ -95,6 +95,7 @@ async def test_class_lists_lessons_and_school_days_are_kept_and_replaced(bench: 
     assert members == {PSEUDONYM: "3-2", OTHER: "3-2"}
     assert await bench.rows(tables.lessons) == [{"class_id": "3-2", **msgspec.structs.asdict(lesson)}]
     assert await bench.rows(tables.school_days) == [{"start_ms": 500, "end_ms": 9_000}]
+    assert bench.link.class_names == {"3-1": ("三（1）班", "Class 3-1"), "3-2": ("三（2）班", "Class 3-2")}
     await bench.link.refresh()
     assert bench.vault.haves == [0, 5]
     assert len(await bench.rows(tables.class_lists)) == 2, "an answer without lists changes none"
@@ -280,11 +281,13 @@ async def test_a_vault_that_was_away_is_asked_for_everything_again(
 
 
 async def test_a_start_knows_of_when_its_lists_are_although_the_vault_is_away(bench: Bench) -> None:
+    bench.vault.directory = empty_directory(4, classes=CLASS_LISTS)
     await bench.link.refresh()
     await asyncio.to_thread(bench.vault.close)
     again = bench.make_link(bench.vault.public_key)
     await again.refresh()
     assert again.lists_of_ms == bench.link.lists_of_ms
+    assert again.class_names == bench.link.class_names != {}
 
 
 async def test_a_directory_that_cannot_be_kept_is_no_end(bench: Bench) -> None:
