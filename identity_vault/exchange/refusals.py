@@ -36,7 +36,7 @@ def not_yours(detail: str) -> ExchangeRefusedError:
 
 
 def too_often() -> ExchangeRefusedError:
-    return ExchangeRefusedError(429, "too often", "wait a minute before asking again")
+    return ExchangeRefusedError(429, "too often", "wait some seconds before asking again")
 
 
 def busy() -> ExchangeRefusedError:

@@ -105,7 +105,8 @@ class Snapshots:
             ):
                 self._changes.popleft()
         if fresh.ambiguous and (old is None or old.ambiguous != fresh.ambiguous):
-            _log.warning(
+            # Cards of one batch begin alike: as long as everybody has a number of their own, that is usual.
+            (_log.warning if fresh.unreachable else _log.info)(
                 "cards.ambiguous",
                 notations=sum(fresh.ambiguous.values()),
                 pupils_without_a_card=fresh.unreachable,
