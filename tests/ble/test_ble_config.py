@@ -20,6 +20,11 @@ from tests.ble.ble_rig import CATALOGUE, PROFILES
 SAMPLE = Path(edge_agent.drivers.ble.__file__).parent / "ble.sample.toml"
 KEY = b"000102030405060708090a0b0c0d0e0f\n"
 RADIO = '[[ble]]\nname = "radio"\n'
+PERSONAL = """
+[personal]
+vault = "https://vault.campus.example"
+vault_public_key = "G3c3uUo8wJpQkqVqYl0M0xU1n7y0p2m7hJ8q1rJm9T8="
+"""
 
 
 def _load(folder: Path, tables: str) -> GatewayConfig:
@@ -101,6 +106,24 @@ def test_an_address_is_not_shown_with_a_device(tmp_path: Path) -> None:
             RADIO + _device(1, profile="test/band", more="rssi = true\n"),
             "where a band is heard says where somebody is",
             "rssi = true",
+        ),
+        (
+            RADIO + 'bands = [{ profile = "test/band", place = "gym/hall" }]',
+            "give [personal]",
+            'bands = [{ profile = "test/band", place = "gym/hall" }]',
+        ),
+        (
+            RADIO + 'bands = [\n{ profile = "test/climate", place = "gym/hall" }]' + PERSONAL,
+            "is no model of a band",
+            '{ profile = "test/climate", place = "gym/hall" }]',
+        ),
+        (
+            RADIO
+            + 'bands = [{ profile = "test/strap", place = "gym/hall" },\n'
+            + '{ profile = "sig/heart-rate", place = "gym/hall" }]'
+            + PERSONAL,
+            "must both be connected to",
+            '{ profile = "sig/heart-rate", place = "gym/hall" }]',
         ),
         (
             RADIO + _device(1, profile="xiaomi/lywsd03mmc"),
