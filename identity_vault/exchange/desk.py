@@ -19,7 +19,7 @@ from identity_vault.exchange.rates import Rate, Rates
 from identity_vault.exchange.refusals import ExchangeRefusedError
 from identity_vault.exchange.registry import Gateway, find_by_key, note_asked
 from identity_vault.fields import FieldError
-from identity_vault.joins.answering import People, answer_join
+from identity_vault.joins.answering import consider, remember
 from identity_vault.maps.builder import build_map, derive_keys
 from identity_vault.maps.directory import build_directory
 from identity_vault.maps.history import Snapshots
@@ -81,6 +81,7 @@ class ExchangeDesk:
         self._collector = None if (one := vault.config.collector) is None else parse_public(one.public_key)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="exchange")
         self._waiting = 0
+        self._joining = asyncio.Lock()
         self._known: set[bytes] = set()
         """Short names of keys that are in the register; bounded as it is."""
         self._served: dict[str, tuple[int, str, str]] = {}
@@ -228,14 +229,12 @@ class ExchangeDesk:
         )
 
     async def _join(self, question: JoinQuestion) -> bytes:
-        people = await self._work(
-            lambda: self._look(lambda connection: People(self._vault, connection, question))
-        )
-
-        def count(connection: Connection) -> bytes:
-            return encode_message(answer_join(self._vault, connection, question, people))
-
-        return await self._vault.run(count)
+        async with self._joining:
+            found = await self._work(
+                lambda: self._look(lambda connection: consider(self._vault, connection, question))
+            )
+            await self._vault.run(lambda connection: remember(self._vault, connection, found))
+        return encode_message(found.answer)
 
     async def _note_refusal(self, actor: str, refused: ExchangeRefusedError) -> None:
         if not self._rates.take(f"audit:{actor}:{refused.title}", REFUSAL_AUDIT_RATE):

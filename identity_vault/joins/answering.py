@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -39,49 +40,57 @@ class People:
         self.exposed_unknown = sum(one not in exposure_owners for one in asked)
 
 
-def answer_join(
-    vault: Vault,
-    connection: Connection,
-    question: JoinQuestion,
-    people: People,
-    limits: JoinLimits | None = None,
-) -> JoinAnswer:
-    """Counts, or why there are none; remembered and audited in the caller's transaction."""
+class Considered(NamedTuple):
+    """A question that was answered, and not yet remembered. history: as it is to be kept, None for no
+    change.
+    """
+
+    question: JoinQuestion
+    people: People
+    answer: JoinAnswer
+    history: list[Asked] | None
+
+
+def consider(
+    vault: Vault, connection: Connection, question: JoinQuestion, limits: JoinLimits | None = None
+) -> Considered:
+    """The answer, to be told only after `remember`; one question after the other, or two could be
+    answered that are not answered together. Raises FieldError.
+    """
     limits = limits or default_limits()
-    answer, asked = _answer(vault, connection, question, people, limits)
-    if asked is not None:
-        history, now_ms = load_history(vault, connection), vault.now_ms()
-        _save_history(vault, connection, [*within_window(history, now_ms, limits), asked])
-    record(
-        vault,
-        connection,
-        actor="collector",
-        action="join.refused" if answer.refused else "join",
-        purpose=question.case_purpose,
-        exposure_purpose=question.exposure_purpose,
-        cases=people.cases.bit_count(),
-        exposures=len(question.exposures),
-        told=sum(one.exposed is not None for one in answer.exposures.values()),
-        unknown=people.cases_unknown + people.exposed_unknown,
-        again=int(asked is None and not answer.refused),
-        **({"reason": answer.refused} if answer.refused else {}),
-    )
-    return answer
-
-
-def _answer(
-    vault: Vault, connection: Connection, question: JoinQuestion, people: People, limits: JoinLimits
-) -> tuple[JoinAnswer, Asked | None]:
+    people, now_ms = People(vault, connection, question), vault.now_ms()
     for unknown, asked in (
         (people.cases_unknown, len(set(question.cases))),
         (people.exposed_unknown, people.exposed),
     ):
         if unknown > max(limits.unknown_free.value, limits.unknown_share_max.value * asked):
-            return JoinAnswer({}, "too many pseudonyms that are unknown, or of another purpose"), None
-    now_ms = vault.now_ms()
+            refused = "too many pseudonyms that are unknown, or of another purpose"
+            return Considered(question, people, JoinAnswer({}, refused), None)
     history = within_window(load_history(vault, connection), now_ms, limits)
     sets = SetQuestion(question.case_purpose, people.cases, question.exposure_purpose, people.exposures)
-    return join(sets, history, people.everybody, now_ms, limits)
+    answer, remembered = join(sets, history, people.everybody, now_ms, limits)
+    return Considered(question, people, answer, None if remembered is None else [*history, remembered])
+
+
+def remember(vault: Vault, connection: Connection, found: Considered) -> None:
+    """Takes the question down and audits it, in the caller's transaction."""
+    if found.history is not None:
+        _save_history(vault, connection, found.history)
+    answer, people = found.answer, found.people
+    record(
+        vault,
+        connection,
+        actor="collector",
+        action="join.refused" if answer.refused else "join",
+        purpose=found.question.case_purpose,
+        exposure_purpose=found.question.exposure_purpose,
+        cases=people.cases.bit_count(),
+        exposures=len(found.question.exposures),
+        told=sum(one.exposed is not None for one in answer.exposures.values()),
+        unknown=people.cases_unknown + people.exposed_unknown,
+        again=int(found.history is None and not answer.refused),
+        **({"reason": answer.refused} if answer.refused else {}),
+    )
 
 
 def load_history(vault: Vault, connection: Connection) -> list[Asked]:

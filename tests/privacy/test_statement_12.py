@@ -4,6 +4,7 @@ joins in the vault.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from pathlib import Path
 
@@ -63,6 +64,15 @@ async def test_12_with_and_without_one_exposed(vault: Vault) -> None:
         answer = await attacker.ask(list(range(10)), *one_less)
         assert answer.exposures.pop("0") == Exposure(5, 5, 25)
         assert set(answer.exposures.values()) == {HIDDEN}
+        attacker.desk.close()
+
+
+async def test_12_two_questions_at_once_are_not_both_answered(vault: Vault) -> None:
+    with vault:
+        attacker = Attacker(vault)
+        dish = list(range(5, 30))
+        answers = await asyncio.gather(*(attacker.ask(list(range(count)), dish) for count in (10, 11, 12)))
+        assert sorted(bool(answer.refused) for answer in answers) == [False, True, True]
         attacker.desk.close()
 
 

@@ -19,7 +19,7 @@ from identity_vault.exchange.desk import ExchangeDesk
 from identity_vault.exchange.rates import Rate, Rates
 from identity_vault.exchange.refusals import ExchangeRefusedError
 from identity_vault.exchange.registry import add_gateway, find_gateway, replace_gateway, revoke_gateway
-from identity_vault.joins.answering import People, answer_join
+from identity_vault.joins.answering import consider, remember
 from identity_vault.rights import orders, receipts
 from identity_vault.vault import Vault
 from telemetry.envelope import Kind, Signer
@@ -386,8 +386,8 @@ async def test_on_either_database(any_vault: Vault) -> None:
     question = JoinQuestion(SCHOOL, b"", b"", "health", called[0][:6], "nutrition", {"dish": called[1][3:12]})
     for _ in range(2):
         with any_vault.read() as connection:
-            people = People(any_vault, connection, question)
+            found = consider(any_vault, connection, question)
         with any_vault.begin() as connection:
-            answer = answer_join(any_vault, connection, question, people)
-        assert answer.exposures == {"dish": Exposure(3, 3, 9)}
+            remember(any_vault, connection, found)
+        assert found.answer.exposures == {"dish": Exposure(3, 3, 9)}
     desk.close()
