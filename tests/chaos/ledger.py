@@ -113,7 +113,7 @@ class Ledger:
         return Counter((one.device, one.time_ms, one.temperature_c) for one in found)
 
     def _records(self) -> list[MorningCheck]:
-        return [one for body in self._bodies() for one in body.records]
+        return [one for body in self._bodies() for one in body.records if isinstance(one, MorningCheck)]
 
     def _bodies(self) -> list[Body]:
         return [_decode(given) for batches in self.batches.values() for given in batches.values()]
