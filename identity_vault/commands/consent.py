@@ -8,21 +8,21 @@ from typing import Annotated, cast
 import typer
 from rich.console import Console
 
-from foundation.commands import UsageError, errors_in_words
+from foundation.commands import UsageError
 from identity_vault import roster
-from identity_vault.commands.opening import ConfigFile, PassphraseFile, open_from
+from identity_vault.commands.opening import ConfigFile, PassphraseFile
 from identity_vault.commands.whom import (
     NumberFile,
     choose_guardian,
     find_pupil,
+    open_in_words,
     operator,
     read_day,
     read_number,
     read_purpose,
 )
 from identity_vault.rights import consents
-from identity_vault.rights.consents import WITHDRAWAL_MINUTES_MAX, ConsentError, Standing
-from identity_vault.rights.orders import OrdersFullError
+from identity_vault.rights.consents import WITHDRAWAL_MINUTES_MAX, Standing
 from identity_vault.roster.consents import GivenBy
 from identity_vault.vault import Vault
 from telemetry.purposes import PURPOSES
@@ -51,33 +51,30 @@ def give(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Record a consent that was given on paper."""
-    with errors_in_words(), open_from(config_file, passphrase_file) as vault:
+    with open_in_words(config_file, passphrase_file) as vault:
         if by not in {"guardian", "pupil"}:
             raise UsageError("--by: guardian or pupil")
         wanted, zone = read_purpose(purpose), vault.config.zone
         number = read_number(number_file)
         given_ms, until_ms = read_day("--date", date, zone), read_day("--until", until, zone, end=True)
-        try:
-            with vault.begin() as connection:
-                pupil = find_pupil(vault, connection, number)
-                # Paper may be signed by a guardian who is not on file; --relation says which one is.
-                guardian = None
-                if by == "guardian" and relation is not None:
-                    guardian = choose_guardian(vault, connection, pupil, relation).id
-                code = consents.give(
-                    vault,
-                    connection,
-                    operator(),
-                    pupil.id,
-                    wanted,
-                    given_by=cast("GivenBy", by),
-                    evidence=evidence,
-                    given_ms=given_ms,
-                    guardian=guardian,
-                    until_ms=until_ms,
-                )
-        except ConsentError as error:
-            raise UsageError(str(error)) from error
+        with vault.begin() as connection:
+            pupil = find_pupil(vault, connection, number)
+            # Paper may be signed by a guardian who is not on file; --relation says which one is.
+            guardian = None
+            if by == "guardian" and relation is not None:
+                guardian = choose_guardian(vault, connection, pupil, relation).id
+            code = consents.give(
+                vault,
+                connection,
+                operator(),
+                pupil.id,
+                wanted,
+                given_by=cast("GivenBy", by),
+                evidence=evidence,
+                given_ms=given_ms,
+                guardian=guardian,
+                until_ms=until_ms,
+            )
     console.print(f"已登记 recorded; receipt {code}", highlight=False)
 
 
@@ -89,14 +86,11 @@ def withdraw(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """End every consent of a pupil to a purpose, and queue the records there are for deletion."""
-    with errors_in_words(), open_from(config_file, passphrase_file) as vault:
+    with open_in_words(config_file, passphrase_file) as vault:
         wanted, number = read_purpose(purpose), read_number(number_file)
-        try:
-            with vault.begin() as connection:
-                pupil = find_pupil(vault, connection, number)
-                code = consents.withdraw(vault, connection, operator(), pupil.id, wanted)
-        except (ConsentError, OrdersFullError) as error:
-            raise UsageError(str(error)) from error
+        with vault.begin() as connection:
+            pupil = find_pupil(vault, connection, number)
+            code = consents.withdraw(vault, connection, operator(), pupil.id, wanted)
     console.print(f"已撤回 withdrawn; receipt {code}", highlight=False)
     console.print(
         f"Gateways that can be reached stop within {WITHDRAWAL_MINUTES_MAX} minutes; see: "
@@ -112,7 +106,7 @@ def list_(
     config_file: ConfigFile, number_file: NumberFile = None, passphrase_file: PassphraseFile = None
 ) -> None:
     """Show how each purpose stands for a pupil."""
-    with errors_in_words(), open_from(config_file, passphrase_file) as vault:
+    with open_in_words(config_file, passphrase_file) as vault:
         number = read_number(number_file)
         with vault.read() as connection:
             found = consents.standings(vault, connection, find_pupil(vault, connection, number))
@@ -124,7 +118,7 @@ def list_(
 @app.command()
 def status(config_file: ConfigFile, passphrase_file: PassphraseFile = None) -> None:
     """Show withdrawals and deletions that the collector or a gateway has not confirmed yet."""
-    with errors_in_words(), open_from(config_file, passphrase_file) as vault, vault.read() as connection:
+    with open_in_words(config_file, passphrase_file) as vault, vault.read() as connection:
         found, now_ms = consents.pending(connection), vault.now_ms()
         for one in found:
             about = "all data" if one.purpose is None else one.purpose

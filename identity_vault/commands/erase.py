@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from foundation.commands import UsageError, errors_in_words
+from foundation.commands import UsageError
 from identity_vault import roster
-from identity_vault.commands.opening import ConfigFile, PassphraseFile, open_from
-from identity_vault.commands.whom import NumberFile, find_pupil, operator, read_number
+from identity_vault.commands.opening import ConfigFile, PassphraseFile
+from identity_vault.commands.whom import NumberFile, find_pupil, open_in_words, operator, read_number
 from identity_vault.imports.allergens import ALLERGENS
 from identity_vault.rights import corrections, erasure
-from identity_vault.rights.orders import OrdersFullError
 from identity_vault.rights.wording import FIELD_NAMES, STATE_NAMES
 
 corrections_app = typer.Typer(no_args_is_help=True, help="What guardians ask to have corrected.")
@@ -32,20 +31,17 @@ def erase(
 
     It cannot be undone. What remains is a receipt with counts and times, without a name.
     """
-    with errors_in_words(), open_from(config_file, passphrase_file) as vault:
+    with open_in_words(config_file, passphrase_file) as vault:
         number = read_number(number_file)
         with vault.read() as connection:
             pupil = find_pupil(vault, connection, number)
             class_zh, _ = roster.class_names(connection).get(pupil.class_id, (pupil.class_id, ""))
         if not yes:
             _confirm(pupil, class_zh)
-        try:
-            with vault.begin() as connection:
-                if roster.get_pupil(vault, connection, pupil.id) is None:
-                    raise UsageError("the pupil was deleted meanwhile")
-                code = erasure.erase(vault, connection, operator(), pupil.id)
-        except OrdersFullError as error:
-            raise UsageError(str(error)) from error
+        with vault.begin() as connection:
+            if roster.get_pupil(vault, connection, pupil.id) is None:
+                raise UsageError("the pupil was deleted meanwhile")
+            code = erasure.erase(vault, connection, operator(), pupil.id)
         vault.database.forget_deleted()
     console.print(f"已删除 deleted; receipt {code}", highlight=False)
     console.print(
@@ -56,7 +52,7 @@ def erase(
 @corrections_app.command("list")
 def list_(config_file: ConfigFile, passphrase_file: PassphraseFile = None) -> None:
     """Show what waits for a decision. Names people: mind who stands behind you."""
-    with errors_in_words(), open_from(config_file, passphrase_file) as vault, vault.read() as connection:
+    with open_in_words(config_file, passphrase_file) as vault, vault.read() as connection:
         found = corrections.waiting(vault, connection)
         for one in found:
             pupil = roster.get_pupil(vault, connection, one.pupil)
@@ -82,7 +78,7 @@ def decide(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Decide on a correction after comparing it with the school's papers."""
-    with errors_in_words(), open_from(config_file, passphrase_file) as vault, vault.begin() as connection:
+    with open_in_words(config_file, passphrase_file) as vault, vault.begin() as connection:
         found = corrections.decide(vault, connection, operator(), correction, accept=accept)
         if found is None:
             raise UsageError(f"no correction {correction} waits; see: campus vault corrections list")

@@ -11,11 +11,10 @@ import typer
 from rich.console import Console
 
 from foundation.commands import UsageError, errors_in_words
-from identity_vault.commands.opening import ConfigFile, PassphraseFile, open_from
-from identity_vault.commands.whom import NumberFile, find_pupil, operator, read_number, reader
+from identity_vault.commands.opening import ConfigFile, PassphraseFile
+from identity_vault.commands.whom import NumberFile, find_pupil, open_in_words, operator, read_number, reader
 from identity_vault.rights import consents, export, orders, receipts, views
 from identity_vault.rights.codes import CodeError, read_code
-from identity_vault.rights.orders import OrdersFullError
 from identity_vault.vault import Vault
 
 console = Console()
@@ -40,16 +39,13 @@ def export_pupil(
     Cards and phones stand there with their last digits only. The collector's records come when it asks
     the vault the next time; without them the copy is written as it is, and says so.
     """
-    with errors_in_words(), open_from(config_file, passphrase_file) as vault:
+    with open_in_words(config_file, passphrase_file) as vault:
         who, number = reader(vault, lang), read_number(number_file)
         if out.exists():
             raise UsageError(f"{out} exists already; name a new folder or .zip file")
-        try:
-            with vault.begin() as connection:
-                pupil = find_pupil(vault, connection, number)
-                order, code = export.begin(vault, connection, operator(), pupil.id)
-        except OrdersFullError as error:
-            raise UsageError(str(error)) from error
+        with vault.begin() as connection:
+            pupil = find_pupil(vault, connection, number)
+            order, code = export.begin(vault, connection, operator(), pupil.id)
         complete = _wait(vault, order, wait_s)
         with vault.read() as connection:
             copy = export.collect(vault, connection, pupil.id, order, code)
@@ -75,7 +71,7 @@ def receipt(
             wanted = read_code(code)
         except CodeError as error:
             raise UsageError(str(error)) from error
-        with open_from(config_file, passphrase_file) as vault, vault.read() as connection:
+        with open_in_words(config_file, passphrase_file) as vault, vault.read() as connection:
             who, found = reader(vault, lang), receipts.find(connection, wanted)
             if found is None:
                 raise UsageError(f"no receipt has the number {wanted}")

@@ -8,9 +8,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from foundation.commands import errors_in_words
-from identity_vault.commands.opening import ConfigFile, PassphraseFile, open_from
-from identity_vault.commands.whom import NumberFile, choose_guardian, find_pupil, operator, read_number
+from identity_vault.commands.opening import ConfigFile, PassphraseFile
+from identity_vault.commands.whom import (
+    NumberFile,
+    choose_guardian,
+    find_pupil,
+    open_in_words,
+    operator,
+    read_number,
+)
 from identity_vault.rights import links
 
 app = typer.Typer(no_args_is_help=True, help="The page on which a guardian sees and decides.")
@@ -31,7 +37,7 @@ def link(
     Whoever has the link sees the child's data: hand it over in person or by a message to the guardian's
     own number.
     """
-    with errors_in_words(), open_from(config_file, passphrase_file) as vault:
+    with open_in_words(config_file, passphrase_file) as vault:
         number = read_number(number_file)
         with vault.begin() as connection:
             pupil = find_pupil(vault, connection, number)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,8 +14,13 @@ from zoneinfo import ZoneInfo
 import typer
 from sqlalchemy import Connection
 
-from foundation.commands import UsageError
+from foundation.commands import UsageError, errors_in_words
 from identity_vault import roster
+from identity_vault.commands.opening import open_from
+from identity_vault.database.engine import VaultUnavailableError
+from identity_vault.fields import FieldError
+from identity_vault.rights.consents import ConsentError
+from identity_vault.rights.orders import OrdersFullError
 from identity_vault.rights.views import Reader
 from identity_vault.vault import Vault
 from telemetry.purposes import PURPOSES, Purpose
@@ -26,6 +33,19 @@ NumberFile = Annotated[
         help="A file with the student number, - for standard input; left out, it is asked for.",
     ),
 ]
+
+
+@contextmanager
+def open_in_words(config_file: Path, passphrase_file: Path | None) -> Iterator[Vault]:
+    """The open vault; whatever its user can mend ends the command in words, with exit code 2."""
+    with errors_in_words():
+        try:
+            with open_from(config_file, passphrase_file) as vault:
+                yield vault
+        except (ConsentError, FieldError, OrdersFullError) as error:
+            raise UsageError(str(error)) from error
+        except VaultUnavailableError as error:
+            raise UsageError(f"the vault's database cannot be used now: {error}; try again") from error
 
 
 def operator() -> str:

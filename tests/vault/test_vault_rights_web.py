@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from identity_vault import audit, roster
 from identity_vault.exchange.desk import ExchangeDesk
-from identity_vault.rights import export, links, orders, receipts, web
+from identity_vault.rights import export, links, orders, receipts
+from identity_vault.rights.pages import entrance, sessions
 from identity_vault.vault import Vault
 from telemetry.exchange import OrderReport
 from telemetry.purposes import PURPOSE_NAMES
@@ -128,7 +129,7 @@ async def test_half_an_hour_is_over(browser: Browser, clock: Clock) -> None:
 @pytest.mark.parametrize("cookie", ["", "x", "0" * 32, "0" * 5_000, "%00", "é"])
 async def test_without_a_session_there_is_nothing_to_see(app: FastAPI, family: Family, cookie: str) -> None:
     browser = Browser(app)
-    headers = {b"cookie": f"{web.COOKIE}={cookie}".encode()}
+    headers = {b"cookie": f"{sessions.COOKIE}={cookie}".encode()}
     for path in (*PAGES, "/g/receipt/R-7K3M-9PXA-4C20"):
         response = await browser.http.get(path, headers=headers)
         assert response.status_code == 401
@@ -345,16 +346,16 @@ async def test_who_asks_too_often_has_to_wait(
 ) -> None:
     answers = [
         (await browser.http.post("/g/consent/health", data={"token": browser.token, "act": "x"})).status_code
-        for _ in range(web.CHANGES_PER_HOUR + 1)
+        for _ in range(sessions.CHANGES_PER_HOUR + 1)
     ]
-    assert answers == [400] * web.CHANGES_PER_HOUR + [429]
+    assert answers == [400] * sessions.CHANGES_PER_HOUR + [429]
     clock.now_ms += 60_000
     stranger = Browser(app)
     opened: list[httpx.Response] = [
         await stranger.http.post("/g/open", data={"secret": "0" * 32})
-        for _ in range(web.OPENINGS_PER_MINUTE + 1)
+        for _ in range(entrance.OPENINGS_PER_MINUTE + 1)
     ]
-    assert [one.status_code for one in opened] == [404] * web.OPENINGS_PER_MINUTE + [429]
+    assert [one.status_code for one in opened] == [404] * entrance.OPENINGS_PER_MINUTE + [429]
     assert opened[-1].headers["retry-after"] == "60"
 
 
