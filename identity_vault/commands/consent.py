@@ -112,7 +112,8 @@ def list_(
             found = consents.standings(vault, connection, find_pupil(vault, connection, number))
         for standing in found:
             info = PURPOSES[standing.purpose]
-            _print(f"{standing.purpose:<10} {info.zh}  {_in_words(vault, standing)}")
+            words = _in_words(vault, standing) if info.needs_consent else "无需同意 needs no consent"
+            _print(f"{standing.purpose:<10} {info.zh}  {words}")
 
 
 @app.command()
@@ -138,8 +139,6 @@ def status(config_file: ConfigFile, passphrase_file: PassphraseFile = None) -> N
 
 
 def _in_words(vault: Vault, standing: Standing) -> str:
-    if not PURPOSES[standing.purpose].needs_consent:
-        return "无需同意 needs no consent"
     consent, zone = standing.consent, vault.config.zone
 
     def day(time_ms: int) -> str:
@@ -152,13 +151,16 @@ def _in_words(vault: Vault, standing: Standing) -> str:
         return f"已同意 agreed by the {consent.given_by} on {day(consent.given_ms)}{end}"
     if standing.unheeded:
         return (
-            "不算数 agreed by the pupil only, who is under "
-            f"{roster.OWN_CONSENT_AGE} (or has left): a guardian has to agree (Personal Information Protection "
-            "Law, article 31)"
+            f"不算数 agreed by the pupil only, who is under {roster.OWN_CONSENT_AGE}: a guardian has to agree"
+            " (Personal Information Protection Law, article 31)"
         )
-    if consent.withdrawn_ms is not None:
-        return f"已撤回 withdrawn on {day(consent.withdrawn_ms)}"
-    return "已到期 ended" if consent.until_ms is not None else "尚未开始 not begun"
+    if standing.holds:
+        return "已离校 the pupil has left: nothing is collected"
+    if consent.withdrawn_ms is None:
+        ended = "已到期 ended" if consent.until_ms is not None else "尚未开始 not begun"
+    else:
+        ended = f"已撤回 withdrawn on {day(consent.withdrawn_ms)}"
+    return ended
 
 
 def _minutes(ms: int) -> str:

@@ -27,13 +27,15 @@ class ConsentError(ValueError):
 class Standing(msgspec.Struct, frozen=True):
     """How one purpose stands for a pupil. may_collect: now. consent: the newest, whether it holds or not.
 
-    unheeded: there is a consent by the pupil, who is too young for it to count.
+    holds: there is a consent that could be withdrawn. unheeded: the only one is the pupil's own, who is
+    too young for it to count.
     """
 
     purpose: Purpose
     may_collect: bool
     until_ms: int | None
     consent: roster.Consent | None
+    holds: bool
     unheeded: bool
 
 
@@ -129,21 +131,22 @@ def standings(vault: Vault, connection: Connection, pupil: roster.Pupil) -> list
     now_ms = vault.now_ms()
     consents = roster.consents_of(connection, [pupil.id])
     permits = roster.effective([pupil], consents, now_ms, vault.config.zone).get(pupil.id, {})
-    return [
-        Standing(
-            purpose=purpose,
-            may_collect=purpose in permits,
-            until_ms=permits.get(purpose),
-            consent=max(
-                (one for one in consents if one.purpose == purpose),
-                key=lambda one: (one.holds(now_ms), one.id),
-                default=None,
-            ),
-            unheeded=purpose not in permits
-            and any(one.purpose == purpose and one.holds(now_ms) for one in consents),
+    found = []
+    for purpose in PURPOSE_NAMES:
+        own = [one for one in consents if one.purpose == purpose]
+        holds = any(one.holds(now_ms) for one in own)
+        may_collect = purpose in permits
+        found.append(
+            Standing(
+                purpose=purpose,
+                may_collect=may_collect,
+                until_ms=permits.get(purpose),
+                consent=max(own, key=lambda one: (one.holds(now_ms), one.id), default=None),
+                holds=holds,
+                unheeded=holds and not may_collect and pupil.state == "active",
+            )
         )
-        for purpose in PURPOSE_NAMES
-    ]
+    return found
 
 
 def pending(connection: Connection) -> list[Pending]:

@@ -79,7 +79,7 @@ def purpose_view(standing: Standing, reader: Reader) -> dict[str, Any]:
         else reader.say("为什么不用同意", "Why no consent is needed"),
         "days": wording.retention_days(standing.purpose),
         "needs_consent": info.needs_consent,
-        "agreed": standing.may_collect or standing.unheeded,
+        "agreed": standing.holds,
     }
 
 
@@ -97,7 +97,7 @@ def _when(standing: Standing, reader: Reader) -> str:
         return ""
     if standing.unheeded:
         return reader.say("只有孩子自己的同意，不算数", "Only your child has agreed, which does not count")
-    if standing.may_collect:
+    if standing.holds:
         given = reader.date(consent.given_ms)
         since = reader.say(f"{given}同意", f"Agreed on {given}")
         if standing.until_ms is not None:

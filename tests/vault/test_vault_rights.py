@@ -331,6 +331,20 @@ def test_a_childs_own_consent_is_shown_as_not_counting(timed: Vault) -> None:
     assert unheeded == {"sport"}
 
 
+def test_of_a_pupil_who_has_left_nothing_is_collected_and_consent_can_be_withdrawn(timed: Vault) -> None:
+    pupil = add_somebody(timed, 1, purposes=("health",))
+    with timed.begin() as connection:
+        roster.change_pupil(timed, connection, pupil, state="left")
+        found = roster.get_pupil(timed, connection, pupil)
+        assert found is not None
+        standings = consents.standings(timed, connection, found)
+        assert not any(one.may_collect or one.unheeded for one in standings)
+        assert [one.purpose for one in standings if one.holds] == ["health"]
+        with pytest.raises(consents.ConsentError):
+            consents.give(timed, connection, "t", pupil, "sport", given_by="guardian", evidence="x")
+        consents.withdraw(timed, connection, "t", pupil, "health")
+
+
 # Correction.
 
 

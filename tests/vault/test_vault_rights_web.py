@@ -359,6 +359,24 @@ async def test_who_asks_too_often_has_to_wait(
     assert opened[-1].headers["retry-after"] == "60"
 
 
+async def test_whoever_has_no_session_cannot_use_up_what_a_guardian_may_ask(
+    browser: Browser, app: FastAPI
+) -> None:
+    stranger = Browser(app)
+    answers = [(await stranger.get("/g/")).status_code for _ in range(sessions.REQUESTS_PER_MINUTE + 1)]
+    assert answers == [401] * sessions.REQUESTS_PER_MINUTE + [429]
+    assert (await browser.get("/g/")).status_code == 200
+
+
+async def test_a_child_who_has_left_is_told_so(browser: Browser, served: Vault, family: Family) -> None:
+    with served.begin() as connection:
+        roster.change_pupil(served, connection, family.pupil, state="left")
+    text = (await browser.get("/g/")).text
+    assert "已经离校" in text
+    assert "查看并决定" not in text
+    assert "撤回同意" in text
+
+
 async def test_the_cookie_is_secure_where_the_vault_has_tls(tmp_path: Path) -> None:
     config = make_config(tmp_path, web={"public_url": "https://vault.example.edu.cn"})
     with make_vault(tmp_path, config=config) as vault:

@@ -45,6 +45,7 @@ class HomePages:
                 visitor,
                 pupil_name=pupil.details.name,
                 class_name=reader.say(zh, en),
+                has_left=pupil.state != "active",
                 too_young=any(one.unheeded for one in standings),
                 purposes=[views.purpose_view(one, reader) for one in standings],
                 facts=views.pupil_facts(pupil.details, guardians, reader),

@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 COOKIE: Final = "guardian"
 REQUESTS_PER_MINUTE: Final = 120
-"""From one address."""
+"""By one guardian, or by all without a session from one address."""
 CHANGES_PER_HOUR: Final = 30
 """By one guardian."""
 _MINUTE_MS: Final = 60_000
@@ -35,12 +35,13 @@ class Sessions:
 
     async def visit(self, request: Request, work: Callable[[Connection, Visitor], Result]) -> Result:
         """`work` for whoever's session it is. Raises PageError where there is none."""
-        if not self._requests.allows(address_of(request)):
-            raise too_often()
         session = session_of(request)
 
         def visit(connection: Connection) -> Result:
             visitor = links.find_visitor(self._vault, connection, session)
+            # By guardian, for behind a proxy all of them have one address.
+            if not self._requests.allows(address_of(request) if visitor is None else visitor.guardian.id):
+                raise too_often()
             if visitor is None:
                 raise no_session()
             return work(connection, visitor)
