@@ -156,11 +156,19 @@ def _count(
             groups = cut
         elif same.counts == SUPPRESSED:
             continue
-        # The same people the other way round, asked before, have the same ends.
+        else:
+            count = _as_told(same, question.cases, people)
         counts, exact = _coded(question.cases.bit_count(), people.bit_count(), count, limits)
         told[name] = Told(_bytes(people), counts, exact)
         earlier.append(_Earlier(cell, counts, exact, question.case_purpose))
     return told
+
+
+def _as_told(same: _Earlier, cases: int, people: int) -> int:
+    """A count that leads to the answer given when the same was asked the other way round."""
+    if same.exact is not None:
+        return same.exact
+    return 0 if same.counts.cases_exposed is None else min(cases.bit_count(), people.bit_count())
 
 
 def _coded(cases: int, exposed: int, count: int, limits: JoinLimits) -> tuple[Exposure, int | None]:

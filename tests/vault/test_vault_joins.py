@@ -124,6 +124,10 @@ def test_who_is_deleted_is_not_told_by_asking_again() -> None:
     cases, dish, gone = people(range(12)), people(range(5, 40)), people(8)
     before = asker.counts(cases, dish)
     assert asker.counts(cases & ~gone, dish & ~gone, everybody=EVERYBODY & ~gone) == before
+    turned = asker.counts(
+        dish & ~gone, cases & ~gone, purposes=("nutrition", "health"), everybody=EVERYBODY & ~gone
+    )
+    assert turned.cases_exposed == before.cases_exposed
 
 
 def test_the_other_way_round_is_the_same_question() -> None:
