@@ -14,7 +14,7 @@ import pytest
 from identity_vault.names import NamesDesk
 from telemetry.names import PupilName
 from telemetry.purposes import PURPOSE_NAMES, Purpose
-from tests.vault.names_parts import COLLECTOR, Browser, Clock, add_pe_lesson, pseudonym, refusal
+from tests.vault.names_parts import COLLECTOR, Browser, Clock, add_lesson, pseudonym, refusal
 from tests.vault.vault_parts import NOW_MS, add_somebody, make_vault
 
 
@@ -28,7 +28,7 @@ class School:
         self.pupils = {
             one: add_somebody(self.vault, at, class_id=one) for at, one in enumerate(("3-2", "4-1"))
         }
-        add_pe_lesson(self.vault, "3-2", 4, "08:10", "08:50")
+        add_lesson(self.vault, "3-2", 4, "08:10", "08:50")
 
     def browser(self, role: str, purpose: Purpose, *classes: str) -> Browser:
         return Browser(self.desk, self.clock, role, purpose, classes=classes or None)

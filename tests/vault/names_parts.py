@@ -85,11 +85,13 @@ def pseudonym(vault: Vault, purpose: Purpose, pupil_id: str, epoch: str | None =
         return vault.pseudonyms.make(purpose, epoch or current_epoch(connection), pupil_id)
 
 
-def add_pe_lesson(vault: Vault, class_id: str, weekday: int, starts: str, ends: str) -> None:
+def add_lesson(
+    vault: Vault, class_id: str, weekday: int, starts: str, ends: str, subject: str = "pe"
+) -> None:
     with vault.begin() as connection:
         connection.execute(
             insert(tables.lessons).values(
-                class_id=class_id, weekday=weekday, starts=starts, ends=ends, subject="pe", place="操场"
+                class_id=class_id, weekday=weekday, starts=starts, ends=ends, subject=subject, place="操场"
             )
         )
 

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, select, text
 
 from identity_vault.audit import AuditDamagedError, Entry, Problem, find, prune, record, record_many
+from identity_vault.audit.chain import Link, audit_key
 from identity_vault.audit.checking import PROBLEMS_MAX
+from identity_vault.audit.head import move_head
 from identity_vault.database.engine import VaultUnavailableError
 from identity_vault.database.tables import audit
 from identity_vault.vault import Vault
@@ -207,6 +209,13 @@ def test_a_head_of_the_past_does_not_hide_a_cut(vault: Vault) -> None:
     assert problems_of(vault) == [Problem("head", 0, 0)]
 
 
+def test_the_head_never_goes_back(vault: Vault) -> None:
+    write_rows(vault, 3)
+    before = head_file(vault).read_bytes()
+    move_head(vault.config.vault.data_dir, audit_key(vault.keys), Link(2, bytes(32)))
+    assert head_file(vault).read_bytes() == before
+
+
 def test_a_head_that_cannot_be_written_stops_nobody(vault: Vault) -> None:
     write_rows(vault, 1)
     lock = head_file(vault).with_name("audit.head.lock")
@@ -348,6 +357,18 @@ def test_nobody_else_can_prune(aged: _Aged) -> None:
     aged.prune()
     tamper(aged.vault, "DELETE FROM audit WHERE seq < 15")
     assert problems_of(aged.vault) == [Problem("missing", 11, 14), Problem("unanchored", 15, 15)]
+
+
+def test_rows_from_before_the_anchor_do_not_come_back(aged: _Aged) -> None:
+    aged.prune()
+    tamper(
+        aged.vault,
+        "INSERT INTO audit SELECT 5, at_ms, actor, action, purpose, pupil, detail, mac FROM audit WHERE seq = 15",
+    )
+    assert problems_of(aged.vault) == [
+        Problem("missing", 1, 4), Problem("unanchored", 5, 5),
+        Problem("missing", 6, 10), Problem("unanchored", 11, 11),
+    ]  # fmt: skip
 
 
 def test_an_anchor_that_was_moved_is_found(aged: _Aged) -> None:

@@ -35,7 +35,7 @@ from tests.vault.names_parts import (
     REASON,
     Browser,
     Clock,
-    add_pe_lesson,
+    add_lesson,
     pseudonym,
     refusal,
     rows_of,
@@ -171,7 +171,8 @@ async def test_a_class_teacher_has_the_own_class_only(rig: Rig) -> None:
 
 async def test_a_pe_teacher_has_names_during_the_lesson_only(rig: Rig) -> None:
     # 08:00 on a Thursday in Shanghai.
-    add_pe_lesson(rig.vault, "3-2", 4, "08:10", "08:50")
+    add_lesson(rig.vault, "3-2", 4, "08:10", "08:50")
+    add_lesson(rig.vault, "4-1", 4, "08:00", "09:50", subject="music")
     ada, ben = rig.of("sport"), rig.of("sport", rig.ben)
     teacher = rig.browser("pe_teacher", "sport", classes=("3-2", "4-1"))
     for minutes, allowed in ((0, False), (4.9, False), (0.1, True), (30, True), (19.9, True), (0.1, False)):
