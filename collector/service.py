@@ -165,10 +165,13 @@ class Service:
         )
 
     def _link_to_vault(self, records: Records, hub: Hub) -> VaultLink | None:
-        if self.config.vault is None:
+        section = self.config.vault
+        if section is None:
             return None
+        if section.ca_file is not None and not section.ca_file.is_file():
+            raise UsageError(f"[vault] ca_file: there is no {section.ca_file}; leave it out or copy it there")
         self.vault = open_link(
-            self.config.vault,
+            section,
             signer=self.signer,
             records=records,
             hub=hub,

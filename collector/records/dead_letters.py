@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from collector.records import tombstones
+from collector.records.letter_content import pseudonyms_in
 from collector.records.tables import DEAD_LETTERS_BYTES_MAX, DEAD_LETTERS_MAX, dead_letters
 
 
@@ -23,7 +25,13 @@ class DeadLetter:
 
 
 def add(connection: Connection, letters: Sequence[DeadLetter]) -> None:
-    """Adds letters and drops the oldest beyond DEAD_LETTERS_MAX or DEAD_LETTERS_BYTES_MAX."""
+    """Adds letters and drops the oldest beyond DEAD_LETTERS_MAX or DEAD_LETTERS_BYTES_MAX. What is about
+    somebody of whom nothing may be kept is not added.
+    """
+    if tombstones.are_there(connection):
+        letters = [one for one in letters if not _is_about_erased(connection, one)]
+    if not letters:
+        return
     connection.execute(
         insert(dead_letters), [{**one.__dict__, "size_bytes": len(one.envelope)} for one in letters]
     )
@@ -40,6 +48,11 @@ def add(connection: Connection, letters: Sequence[DeadLetter]) -> None:
     oldest = connection.scalar(beyond)
     if oldest is not None:
         connection.execute(delete(dead_letters).where(table.id <= oldest))
+
+
+def _is_about_erased(connection: Connection, letter: DeadLetter) -> bool:
+    about = pseudonyms_in(letter.envelope) or frozenset()
+    return any(tombstones.find(connection, about).covers(one, letter.at_ms) for one in about)
 
 
 def find(connection: Connection, limit: int) -> list[DeadLetter]:

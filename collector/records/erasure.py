@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -10,10 +9,9 @@ from sqlalchemy import Connection, delete, select, update
 
 from collector.records import tombstones
 from collector.records.chunks import chunks
+from collector.records.letter_content import pseudonyms_in
 from collector.records.retention import STRIPPED
 from collector.records.tables import RECORD_TABLES, alerts, class_pseudonyms, dead_letters
-from telemetry.batch import BatchError, decode_body, decode_payload
-from telemetry.envelope import EnvelopeError, open_envelope
 from telemetry.exchange import Order, OrderReport, record_types_of
 
 _NOT_EXPORTED = frozenset({"id", "gateway", "stream", "generation", "sequence", "position"})
@@ -47,26 +45,18 @@ def _erase(connection: Connection, order: Order, now_ms: int) -> dict[str, int]:
     return deleted
 
 
-def _delete_letters(connection: Connection, pseudonyms: Collection[str]) -> int:
+def _delete_letters(connection: Connection, pseudonyms: frozenset[str]) -> int:
     """Deletes the dead letters that hold one of these, or that nobody can read."""
     ids = list(connection.scalars(select(dead_letters.c.id)))
     found = []
     for id_ in ids:  # one by one: together they may be as large as the memory
         envelope = connection.scalar(select(dead_letters.c.envelope).where(dead_letters.c.id == id_))
-        if envelope is not None and _may_hold(envelope, pseudonyms):
+        about = frozenset() if envelope is None else pseudonyms_in(envelope)
+        if about is None or about & pseudonyms:
             found.append(id_)
     for some in chunks(found):
         connection.execute(delete(dead_letters).where(dead_letters.c.id.in_(some)))
     return len(found)
-
-
-def _may_hold(envelope: bytes, pseudonyms: Collection[str]) -> bool:
-    try:
-        header, packed = decode_payload(open_envelope(envelope).payload)
-        body = decode_body(header, packed)
-    except (EnvelopeError, BatchError):
-        return True
-    return any(record.pseudonym in pseudonyms for record in body.records)
 
 
 def _export(connection: Connection, order: Order) -> dict[str, list[dict[str, Any]]]:

@@ -175,7 +175,8 @@ dead_letters = Table(
     Column("reason", String(32), nullable=False),
     Column("detail", String(256), nullable=False),
     Column("size_bytes", Integer, nullable=False),
-    # The signed envelope, kept for repair while it is among the newest: both bounds below hold.
+    # The signed envelope, kept for repair while it is among the newest (both bounds below hold), and no
+    # longer than the record type that is kept shortest.
     Column("envelope", LargeBinary, nullable=False),
 )
 DEAD_LETTERS_MAX: Final = 1_000

@@ -43,6 +43,11 @@ def find(connection: Connection, pseudonyms: Iterable[str | None]) -> Erased:
     return Erased(found)
 
 
+def are_there(connection: Connection) -> bool:
+    """Whether there is any."""
+    return connection.scalar(select(erased_pseudonyms.c.pseudonym).limit(1)) is not None
+
+
 def add(connection: Connection, pseudonyms: Iterable[str], now_ms: int, *, for_ever: bool) -> None:
     """for_ever: the pupil is gone; otherwise a consent ended, and another may be given."""
     wanted = set(pseudonyms)

@@ -169,6 +169,7 @@ def test_the_sample_shows_every_setting_and_is_valid(tmp_path: Path) -> None:
         ('role = "nurse"', 'role = "parent"', "vault.role must be 'nurse'"),
         ("refresh_s = 15", "refresh_s = 0", "vault.refresh_s must be greater"),
         ("refresh_s = 15", "refresh = 15", "vault.refresh is not a setting"),
+        ("refresh_s = 15", 'ca_file = "none.crt"', "[vault] ca_file: there is no"),
     ],
 )
 def test_a_vault_that_cannot_be_meant(config: Path, tmp_path: Path, old: str, new: str, words: str) -> None:

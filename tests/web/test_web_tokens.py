@@ -127,3 +127,14 @@ async def test_the_script_may_ask_the_vault_and_nobody_else(
 def test_the_roles_are_those_of_the_vault() -> None:
     for role, purposes in ROLE_PURPOSES.items():
         assert set(default_roles()[role].purposes) == set(purposes)
+
+
+async def test_the_page_says_of_when_the_class_lists_are(school: School) -> None:
+    of_ms = None
+    section = names().vault
+    async with ask(school, names=Names(section, KEY, lambda: of_ms)) as client:
+        assert "连不上身份库" in (await client.get("/parts/gateways?lang=zh")).text
+        of_ms = NOW_MS - 60_000
+        assert "Class lists as of 08:00" in (await client.get("/parts/gateways?lang=en")).text
+        of_ms = NOW_MS - 86_400_000
+        assert "班级名单为 2026-08-31 08:01 的版本" in (await client.get("/parts/gateways?lang=zh")).text
