@@ -21,7 +21,8 @@ UID_CHARS_MAX: Final = 200
 TEXT_CHARS_MAX: Final = 200
 YEARS_BACK_MAX: Final = 6
 """A recurring event is counted out from its beginning."""
-_TOO_OFTEN: Final = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})
+INTERVAL_MAX: Final = 1_000
+_FREQUENCIES: Final = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
 _WITHIN_A_DAY: Final = ("BYHOUR", "BYMINUTE", "BYSECOND")
 
 
@@ -93,16 +94,22 @@ def _check(event: icalendar.Event, first: dt.date) -> None:
         raise CellError("begins with a time and ends without one", "correct it")
     if not 1970 <= start.year <= 2200:
         raise CellError("begins in a year that no school plans", "correct it")
-    rules = event.get("RRULE", [])
-    for rule in rules if isinstance(rules, list) else [rules]:
-        if not isinstance(rule, icalendar.vRecur):
-            raise CellError("has a rule that is none (RRULE)", "correct it")
-        if {str(one).upper() for one in rule.get("FREQ", [])} & _TOO_OFTEN or any(
-            key in rule for key in _WITHIN_A_DAY
-        ):
-            raise CellError("recurs more than once a day", "make it daily or rarer")
-        if start.year < first.year - YEARS_BACK_MAX:
-            raise CellError(f"recurs since more than {YEARS_BACK_MAX} years", "begin it later")
+    for name in ("RRULE", "EXRULE"):
+        rules = event.get(name, [])
+        for rule in rules if isinstance(rules, list) else [rules]:
+            _check_rule(rule, start, first)
+
+
+def _check_rule(rule: object, start: dt.date, first: dt.date) -> None:
+    """Rules that would never be counted out: of seconds, with a step of nothing, from long ago."""
+    if not isinstance(rule, icalendar.vRecur) or len(rule.get("FREQ", [])) != 1:
+        raise CellError("has a rule that is none", "correct it")
+    if str(rule["FREQ"][0]).upper() not in _FREQUENCIES or any(key in rule for key in _WITHIN_A_DAY):
+        raise CellError("recurs more than once a day", "make it daily or rarer")
+    if any(not 1 <= step <= INTERVAL_MAX for step in rule.get("INTERVAL", [])):
+        raise CellError(f"recurs with a step that is not 1 to {INTERVAL_MAX}", "correct its INTERVAL")
+    if start.year < first.year - YEARS_BACK_MAX:
+        raise CellError(f"recurs since more than {YEARS_BACK_MAX} years", "begin it later")
 
 
 def _field(event: icalendar.Event, name: str) -> dt.date | None:

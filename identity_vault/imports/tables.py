@@ -10,6 +10,7 @@ import csv
 import datetime as dt
 import io
 import unicodedata
+import warnings
 import zipfile
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -185,6 +186,12 @@ def _workbook(file: str, data: bytes) -> Table:
         raise damaged from None
     if unpacked_bytes > UNPACKED_BYTES_MAX:
         raise whole_file(file, f"unpacks to more than {UNPACKED_BYTES_MAX >> 20} MB", "split it")
+    # Its warnings are about looks we do not read, and some quote cells.
+    with warnings.catch_warnings(action="ignore"):
+        return _sheet(file, data, damaged)
+
+
+def _sheet(file: str, data: bytes, damaged: ImportProblems) -> Table:
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False)
         try:

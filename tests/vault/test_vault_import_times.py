@@ -259,6 +259,11 @@ def test_recurring_events_end_where_the_time_ends() -> None:
             "UID:a|DTSTART:20260914T080000|RRULE:FREQ=DAILY;BYMINUTE=1,2",
             "1 VEVENT: recurs more than once a day",
         ),
+        (
+            "UID:a|DTSTART:20260914T080000|RRULE:FREQ=YEARLY;INTERVAL=0",
+            "1 VEVENT: recurs with a step that is not 1 to 1000",
+        ),
+        ("UID:a|DTSTART:20260914T080000|RRULE:COUNT=3", "1 VEVENT: has a rule that is none"),
         ("UID:a|DTSTART:19990914T080000|RRULE:FREQ=DAILY", "1 VEVENT: recurs since more than 6 years"),
         ("UID:a|DTSTART:示例", "1 VEVENT: has a date that is none (DTSTART)"),
         ("UID:a|DTSTART:00010101T000000", "1 VEVENT: begins in a year that no school plans"),
@@ -342,7 +347,7 @@ def test_a_timetable_replaces_that_of_its_classes_only(school: Vault) -> None:
     tried = import_timetable(school, timetable(title + "3-2,3,8:00,8:40,PE\n"), dry_run=True)
     assert (same, tried) == ((0, 0, 1), (1, 1, 0))
     with school.read() as connection:
-        assert (len(read_lessons(connection)), map_version(connection)) == (2, version)
+        assert (len(read_lessons(connection)), map_version(connection), version) == (2, 3, 3)
         assert [row.action for row in find(connection, limit=10)] == ["import_timetable"] * 3
 
 
