@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,3 +101,16 @@ def test_wrong_files_are_said_in_words(home: Path, what: str) -> None:
     assert last == "error: import: nothing was imported"
     missing = CliRunner().invoke(app, ["import", what, *_where(home), str(home / "absent.csv")])
     assert "cannot be read: No such file" in "".join(refused(missing))
+
+
+def test_the_examples_of_the_page_are_what_the_commands_take(home: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "vault-import.md").read_text("utf-8")
+    roster, timetable, periods, calendar = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    done = take(home, "roster", "page.csv", roster)
+    assert re.search(r"pupils: new +│ +2", done.stdout), done.output
+    assert re.search(r"consents: new +│ +3", done.stdout), done.output
+    (home / "periods.csv").write_text(periods, "utf-8")
+    lessons = take(home, "timetable", "page-lessons.csv", timetable, "--periods", str(home / "periods.csv"))
+    assert re.search(r"lessons: new +│ +2", lessons.stdout), lessons.output
+    days = take(home, "calendar", "page-days.csv", calendar)
+    assert re.search(r"days: new +│ +[78]", days.stdout), days.output
