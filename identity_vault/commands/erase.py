@@ -94,10 +94,10 @@ def _value(wish: corrections.Wish) -> str:
 
 
 def _confirm(pupil: roster.Pupil, class_zh: str) -> None:
-    """Raises UsageError unless class and last four signs of the number are typed."""
+    """Raises UsageError unless class and last four characters of the number are typed."""
     console.print("将删除这名学生的全部数据，不能恢复。This deletes everything about the pupil for good.")
     typed_class = typer.prompt("班级（编号或名称） class, id or name").strip()
-    typed_number = typer.prompt("学号最后 4 位 last 4 signs of the student number")
+    typed_number = typer.prompt("学号最后 4 位 last 4 characters of the student number")
     if typed_class not in {pupil.class_id, class_zh} or not erasure.is_confirmation(
         pupil.details, typed_number
     ):

@@ -35,7 +35,7 @@ def erase(vault: Vault, connection: Connection, actor: str, pupil_id: str) -> st
 
 
 def is_confirmation(details: roster.PupilDetails, typed: str) -> bool:
-    """Whether these are the last four signs of the student number."""
+    """Whether these are the last four characters of the student number."""
     return typed.strip().upper() == details.student_number[-4:].upper()
 
 

@@ -169,7 +169,7 @@ def as_zip(files: Sequence[tuple[str, bytes]]) -> bytes:
 
 
 def mask(text: str) -> str:
-    """The last four signs, or fewer of a short text; the rest as one sign."""
+    """The last four characters, or fewer of a short text; the rest as one sign."""
     return f"***{text[-min(4, len(text) // 2) :]}" if len(text) > 1 else text and "***"
 
 

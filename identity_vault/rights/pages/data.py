@@ -129,7 +129,7 @@ class DataPages:
         def work(connection: Connection, visitor: Visitor, form: dict[str, str]) -> Response:
             reader = self._sessions.reader(request)
             if not erasure.is_confirmation(visitor.pupil.details, form.get("number", "")):
-                problem = reader.say("学号最后 4 位不对，什么都没有删除。", "These are not the last 4 signs; nothing was deleted.")  # fmt: skip
+                problem = reader.say("学号最后 4 位不对，什么都没有删除。", "These are not the last 4 characters; nothing was deleted.")  # fmt: skip
                 return self._sessions.page(request, "erase.html", visitor, 400, step=2, problem=problem)
             code = erasure.erase(self._vault, connection, visitor.actor, visitor.pupil.id)
             receipt = receipts.find(connection, code)
