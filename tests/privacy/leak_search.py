@@ -13,11 +13,11 @@ from typing import Final, NamedTuple
 
 from simulators.roster import Entry
 from tests.privacy.forms import Beside, Form, forms_of
-from tests.privacy.unpacking import Piece, unpacked
+from tests.privacy.unpacking import Source, unpacked
 
 PACKED_BYTES_MIN: Final = 6
-"""Raw forms of fewer bytes occur by accident in megabytes of compressed data. There they do not count;
-the unpacked data is searched for them.
+"""Raw forms of fewer bytes occur by accident in megabytes that look like chance: a tag's five once in a
+hundred weeks. There they do not count; what can be unpacked is searched for them once it is.
 """
 _NEW_LINE: Final = bytes.maketrans(b"\n", b"\x0b")
 """A pattern cannot hold the end of a line, raw bytes can: both texts lose it alike."""
@@ -61,20 +61,16 @@ class LeakSearch:
     def patterns(self) -> int:
         return sum(map(len, self._known.values()))
 
-    def find(self, sources: Iterable[tuple[str, bytes]]) -> list[Leak]:
-        """Searches named bytes, and what is packed in them. Each leak once."""
-        pieces = [piece for name, data in sources for piece in unpacked(name, data)]
+    def find(self, sources: Iterable[Source]) -> list[Leak]:
+        """Searches sources, and what is packed in them. Each leak once."""
+        pieces = [piece for source in sources for piece in unpacked(source)]
         return list(
             dict.fromkeys(
                 leak for any_case in (True, False) for leak in self._grep(pieces, any_case=any_case)
             )
         )
 
-    def find_in_files(self, paths: Iterable[Path]) -> list[Leak]:
-        """Searches files, and all files of folders."""
-        return self.find((str(path), path.read_bytes()) for path in _files(paths))
-
-    def _grep(self, pieces: Sequence[Piece], *, any_case: bool) -> Iterator[Leak]:
+    def _grep(self, pieces: Sequence[Source], *, any_case: bool) -> Iterator[Leak]:
         """One run of grep over all pieces, one after the other."""
         text = b"".join(_GAP + piece.data for piece in pieces).translate(_NEW_LINE)
         options = ["-F", "-a", "-o", "-b", *(["-i"] if any_case else []), "-f", str(self._files[any_case])]
@@ -93,14 +89,9 @@ class LeakSearch:
             while which + 1 < len(starts) and starts[which + 1] <= start:
                 which += 1
             pupil, form = self._known[any_case][found.lower() if any_case else found]
-            is_packed_chance = pieces[which].packed and not any_case and len(found) < PACKED_BYTES_MIN
-            if not is_packed_chance and _counts(form, text, start, start + len(found)):
+            is_chance = pieces[which].like_chance and not any_case and len(found) < PACKED_BYTES_MIN
+            if not is_chance and _counts(form, text, start, start + len(found)):
                 yield Leak(pieces[which].name, pupil, form.name)
-
-
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
-    for path in paths:
-        yield from sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
 
 
 def _counts(form: Form, text: bytes, start: int, end: int) -> bool:

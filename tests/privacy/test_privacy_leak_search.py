@@ -20,7 +20,7 @@ from telemetry.quality import ClockQuality
 from telemetry.records import MorningCheck
 from tests.privacy.forms import forms_of
 from tests.privacy.leak_search import Leak, LeakSearch
-from tests.privacy.unpacking import sqlite_rows
+from tests.privacy.unpacking import Source, sqlite_rows
 
 ENTRIES = roster(School(7, plan_of(120)))
 NOW_MS = 1_790_000_000_000
@@ -38,14 +38,14 @@ def test_every_form_of_everybody_is_found(search: LeakSearch) -> None:
         for entry in ENTRIES
         for at, form in enumerate(forms_of(entry))
     }
-    leaks = search.find((name, b"\x01<" + form.data + b">\x02") for name, form in forms.items())
+    leaks = search.find(Source(name, b"\x01<" + form.data + b">\x02") for name, form in forms.items())
     assert {leak.source for leak in leaks} == set(forms)
 
 
 def test_a_phone_is_found_in_each_way_of_writing(search: LeakSearch) -> None:
     phone = ENTRIES[5].guardians[0].phone
     for text in (phone, f"+86{phone}", f"tel:+86 {phone}", f"{phone[:3]} {phone[3:7]} {phone[7:]}"):
-        assert [leak.pupil for leak in search.find([("log", f"call {text}.".encode())])] == [5], text
+        assert [leak.pupil for leak in search.find([Source("log", f"call {text}.".encode())])] == [5], text
 
 
 def test_a_card_is_found_in_each_notation(search: LeakSearch) -> None:
@@ -60,12 +60,14 @@ def test_a_card_is_found_in_each_notation(search: LeakSearch) -> None:
         b"%d,%05d" % (uid[-3], int.from_bytes(uid[-2:])),
         uid[-5:],
     ):
-        assert 4 in {leak.pupil for leak in search.find([("frame", b"\x02" + data + b"\x03")])}, len(data)
+        assert 4 in {leak.pupil for leak in search.find([Source("frame", b"\x02" + data + b"\x03")])}, len(
+            data
+        )
 
 
 def test_no_report_names_anybody(search: LeakSearch) -> None:
     entry = ENTRIES[0]
-    (leak,) = search.find([("log", entry.name.encode())])
+    (leak,) = search.find([Source("log", entry.name.encode())])
     assert leak == Leak("log", 0, "name, utf-8")
     assert entry.name not in repr(search)
 
@@ -74,7 +76,7 @@ def test_what_is_packed_is_unpacked_first(search: LeakSearch) -> None:
     uid = bytes.fromhex(ENTRIES[9].cards[0])
     twice = zstandard.compress(b"x" * 50 + gzip.compress(b"\xc4\x07" + uid + b"\0" * 40))
     assert uid not in twice
-    leaks = search.find([("message", b"head" + twice)])
+    leaks = search.find([Source("message", b"head" + twice)])
     assert {leak.pupil for leak in leaks} == {9}
     assert "message > zstd > gzip" in {leak.source for leak in leaks}
 
@@ -87,7 +89,7 @@ def test_a_card_in_a_place_is_found_in_the_batch_and_in_the_database(
     body = encode_body([], [check] * 30, NOW_MS)
     header = Header(FORMAT, "s", "g", "urgent", "g1", 1, NOW_MS, ClockQuality.SYNCED, "b", "p", 0, 30)
     payload = Signer(Ed25519PrivateKey.generate()).wrap(Kind.BATCH, encode_payload(header, body))
-    assert {leak.pupil for leak in search.find([("wire", payload)])} == {3}
+    assert {leak.pupil for leak in search.find([Source("wire", payload)])} == {3}
     file = tmp_path / "records.db"
     with sqlite3.connect(file) as connection:
         connection.execute("create table checks (place text, packed blob)")
@@ -106,4 +108,9 @@ def test_nobody_is_found_in_chance_times_and_fractions(search: LeakSearch) -> No
         f"{chance.random()} {NOW_MS + at * 977} {chance.getrandbits(128):032x}" for at in range(20_000)
     )
     packed = zstandard.compress(noise)
-    assert search.find([("noise", noise), ("log", text.encode()), ("packed", packed)]) == []
+    assert (
+        search.find(
+            [Source("noise", noise, like_chance=True), Source("log", text.encode()), Source("packed", packed)]
+        )
+        == []
+    )

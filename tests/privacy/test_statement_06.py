@@ -29,7 +29,7 @@ from telemetry.purposes import PURPOSE_NAMES, PURPOSES, Purpose
 from telemetry.readings import Chunk, SeriesKey, SeriesTable
 from telemetry.records import RECORD_TYPES, Record, name_of
 from tests.edge.edge_parts import HandClock
-from tests.privacy.unpacking import unpacked
+from tests.privacy.unpacking import Source, unpacked
 from tests.vault.exchange_parts import Gateway
 from tests.vault.vault_parts import NOW_MS, add_somebody, make_vault
 
@@ -125,7 +125,7 @@ def words(found: CredentialMap) -> set[bytes]:
 
 
 def search(trace: Trace, wanted: set[bytes]) -> set[bytes]:
-    pieces = [piece.data for name, data in trace.files for piece in unpacked(name, data)]
+    pieces = [piece.data for name, data in trace.files for piece in unpacked(Source(name, data))]
     return {word for word in wanted for data in pieces if word in data}
 
 

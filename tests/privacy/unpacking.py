@@ -24,20 +24,20 @@ UNPACKED_BYTES_MAX: Final = 32 * 1024 * 1024
 DEPTH_MAX: Final = 3
 
 
-class Piece(NamedTuple):
-    """Something to search. packed: compressed data is in it, which looks like chance."""
+class Source(NamedTuple):
+    """Something to search. like_chance: it is compressed or encrypted, or such things are in it."""
 
     name: str
     data: bytes
-    packed: bool
+    like_chance: bool = False
 
 
-def unpacked(name: str, data: bytes, depth: int = 0) -> Iterator[Piece]:
-    """The bytes themselves, and all that can be unpacked from them, which in turn may be packed."""
-    inner = list(_members(data)) if depth < DEPTH_MAX else []
-    yield Piece(name, data, packed=bool(inner))
+def unpacked(source: Source, depth: int = 0) -> Iterator[Source]:
+    """The source itself, and all that can be unpacked from it, which in turn may be packed."""
+    inner = list(_members(source.data)) if depth < DEPTH_MAX else []
+    yield source._replace(like_chance=source.like_chance or bool(inner))
     for what, found in inner:
-        yield from unpacked(f"{name} > {what}", found, depth + 1)
+        yield from unpacked(Source(f"{source.name} > {what}", found), depth + 1)
 
 
 def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -76,7 +76,7 @@ def _batch(data: bytes) -> Iterator[tuple[str, bytes]]:
     yield "batch", msgspec.json.encode({"header": header, "series": found.series, "records": found.records})
 
 
-def sqlite_rows(file: Path) -> Iterator[tuple[str, bytes]]:
+def sqlite_rows(file: Path) -> Iterator[Source]:
     """Every row of every table as text, and every value that is bytes by itself."""
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         tables = [row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")]
@@ -86,7 +86,7 @@ def sqlite_rows(file: Path) -> Iterator[tuple[str, bytes]]:
             )
 
 
-def duckdb_rows(file: Path) -> Iterator[tuple[str, bytes]]:
+def duckdb_rows(file: Path) -> Iterator[Source]:
     """Every row of every table as text."""
     with duckdb.connect(str(file), read_only=True) as connection:
         for (table,) in connection.execute("select table_name from information_schema.tables").fetchall():
@@ -95,7 +95,11 @@ def duckdb_rows(file: Path) -> Iterator[tuple[str, bytes]]:
             )
 
 
-def _rows(name: str, rows: list[tuple[object, ...]]) -> Iterator[tuple[str, bytes]]:
-    yield name, "\n".join("\t".join(map(str, row)) for row in rows).encode()
+def _rows(name: str, rows: list[tuple[object, ...]]) -> Iterator[Source]:
+    yield Source(name, "\n".join("\t".join(map(str, row)) for row in rows).encode())
     for row in rows:
-        yield from ((f"{name} value", value) for value in row if isinstance(value, bytes) and len(value) > 8)
+        yield from (
+            Source(f"{name} value", value, like_chance=True)
+            for value in row
+            if isinstance(value, bytes) and len(value) > 8
+        )

@@ -35,7 +35,7 @@ ADVERT_S: Final = 0.12
 """Between two advertisements of a band, of the machine's time."""
 PE_SPEED: Final = 125.0
 """An advertisement every fifteen seconds of a lesson: one in each window."""
-PE_S: Final = 2.2
+PE_S: Final = 1.6
 """Of the machine's time: a part of a lesson."""
 ARRIVING_MIN: Final = 7 * 60 + 35
 LUNCH_MIN: Final = 12 * 60
@@ -157,19 +157,19 @@ class Feed:
                 self._check([one for one in group if one.pupil.number % 10 > 1]),
                 self._at_terminal([one for one in group if one.pupil.number % 10 == 0], group[::4]),
                 self._check_at_thermometer([one for one in group if one.pupil.number % 10 == 1]),
-                self._hold_cards("gate-entrance-tap", group[1::40]),
-                self._hold_at_reader(group[2::40]),
+                self._hold_cards("gate-entrance-tap", group[1::100]),
+                self._hold_at_reader(group[2::100]),
             )
 
     async def _eat(self, who: Sequence[Entry]) -> None:
         await asyncio.gather(
             self._tap("canteen-hall-terminal", self._canteen, who),
-            self._hold_cards("canteen-hall-tap", who[::60]),
+            self._hold_cards("canteen-hall-tap", who[::120]),
         )
 
     async def _go(self, who: Sequence[Entry]) -> None:
         await asyncio.gather(
-            self._tap("gate-entrance-terminal", self._gate, who), self._hold_at_reader(who[::40])
+            self._tap("gate-entrance-terminal", self._gate, who), self._hold_at_reader(who[::80])
         )
 
     async def _ambient(self, now_ms: int) -> None:
