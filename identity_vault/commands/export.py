@@ -75,8 +75,7 @@ def receipt(
             who, found = reader(vault, lang), receipts.find(connection, wanted)
             if found is None:
                 raise UsageError(f"no receipt has the number {wanted}")
-            waiting = next((one for one in consents.pending(connection) if one.receipt == wanted), None)
-            gateways = [] if waiting is None else list(waiting.gateways)
+            gateways = [one for each in consents.pending(connection, wanted) for one in each.gateways]
             console.print(f"{found.code}  {views.receipt_title(found, who)}", markup=False, highlight=False)
             for line, when in views.receipt_steps(found, gateways, who):
                 console.print(

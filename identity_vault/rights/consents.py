@@ -149,8 +149,8 @@ def standings(vault: Vault, connection: Connection, pupil: roster.Pupil) -> list
     return found
 
 
-def pending(connection: Connection) -> list[Pending]:
-    """Erasures that somebody has not confirmed yet, the oldest first."""
+def pending(connection: Connection, receipt: str | None = None) -> list[Pending]:
+    """Erasures that somebody has not confirmed yet, the oldest first; only that of a receipt, if given."""
     orders_, gateways = tables.orders, tables.gateways
     active = connection.execute(
         select(gateways.c.id, gateways.c.confirmed_version, gateways.c.asked_ms)
@@ -158,13 +158,15 @@ def pending(connection: Connection) -> list[Pending]:
         .order_by(gateways.c.id)
     ).all()
     query = select(orders_).where(orders_.c.kind == "erase", orders_.c.closed_ms.is_(None))
+    if receipt is not None:
+        query = query.where(orders_.c.receipt == receipt)
     found = []
     for row in connection.execute(query.order_by(orders_.c.made_ms, orders_.c.id)):
-        receipt = receipts.find(connection, row.receipt)
+        made_for = receipts.find(connection, row.receipt)
         found.append(
             Pending(
                 receipt=row.receipt,
-                purpose=None if receipt is None else receipt.detail.purpose,
+                purpose=None if made_for is None else made_for.detail.purpose,
                 made_ms=row.made_ms,
                 collector_ms=row.collector_done_ms,
                 gateways={one.id: one.asked_ms for one in active if one.confirmed_version < row.map_version},

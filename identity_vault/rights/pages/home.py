@@ -130,13 +130,13 @@ def receipt_page(
 ) -> HTMLResponse:
     """What has become of a wish; visitor: None for who has no session any more."""
     reader = sessions.reader(request)
-    open_ones = {one.receipt: one for one in consents.pending(connection)}
-    waiting = list(open_ones[receipt.code].gateways) if receipt.code in open_ones else []
+    pending = consents.pending(connection, receipt.code)
+    waiting = [gateway for one in pending for gateway in one.gateways]
     values = {
         "heading": views.receipt_title(receipt, reader),
         "code": receipt.code,
         "steps": views.receipt_steps(receipt, waiting, reader),
-        "working": visitor is not None and receipt.code in open_ones,
+        "working": visitor is not None and bool(pending),
     }
     if visitor is None:
         return page("receipt.html", reader, 200, visitor=None, here="/g/", **values)
