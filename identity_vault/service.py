@@ -74,6 +74,8 @@ class Service:
             http="h11",
             ws="none",
             log_config=None,
+            # Who sends what is no HTTP would fill the log with warnings.
+            log_level="error",
             access_log=False,
             server_header=False,
             proxy_headers=False,

@@ -4,7 +4,7 @@
 for what did not happen. `verify` finds what was changed afterwards.
 """
 
-from identity_vault.audit.checking import Problem, verify
+from identity_vault.audit.checking import Problem, has_noted, note_of, verify
 from identity_vault.audit.fence import put_up_fence
 from identity_vault.audit.pruning import KEEP_DAYS_MIN, AuditDamagedError, prune
 from identity_vault.audit.reading import AuditRow, find
@@ -18,7 +18,9 @@ __all__ = [
     "Entry",
     "Problem",
     "find",
+    "has_noted",
     "keep_head",
+    "note_of",
     "operator",
     "prune",
     "put_up_fence",

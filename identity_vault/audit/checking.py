@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from identity_vault.audit.chain import START, Link, audit_key, mac_of, raw_bytes, raw_columns
 from identity_vault.audit.head import HeadLostError, read_head
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 PROBLEMS_MAX: Final = 1_000
 """A table that fits nowhere needs no million lines."""
 _ROWS_AT_ONCE: Final = 2_000
+_NOTE: Final = re.compile(r"([0-9]{1,18})-[0-9a-f]{8}")
+_NOTE_BYTES: Final = 4
+"""Short enough for paper; nobody without the key can try them through."""
 
 Kind = Literal["changed", "missing", "unanchored", "cut", "head"]
 _WORDS: Final[dict[Kind, str]] = {
@@ -86,6 +90,35 @@ def verify(vault: Vault, connection: Connection) -> list[Problem]:
     if head is not None and end < head.seq:
         problems.append(Problem("cut", end + 1, head.seq))
     return problems
+
+
+def note_of(connection: Connection) -> str:
+    """The last row and the beginning of its MAC, to be written down outside this machine: who puts back
+    an older state of database and head file together cannot put back what stands on paper.
+    """
+    mac = raw_columns(connection)[-1]
+    last = connection.execute(select(audit.c.seq, mac).order_by(audit.c.seq.desc()).limit(1)).first()
+    return "" if last is None else _note(Link(last[0], raw_bytes(last[1]) or b""))
+
+
+def has_noted(connection: Connection, note: str) -> bool:
+    """Whether the row that somebody noted stands there as it was, or was pruned since.
+
+    Raises ValueError for what is no note.
+    """
+    found = _NOTE.fullmatch(note.strip().lower())
+    if found is None:
+        raise ValueError("a note is a row's number and 8 digits, such as 612-3f2a91bc")
+    seq = int(found[1])
+    first = connection.scalar(select(func.min(audit.c.seq))) or 0
+    if seq < first:
+        return _anchor(connection, first - 1).seq == first - 1
+    mac = connection.execute(select(raw_columns(connection)[-1]).where(audit.c.seq == seq)).first()
+    return mac is not None and found[0] == _note(Link(seq, raw_bytes(mac[0]) or b""))
+
+
+def _note(link: Link) -> str:
+    return f"{link.seq}-{link.mac[:_NOTE_BYTES].hex()}"
 
 
 def _anchor(connection: Connection, seq: int) -> Link:

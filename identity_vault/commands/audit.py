@@ -16,6 +16,8 @@ from identity_vault.audit import (
     KEEP_DAYS_MIN,
     AuditDamagedError,
     find,
+    has_noted,
+    note_of,
     operator,
     prune,
     record,
@@ -38,19 +40,33 @@ console = Console()
 
 
 @app.command("verify")
-def verify_audit(config_file: ConfigFile, passphrase_file: PassphraseFile = None) -> None:
-    """Check the whole chain. Exits with 1 and names the rows where something was tampered with."""
+def verify_audit(
+    config_file: ConfigFile,
+    noted: Annotated[
+        str, typer.Option(metavar="NOTE", help="What this command told you to note the last time.")
+    ] = "",
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Check the whole chain. Exits with 1 and names the rows where something was tampered with.
+
+    Note what it says at the end somewhere else: only that shows an older state of all files put back.
+    """
     with errors_in_words(), open_from(config_file, passphrase_file) as vault, _reading(vault) as connection:
-        problems = verify(vault, connection)
-        rows, last = connection.execute(
-            select(func.count(), func.max(tables.audit.c.seq)).select_from(tables.audit)
-        ).one()
-    for problem in problems:
-        _say(f"✗ {problem}")
-    if problems:
-        _say(f"审计记录被改动 the audit was tampered with: {len(problems)} places")
+        wrong = [str(problem) for problem in verify(vault, connection)]
+        try:
+            if noted and not has_noted(connection, noted):
+                wrong.append(f"{noted}: this row is not there any more: an older state was put back")
+        except ValueError as error:
+            raise UsageError(f"--noted: {error}") from error
+        rows = connection.scalar(select(func.count()).select_from(tables.audit))
+        note = note_of(connection)
+    for one in wrong:
+        _say(f"✗ {one}")
+    if wrong:
+        _say(f"审计记录被改动 the audit was tampered with: {len(wrong)} places")
         raise typer.Exit(1)
-    _say(f"✓ 审计记录完整 the audit is whole: {rows} rows, the last is row {last or 0}")
+    _say(f"✓ 审计记录完整 the audit is whole: {rows} rows")
+    _say(f"请抄下 please note: {note}")
 
 
 @app.command("list")

@@ -14,7 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select, text
 
-from identity_vault.audit import AuditDamagedError, Entry, Problem, find, prune, record, record_many
+from identity_vault.audit import (
+    AuditDamagedError,
+    Entry,
+    Problem,
+    find,
+    has_noted,
+    note_of,
+    prune,
+    record,
+    record_many,
+)
 from identity_vault.audit.chain import Link, audit_key
 from identity_vault.audit.checking import PROBLEMS_MAX
 from identity_vault.audit.head import move_head
@@ -330,6 +340,10 @@ def test_pruning_leaves_a_chain_that_verifies(aged: _Aged) -> None:
     write_rows(aged.vault, 1)
     with aged.vault.read() as connection:
         rows = find(connection)
+        assert has_noted(connection, note_of(connection))
+        assert has_noted(connection, "5-00000000")  # pruned
+        assert not has_noted(connection, "12-00000000")
+        assert not has_noted(connection, f"{10**17}-00000000")
     assert rows[0].seq == 11
     assert [row.action for row in rows[-2:]] == ["audit_prune", "resolve"]
     assert aged.prune() == 0

@@ -98,6 +98,26 @@ def test_review_shows_and_decides(installed: Installed) -> None:
     assert "张老师" not in installed.command("list")[1]
 
 
+def test_an_older_state_of_all_files_is_told_by_a_note(installed: Installed) -> None:
+    data = installed.file.parent / "data"
+    older = {file: file.read_bytes() for file in data.iterdir()}
+    installed.command("list")
+    status, said = installed.command("verify")
+    assert status == 0
+    note = said.rpartition("note: ")[2].strip()
+    installed.command("list")
+    assert installed.command("verify", "--noted", note)[0] == 0
+    for file in data.iterdir():
+        file.unlink()
+    for file, content in older.items():
+        file.write_bytes(content)
+    assert installed.command("verify")[0] == 0  # all of it fits together
+    for _ in range(2):
+        assert installed.command("verify", "--noted", note)[0] == 1
+        installed.command("review")  # the vault goes on, with other rows in those places
+    assert installed.command("verify", "--noted", "612")[0] == 2
+
+
 def test_a_database_that_is_away_is_said_in_words(installed: Installed) -> None:
     for file in installed.file.parent.glob("data/vault.db*"):
         file.write_bytes(b"rubbish" * 4096)
