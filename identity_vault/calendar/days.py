@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, delete, insert, select
 
 from identity_vault.database import tables
 
+_PART: Final = 500
+
+Value = TypeVar("Value")
 DayKind = Literal["school", "holiday"]
 
 
@@ -87,18 +90,24 @@ def replace_lessons(
 def put_days(connection: Connection, days: Sequence[CalendarDay]) -> None:
     """Adds days, or replaces what was said of them."""
     table = tables.calendar_days
-    connection.execute(delete(table).where(table.c.date.in_([day.date for day in days])))
+    for dates in in_parts([day.date for day in days]):
+        connection.execute(delete(table).where(table.c.date.in_(dates)))
     if days:
         connection.execute(insert(table), [day._asdict() for day in days])
 
 
 def remove_bookings(connection: Connection, uids: Sequence[str]) -> None:
-    """A few hundred in a statement: databases bound the number of its parameters."""
     table = tables.bookings
-    for at in range(0, len(uids), 500):
-        connection.execute(delete(table).where(table.c.uid.in_(uids[at : at + 500])))
+    for part in in_parts(uids):
+        connection.execute(delete(table).where(table.c.uid.in_(part)))
 
 
 def add_bookings(connection: Connection, bookings: Sequence[Booking]) -> None:
     if bookings:
         connection.execute(insert(tables.bookings), [booking._asdict() for booking in bookings])
+
+
+def in_parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
+    """A few hundred at a time: databases bound the number of a statement's parameters."""
+    for at in range(0, len(values), _PART):
+        yield values[at : at + _PART]

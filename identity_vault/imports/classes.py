@@ -32,10 +32,11 @@ class SchoolClass(NamedTuple):
     is_named: bool = False
 
 
-def class_of(text: str, grade: str = "", name: str = "") -> SchoolClass:
+def class_of(text: str, grade: str = "", name: str = "", *, may_be_id: bool = True) -> SchoolClass:
     """The class in a cell: an id or as people write it, with the grade perhaps in a cell of its own.
 
-    name: what people call the class, where the file says so beside the id. Raises CellError.
+    name: what people call the class, where the file says so beside the id. may_be_id: False where the
+    text is a name, and one that we do not understand makes no class. Raises CellError.
     """
     plain = fold(text).replace(" ", "")
     if found := _ID(plain):
@@ -48,7 +49,7 @@ def class_of(text: str, grade: str = "", name: str = "") -> SchoolClass:
         # 301 is no grade 30 and 十二班 no grade 10: without a sign between it takes a grade of one sign.
         if between or re.match(r"[一二三四五六七八九小初高预]", plain):
             return _numbered(_grade(found["grade"]), chinese_number(found["number"]), name)
-    if IDENTIFIER.fullmatch(plain.casefold()):
+    if may_be_id and IDENTIFIER.fullmatch(plain.casefold()):
         return SchoolClass(plain.casefold(), name or plain, f"Class {plain.casefold()}", bool(name))
     raise CellError("is not a class" if plain else "is empty", _REMEDY)
 

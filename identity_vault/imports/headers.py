@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from foundation.tomlfile import FileProblems, Problem, StrictModel, load
 from identity_vault.imports.folding import fold
@@ -28,8 +28,6 @@ Titles = dict[str, tuple[str, ...]]
 
 class HeaderFile(StrictModel):
     """Titles by meaning, for each kind of file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     roster: Titles = Field(default_factory=dict)
     timetable: Titles = Field(default_factory=dict)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete
 
 from identity_vault.audit import Detail
 from identity_vault.audit.trail import Entry, record_many
+from identity_vault.calendar.days import in_parts
 from identity_vault.database import tables
 from identity_vault.imports.headers import Content, Headers
 from identity_vault.imports.problems import ImportProblems, Problems, whole_file
@@ -118,8 +119,10 @@ def _apply(vault: Vault, connection: Connection, plan: Plan, missing: Missing, r
         put_class(connection, one.id, one.zh, one.en)
     now_ms = vault.now_ms()
     # What somebody gives up comes first, for somebody else may get it.
-    end_credentials(connection, [id_ for change in plan.changed for id_ in change.ended], now_ms)
-    connection.execute(delete(tables.credentials).where(tables.credentials.c.id.in_(plan.released)))
+    for ids in in_parts([id_ for change in plan.changed for id_ in change.ended]):
+        end_credentials(connection, ids, now_ms)
+    for ids in in_parts(plan.released):
+        connection.execute(delete(tables.credentials).where(tables.credentials.c.id.in_(ids)))
     entries = [_summary(plan, len(leaving))]
     total = len(plan.added) + len(plan.changed) + len(leaving)
     for done, change in enumerate((*plan.added, *plan.changed)):

@@ -194,7 +194,11 @@ class _RowReader:
         if id_text is None or name_text is None:
             return None
         try:
-            return class_of(id_text, grade, name_text) if id_text else class_of(name_text, grade)
+            return (
+                class_of(id_text, grade, name_text)
+                if id_text
+                else class_of(name_text, grade, may_be_id=False)
+            )
         except CellError as error:
             self._add(id_ if id_text or name is None else name, error)
             return None

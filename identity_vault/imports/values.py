@@ -37,6 +37,7 @@ _FEMALE: Final = frozenset({"女", "女性", "女生", "2", "f", "female", "girl
 _UNKNOWN_SEX: Final = frozenset({"0", "9", "未知", "未说明"})
 _EXCEL_DAYS: Final = (20_000, 80_000)
 """A date as the number of days that Excel keeps: of the years 1954 to 2119."""
+YEARS: Final = (1900, 2119)
 _EXCEL_ZERO: Final = dt.date(1899, 12, 30)
 
 Value = TypeVar("Value")
@@ -65,9 +66,12 @@ def date_of(cell: Cell) -> dt.date:
     if parts is None:
         raise CellError("is not a date", "write it as 2014-03-05")
     try:
-        return dt.date(*map(int, parts))
+        day = dt.date(*map(int, parts))
     except ValueError:
         raise CellError("is a date that no calendar has", "write it as 2014-03-05") from None
+    if not YEARS[0] <= day.year <= YEARS[1]:
+        raise CellError(f"is a date outside the years {YEARS[0]} to {YEARS[1]}", "correct the year")
+    return day
 
 
 def sex_of(cell: Cell) -> Sex | None:
