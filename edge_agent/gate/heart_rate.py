@@ -45,16 +45,17 @@ _HIGH: Final = QUANTITIES["heart_rate"].high
 class _Band:
     """One band and its open window. From `from_ms` to `to_ms`, both included, the same holds of every
     value: it is taken, or dropped for the reason `refusal`. `floor_ms`: earlier ones are late.
+    `heard_ms`: by the gateway's clock, when it last had something new to judge.
     """
 
     __slots__ = (
-        "above_s", "contacts", "floor_ms", "from_ms", "key", "limit", "passed", "place", "rates", "refusal",
-        "start_ms", "to_ms", "touching",
+        "above_s", "contacts", "floor_ms", "from_ms", "heard_ms", "key", "limit", "passed", "place", "rates",
+        "refusal", "start_ms", "to_ms", "touching",
     )  # fmt: skip
 
     def __init__(self, key: SeriesKey) -> None:
         self.key = key
-        self.floor_ms = 0
+        self.floor_ms = self.heard_ms = 0
         self.clear()
 
     def clear(self) -> None:
@@ -131,7 +132,7 @@ class HeartRates:
             if band.start_ms >= 0 and (end_ms + GRACE_MS <= now_ms or band.start_ms > now_ms + WINDOW_MS):
                 self._close(band, closed)
                 band.floor_ms = end_ms
-            if band.floor_ms + IDLE_MS < now_ms:
+            if abs(now_ms - band.heard_ms) > IDLE_MS:
                 del self._bands[band.key.device]
                 self._series = {at: one for at, one in self._series.items() if one[0] is not band}
         return closed
@@ -157,7 +158,7 @@ class HeartRates:
         """Finds out what holds at a time of which the band does not know it yet; or why the value is
         dropped whoever wears the band.
         """
-        now_ms = self._clock.now_ms()
+        now_ms = band.heard_ms = self._clock.now_ms()
         if time_ms > now_ms + WINDOW_MS:
             return AHEAD
         if band.floor_ms > now_ms + WINDOW_MS:  # the clock has been set back
@@ -189,7 +190,7 @@ class HeartRates:
         if span.place is None:
             band.refusal = OUTSIDE
             return
-        if band.rates and passed.pseudonym != band.passed.pseudonym:
+        if (band.rates or band.contacts) and passed.pseudonym != band.passed.pseudonym:
             band.refusal = CHANGED_HANDS
             return
         band.refusal = ""

@@ -205,6 +205,33 @@ def test_a_band_that_changes_hands_between_two_lessons_mixes_nobody() -> None:
     assert door.counters.dropped == {"band_changed_hands": 2}
 
 
+def test_the_contacts_of_one_are_not_those_of_another() -> None:
+    end_ms = NOW_MS + 4_000 - 5 * MINUTE_MS
+    first = Lesson(end_ms - 10 * MINUTE_MS, end_ms, "pe", "field/1")
+    second = Lesson(NOW_MS + 8_000 + 5 * MINUTE_MS, NOW_MS + 60 * MINUTE_MS, "pe", "field/2")
+    door = Door(school_map(lessons={"c-1": [first, second]}))
+    door.read("skin_contact", 1.0)
+    other, band = person(3, {"sport": "OTHER"}), {normalise_band(BAND_ADDRESS): 3}
+    door.credentials.map = make_map([other], band, version=2, lessons={"c-1": [first, second]})
+    beat(door, 160, 9_000)
+    door.gate.flush()
+    assert not windows(door)
+    assert door.counters.dropped == {"band_changed_hands": 1, "no_heart_rate": 1}
+
+
+def test_values_that_were_stored_make_each_window_once() -> None:
+    """A band that hands in the first half of the lesson later is no other band meanwhile."""
+    lesson = Lesson(NOW_MS, NOW_MS + 3 * IDLE_MS, "pe", "field/1")
+    door = Door(school_map(lessons={"c-1": [lesson]}))
+    door.hands.pass_ms(2 * IDLE_MS)
+    for second in range(4):
+        beat(door, 120, second * 1_000)
+        door.gate.tick()
+    door.gate.flush()
+    assert [(one.time_ms, one.samples) for one in windows(door)] == [(NOW_MS, 1)]
+    assert door.counters.dropped == {"late_sample": 3}
+
+
 def test_a_new_timetable_is_in_force_with_the_next_window() -> None:
     door = Door(school_map(lessons={}))
     beat(door, 120, 0)
