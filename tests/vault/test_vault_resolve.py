@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from identity_vault.database import tables
+from identity_vault.database.engine import VaultUnavailableError
 from identity_vault.names import NamesDesk, review, unreviewed
 from identity_vault.names.pacing import EVERYBODY_MAX, NAMES_MAX, SESSIONS_MAX, UNKNOWN_MAX, Pacing
 from identity_vault.names.roles import default_roles
@@ -106,16 +107,17 @@ async def test_on_postgresql_too(any_vault: Vault) -> None:
         assert review(any_vault, connection, waiting.id, accepted=True, reviewer="张老师", actor="command:x")
 
 
-async def test_nothing_goes_out_that_the_audit_could_not_take(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("identity_vault.names.desk.record_many", _no_room)
-    with pytest.raises(OSError, match="disk"):
+async def test_nothing_goes_out_that_the_audit_could_not_take(rig: Rig) -> None:
+    with rig.vault.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+    with pytest.raises(VaultUnavailableError, match="full"):
         await rig.browser("nurse", "health").ask(rig.of("health"))
-
-
-def _no_room(*_: object) -> None:
-    raise OSError("the disk is full")
+    with pytest.raises(VaultUnavailableError, match="full"):
+        await rig.browser("facilities", "safety").break_glass("safety")
+    with rig.vault.begin() as connection:
+        assert unreviewed(rig.vault, connection) == []
 
 
 async def test_a_pseudonym_of_another_purpose_is_like_one_of_nobody(rig: Rig) -> None:
