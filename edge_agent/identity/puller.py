@@ -26,6 +26,7 @@ from edge_agent.identity.map_file import MapFile, MapFileError
 from edge_agent.identity.vault_link import VaultError, VaultLink
 from foundation.backoff import Backoff
 from foundation.logs import FirstOnly
+from foundation.memory import give_back
 from telemetry.credential_map import CredentialMap, CredentialMapError, MapUpdate, MissingBaseError
 
 SETTLE_S: Final = 30.0
@@ -83,6 +84,7 @@ class Puller:
         if found is not None:
             self._saved_ms = found.issued_ms
             self._use(found)
+            give_back()
 
     async def run(self) -> None:
         """For ever."""
@@ -140,6 +142,9 @@ class Puller:
             self._settled_s = asyncio.get_running_loop().time() + self._settle_s
         # In use already, whatever the disk says to it: a withdrawal does not wait for that.
         await self._save(found, unchanged=bool(update.base) and have is not None and _same(have, found))
+        if not update.base:
+            del have, update
+            give_back()
         if new_erased:
             await self._erase(settled=False)
 
