@@ -10,13 +10,13 @@ from rich.console import Console
 
 from foundation.commands import UsageError
 from identity_vault import roster
+from identity_vault.audit import operator
 from identity_vault.commands.opening import ConfigFile, PassphraseFile
 from identity_vault.commands.whom import (
     NumberFile,
     choose_guardian,
     find_pupil,
     open_in_words,
-    operator,
     read_day,
     read_number,
     read_purpose,

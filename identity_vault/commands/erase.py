@@ -10,8 +10,9 @@ from rich.console import Console
 
 from foundation.commands import UsageError
 from identity_vault import roster
+from identity_vault.audit import operator
 from identity_vault.commands.opening import ConfigFile, PassphraseFile
-from identity_vault.commands.whom import NumberFile, find_pupil, open_in_words, operator, read_number
+from identity_vault.commands.whom import NumberFile, find_pupil, open_in_words, read_number
 from identity_vault.imports.allergens import ALLERGENS
 from identity_vault.rights import corrections, erasure
 from identity_vault.rights.wording import FIELD_NAMES, STATE_NAMES

@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 
 from foundation.commands import UsageError, errors_in_words
+from identity_vault.audit import operator
 from identity_vault.commands.opening import ConfigFile, PassphraseFile
-from identity_vault.commands.whom import NumberFile, find_pupil, open_in_words, operator, read_number, reader
+from identity_vault.commands.whom import NumberFile, find_pupil, open_in_words, read_number, reader
 from identity_vault.rights import consents, export, orders, receipts, views
 from identity_vault.rights.codes import CodeError, read_code
 from identity_vault.vault import Vault

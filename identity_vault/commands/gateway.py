@@ -13,9 +13,8 @@ from sqlalchemy import Connection, select
 
 from foundation.commands import UsageError, errors_in_words
 from foundation.keyfiles import parse_public
-from identity_vault.audit import record
+from identity_vault.audit import operator, record
 from identity_vault.commands.opening import ConfigFile, PassphraseFile, open_from
-from identity_vault.commands.whom import operator
 from identity_vault.database.engine import VaultUnavailableError
 from identity_vault.database.tables import orders as orders_table
 from identity_vault.exchange.registry import (

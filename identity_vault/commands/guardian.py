@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from identity_vault.audit import operator
 from identity_vault.commands.opening import ConfigFile, PassphraseFile
 from identity_vault.commands.whom import (
     NumberFile,
     choose_guardian,
     find_pupil,
     open_in_words,
-    operator,
     read_number,
 )
 from identity_vault.rights import links

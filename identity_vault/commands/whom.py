@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,14 +45,6 @@ def open_in_words(config_file: Path, passphrase_file: Path | None) -> Iterator[V
             raise UsageError(str(error)) from error
         except VaultUnavailableError as error:
             raise UsageError(f"the vault's database cannot be used now: {error}; try again") from error
-
-
-def operator() -> str:
-    """The operating-system user, for the audit."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "command"
 
 
 def read_number(file: Path | None) -> str:

@@ -51,12 +51,14 @@ class ConsentCopy(msgspec.Struct, frozen=True):
 
 
 class LookCopy(msgspec.Struct, frozen=True):
-    """One row of the audit. by: what kind of actor, not which person."""
+    """One row of the audit. by, role: what kind of actor, not which person. emergency: by break-glass."""
 
     at_ms: int
     by: str
     action: str
     purpose: str | None
+    role: str = ""
+    emergency: bool = False
 
 
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +149,13 @@ def collect(
 def looks(connection: Connection, pupil_id: str, rows_max: int) -> list[LookCopy]:
     """Who has done what with a pupil's data, the newest first."""
     rows = audit.find(connection, pupil=pupil_id, limit=rows_max)
-    return [LookCopy(row.at_ms, _kind(row.actor), row.action, row.purpose) for row in reversed(rows)]
+    return [_look(row) for row in reversed(rows)]
+
+
+def _look(row: audit.AuditRow) -> LookCopy:
+    detail = msgspec.json.decode(row.detail, type=dict[str, Any])
+    role = str(detail.get("role", ""))
+    return LookCopy(row.at_ms, _kind(row.actor), row.action, row.purpose, role, "grant" in detail)
 
 
 def _kind(actor: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from identity_vault import roster
 from identity_vault.imports.allergens import ALLERGENS
+from identity_vault.names.roles import Role, default_roles
 from identity_vault.rights import wording
 from identity_vault.rights.consents import Standing
 from identity_vault.rights.export import Copy, LookCopy
@@ -149,8 +151,18 @@ def look_view(look: LookCopy, reader: Reader) -> dict[str, str]:
     info = next((one for name, one in PURPOSES.items() if name == look.purpose), None)
     if info is not None:
         what += reader.say(f"（{info.zh}）", f" ({info.en.lower()})")
+    if look.emergency:
+        what += reader.say("，紧急情况", ", in an emergency")
+    role = _roles().get(look.role)
     who = reader.word(wording.ACTOR_NAMES.get(look.by, wording.ACTOR_NAMES["staff"]))
+    if role is not None:
+        who = reader.say(role.zh, role.en)
     return {"who": who, "what": what, "when": reader.time(look.at_ms)}
+
+
+@cache
+def _roles() -> Mapping[str, Role]:
+    return default_roles()
 
 
 def receipt_title(receipt: Receipt, reader: Reader) -> str:

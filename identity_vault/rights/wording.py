@@ -114,7 +114,9 @@ def date_text(time_ms: int, zone: ZoneInfo, language: Language) -> str:
 
 ACTION_NAMES: Final = {
     "resolve": Text("查看了孩子的姓名", "looked up your child's name"),
-    "break_glass": Text("紧急情况下查看", "looked in an emergency"),
+    "import_added": Text("从学校名册登记", "entered from the school's roster"),
+    "import_changed": Text("按学校名册更新", "updated from the school's roster"),
+    "import_left": Text("按学校名册登记离校", "marked as left, from the school's roster"),
     "consent_give": Text("登记同意", "recorded a consent"),
     "consent_withdraw": Text("撤回同意", "withdrew a consent"),
     "guardian_link": Text("给家长发送了本页面的链接", "made a link to this page"),

@@ -25,6 +25,7 @@ from identity_vault.rights import (
     links,
     orders,
     receipts,
+    views,
     wording,
 )
 from identity_vault.rights.corrections import CorrectionError
@@ -480,6 +481,26 @@ def test_a_link_opens_once_and_for_its_guardian_only(timed: Vault, clock: Clock)
             links.open_link(timed, connection, foreign)
     stored = b"".join(_files(Path(timed.config.vault.data_dir).parent))
     assert all(one.encode() not in stored for one in (secret, session, foreign, void))
+
+
+# Who has looked.
+
+
+def test_a_guardian_sees_which_role_looked_and_not_who(timed: Vault) -> None:
+    pupil = add_somebody(timed, 1)
+    with timed.begin() as connection:
+        for detail in ({"role": "nurse"}, {"role": "pe_teacher", "grant": "ab12"}, {"role": "unheard"}):
+            audit.record(
+                timed, connection, actor="session:li-ming", action="resolve", purpose="health", pupil=pupil, **detail
+            )  # fmt: skip
+        looks = export.looks(connection, pupil, 10)
+    reader = views.Reader("zh", timed.config.zone)
+    shown = [views.look_view(one, reader) for one in looks]
+    assert [one["who"] for one in shown] == ["学校工作人员", "体育教师", "校医、保健教师"]
+    assert [one["what"] for one in shown] == [
+        "查看了孩子的姓名（晨检与健康）", "查看了孩子的姓名（晨检与健康），紧急情况", "查看了孩子的姓名（晨检与健康）"
+    ]  # fmt: skip
+    assert "li-ming" not in f"{looks}{shown}"
 
 
 # Words.
