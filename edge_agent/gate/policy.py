@@ -124,9 +124,6 @@ class MealTime(StrictModel):
     from_: Annotated[time, Field(alias="from")]
     to: time
 
-    def holds(self, local: time) -> bool:
-        return self.from_ <= local < self.to
-
 
 def _known_quantity(name: str) -> str:
     quantity = QUANTITIES.get(name)
@@ -157,7 +154,10 @@ class Policy:
     meals: Mapping[ServedMeal, MealTime]
 
     def meal_at(self, local: time) -> Meal:
-        return next((meal for meal, when in self.meals.items() if when.holds(local)), "other")
+        for meal, when in self.meals.items():
+            if when.from_ <= local < when.to:
+                return meal
+        return "other"
 
 
 def load_policy(path: Path | None = None) -> Policy:
