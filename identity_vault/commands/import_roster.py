@@ -100,7 +100,7 @@ def _say(plan: Plan, files: RosterFiles, *, dry_run: bool, mark_left: bool) -> N
             say(f"{content.file}: columns not used: {'、'.join(content.unused)}")
         if content.unread_sheets:
             say(f"{content.file}: only the first sheet was read, not the {content.unread_sheets} after it.")
-    if not plan.changes and not dry_run:
+    if not (plan.changes or dry_run or (mark_left and plan.missing)):
         console.print("Nothing has changed.")
 
 

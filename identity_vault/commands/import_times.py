@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from identity_vault.calendar.days import WeeklyLesson
 from identity_vault.calendar.windows import FRIDAY
 from identity_vault.commands.import_output import problems_in_words, read_files, say, say_counts
 from identity_vault.commands.import_roster import DryRun, ListFiles, OwnHeaders
@@ -28,6 +29,8 @@ AHEAD_DAYS: Final = 400
 """How far recurring events are counted out."""
 BACK_DAYS: Final = 400
 """A calendar imported in summer has the whole school year behind it."""
+LATE: Final = "09:00"
+"""A school day that begins later is more likely a timetable of PE alone."""
 OneFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="CSV (UTF-8 or GB18030), Excel (.xlsx) or iCalendar (.ics).")
 ]
@@ -73,6 +76,12 @@ def timetable(
         if weekend := sum(lesson.weekday > FRIDAY for lesson in lessons):
             say(
                 f"{weekend} lessons are on Saturday or Sunday: they hold on days that the calendar calls school days."
+            )
+        if any(_first(lessons, weekday) > LATE for weekday in range(1, FRIDAY + 1)):
+            say(
+                f"On a day of the week the first lesson in these files begins after {LATE}. The school counts as "
+                "open from an hour before the first lesson to an hour after the last: import the whole "
+                "timetable, not PE alone, if rules of the gate depend on it."
             )
 
 
@@ -155,6 +164,11 @@ def bookings(
 
 def _contents(paths: Sequence[Path], titles: Headers, needed: Sequence[str]) -> list[Content]:
     return [titles.locate(read_tables(name, data), needed) for name, data in read_files(paths)]
+
+
+def _first(lessons: Sequence[WeeklyLesson], weekday: int) -> str:
+    """When the first lesson of a weekday begins; empty where there is none."""
+    return min((one.starts for one in lessons if one.weekday == weekday), default="")
 
 
 def _is_ics(file: Path) -> bool:

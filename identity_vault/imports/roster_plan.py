@@ -168,7 +168,7 @@ class _Planner:
         return PupilDetails(**{**before, **said})
 
     def _change_credentials(self, change: Change, known: Iterable[Credential]) -> None:
-        """A kind of which the file says something is what the file says; the others stay."""
+        """A kind, or a kind of station, of which the file says something is as it says; the others stay."""
         row = change.row
         told = {"card": row.cards, "band": row.bands, "station": row.stations}
         mine = list(known)
@@ -176,7 +176,13 @@ class _Planner:
             wanted = told[kind]
             if wanted is None:
                 continue
-            valid = {one.value: one.id for one in mine if one.kind == kind and self._is_valid(one)}
+            valid = {
+                one.value: one.id
+                for one in mine
+                if one.kind == kind
+                and self._is_valid(one)
+                and (kind != "station" or _scheme(one) in row.schemes)
+            }
             change.credentials += [(kind, value) for value in wanted if value not in valid]
             change.ended += [id_ for value, id_ in valid.items() if value not in wanted]
 
@@ -290,3 +296,7 @@ def _by_pupil(items: Iterable[_OfPupil]) -> dict[str, list[_OfPupil]]:
     for item in items:
         found.setdefault(item.pupil, []).append(item)
     return found
+
+
+def _scheme(station: Credential) -> str:
+    return station.value.partition(":")[0]

@@ -54,7 +54,10 @@ class GivenConsent(NamedTuple):
 
 
 class RosterRow(NamedTuple):
-    """A pupil as the file has one. None: the file says nothing of it; () or "": that there is none."""
+    """A pupil as the file has one. None: the file says nothing of it; () or "": that there is none.
+
+    schemes: of which kinds of stations the file says something.
+    """
 
     file: str
     number: int
@@ -68,6 +71,7 @@ class RosterRow(NamedTuple):
     cards: tuple[str, ...] | None
     bands: tuple[str, ...] | None
     stations: tuple[str, ...] | None
+    schemes: frozenset[str]
     guardians: tuple[GuardianDetails, ...]
     consents: tuple[GivenConsent, ...]
 
@@ -181,9 +185,16 @@ class _RowReader:
             cards,
             bands,
             stations,
+            self._schemes(stations or ()),
             guardians,
             consents,
         )
+
+    def _schemes(self, stations: Sequence[str]) -> frozenset[str]:
+        told = {
+            column.part.casefold() for column in self._columns("station") if self._cell(column) is not None
+        }
+        return frozenset(told | {value.partition(":")[0] for value in stations})
 
     def _class(self) -> SchoolClass | None:
         grade = self._text("grade", SHORT_CHARS_MAX)

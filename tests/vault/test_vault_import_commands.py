@@ -68,10 +68,17 @@ def test_a_morning_of_imports(home: Path) -> None:
     assert "Nothing has changed" in again.stdout
     fewer = take(home, "roster", "roster.csv", ROSTER[: ROSTER.index("4,")])
     assert "1 pupils of these classes stand in no file" in fewer.stdout
+    gone = take(home, "roster", "roster.csv", ROSTER[: ROSTER.index("4,")], "--mark-left")
+    assert re.search(r"marked as left +│ +1", gone.stdout), gone.output
+    assert "Nothing has changed" not in gone.stdout
     timetable = take(
-        home, "timetable", "timetable.csv", "班级,星期,开始时间,结束时间,科目\n三1,六,8:00,8:40,体育\n"
+        home,
+        "timetable",
+        "timetable.csv",
+        "班级,星期,开始时间,结束时间,科目\n三1,六,8:00,8:40,体育\n三1,一,10:00,10:40,体育\n",
     )
     assert "1 lessons are on Saturday or Sunday" in timetable.stdout, timetable.output
+    assert "not PE alone" in timetable.stdout
     calendar = take(home, "calendar", "calendar.csv", "日期,类型\n2026-10-01,放假\n")
     assert calendar.exit_code == 0, calendar.output
     bookings = take(

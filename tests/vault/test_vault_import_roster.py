@@ -162,6 +162,14 @@ def test_an_empty_cell_says_nothing_and_wu_says_none(vault: Vault) -> None:
     assert cards(vault, "1") == ["04A1B2C3", "band:A4C138000001"]
 
 
+def test_one_kind_of_station_says_nothing_of_another(vault: Vault) -> None:
+    titles = "学号,姓名,班级,出生日期,站点编号:hikvision,站点编号:wecom\n"
+    for row in ("1,示例甲,三1,2017-01-01,77,wo-1\n", "1,示例甲,三1,2017-01-01,78,\n"):
+        found = read_roster(vault, [("a.csv", (titles + row).encode())], load_headers()["roster"])
+        import_roster(vault, found)
+    assert cards(vault, "1") == ["hikvision:78", "wecom:wo-1"]
+
+
 def test_guardians_are_known_by_phone_or_name(vault: Vault) -> None:
     take(vault, ONE)
     take(vault, ONE.replace("家长甲", "家长丙"))
