@@ -17,6 +17,7 @@ from foundation.webserver import PartServer, listen
 from identity_vault.database.engine import VaultUnavailableError
 from identity_vault.exchange.desk import ExchangeDesk
 from identity_vault.names import NamesDesk
+from identity_vault.rights.housekeeping import tidy
 from identity_vault.roster import map_version
 from identity_vault.vault import Vault
 from identity_vault.web.app import create_app
@@ -26,6 +27,7 @@ GRACEFUL_STOP_S: Final = 5
 CONNECTIONS_MAX: Final = 200
 """At once; a school has some dozens of gateways, and browsers come and go."""
 LOOK_S: Final = 2.0
+TIDY_S: Final = 3_600.0
 
 log = structlog.get_logger()
 
@@ -57,6 +59,7 @@ class Service:
             self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
             async with asyncio.TaskGroup() as group:
                 watching = group.create_task(self._watch(parts), name="watch")
+                tidying = group.create_task(self._tidy(), name="tidy")
                 serving = group.create_task(server.serve([listening]), name="web")
                 await server.answering.wait()
                 log.info("vault running", school=self._vault.school, url=self.url, origins=list(web.origins))
@@ -65,6 +68,7 @@ class Service:
                 server.should_exit = True
                 await serving
                 watching.cancel()
+                tidying.cancel()
         log.info("vault stopped")
 
     def _config(self, parts: WebParts) -> uvicorn.Config:
@@ -114,6 +118,15 @@ class Service:
                 known = version
                 parts.metrics.map_version.set(version)
             await asyncio.sleep(LOOK_S)
+
+    async def _tidy(self) -> None:
+        """Takes away what guardians were given for some days only."""
+        while True:
+            try:
+                await self._vault.run(lambda connection: tidy(self._vault, connection))
+            except VaultUnavailableError as error:
+                log.warning("vault.not_tidied", cause=str(error))
+            await asyncio.sleep(TIDY_S)
 
     def _look(self, names: NamesDesk, known: int | None) -> int:
         with self._vault.read() as connection:

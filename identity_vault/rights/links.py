@@ -52,7 +52,6 @@ def make_link(vault: Vault, connection: Connection, actor: str, guardian: roster
     """A new link's secret; one made before that nobody has opened is void."""
     links, now_ms = tables.links, vault.now_ms()
     connection.execute(delete(links).where((links.c.guardian == guardian.id) & links.c.opened_ms.is_(None)))
-    connection.execute(delete(links).where(links.c.expires_ms <= now_ms - LINK_LIFE_MS))
     secret = _new_secret()
     values = {
         "index": _link_index(vault, secret), "guardian": guardian.id, "made_ms": now_ms,
@@ -110,6 +109,12 @@ def find_visitor(vault: Vault, connection: Connection, session: str) -> Visitor 
 def end_session(vault: Vault, connection: Connection, session: str) -> None:
     where = tables.links.c.session_index == _session_index(vault, session)
     connection.execute(update(tables.links).where(where).values(session_index=None))
+
+
+def forget_old(vault: Vault, connection: Connection) -> None:
+    """Deletes links that open nothing any more and have no session, a week after they ended."""
+    links = tables.links
+    connection.execute(delete(links).where(links.c.expires_ms <= vault.now_ms() - LINK_LIFE_MS))
 
 
 def form_token(vault: Vault, session: str) -> str:

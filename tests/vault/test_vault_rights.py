@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,12 +30,13 @@ from identity_vault.rights import (
     wording,
 )
 from identity_vault.rights.corrections import CorrectionError
+from identity_vault.service import Service
 from identity_vault.vault import Vault
 from telemetry import records
 from telemetry.exchange import OrderReport
 from telemetry.purposes import PURPOSE_NAMES, PURPOSES
 from telemetry.records import RECORD_TYPES
-from tests.vault.vault_parts import NOW_MS, add_somebody, make_vault
+from tests.vault.vault_parts import NOW_MS, add_somebody, make_config, make_vault
 
 DAY_MS = 86_400_000
 
@@ -54,7 +56,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def timed(tmp_path: Path, clock: Clock) -> Iterator[Vault]:
-    with make_vault(tmp_path, now_ms=clock) as vault:
+    config = make_config(tmp_path, web={"port": 0})
+    with make_vault(tmp_path, config=config, now_ms=clock) as vault:
         yield vault
 
 
@@ -241,6 +244,29 @@ def test_records_too_large_are_not_told_as_none(timed: Vault, monkeypatch: pytes
         order, code = export.begin(timed, connection, "test", pupil)
         orders.finish(timed, connection, OrderReport(order, {}, b"\x80" * 4))
         assert export.collect(timed, connection, pupil, order, code).records_unreadable
+
+
+async def test_a_running_vault_takes_away_what_is_over(timed: Vault, clock: Clock) -> None:
+    pupil = add_somebody(timed, 1)
+    guardian = add_guardian(timed, pupil)
+    with timed.begin() as connection:
+        links.make_link(timed, connection, "t", guardian)
+        order, _ = export.begin(timed, connection, "t", pupil)
+        orders.finish(timed, connection, OrderReport(order, {}, b"\x80"))
+    clock.now_ms += orders.EXPORTS_KEPT_MS + links.LINK_LIFE_MS
+    service = Service(timed)
+
+    def is_tidy() -> bool:
+        with timed.read() as connection:
+            kept = connection.scalars(select(tables.orders.c.sealed_report)).all()
+            return kept == [None] and not connection.execute(select(tables.links)).all()
+
+    assert not is_tidy()
+    async with asyncio.TaskGroup() as group, asyncio.timeout(20):
+        group.create_task(service.run(), name="vault")
+        while not is_tidy():  # noqa: ASYNC110  # the database tells nobody
+            await asyncio.sleep(0.02)
+        service.stop()
 
 
 # Consent.
