@@ -31,7 +31,7 @@ async def test_an_erasure_reaches_every_place_and_leaves_everybody_else(bench: B
     await fill(bench)
     assert PSEUDONYM.encode() in bench.files()
     bench.vault.directory = empty_directory(
-        3, classes=[CLASS_LISTS[0]], orders=[Order("order-1", "erase", [PSEUDONYM])]
+        2, classes=CLASS_LISTS, orders=[Order("order-1", "erase", [PSEUDONYM])]
     )
     signals = bench.hub.published["alerts"]
     await bench.link.refresh()
@@ -44,6 +44,8 @@ async def test_an_erasure_reaches_every_place_and_leaves_everybody_else(bench: B
     assert {one.reason for one in await bench.records.dead_letters()} == {"another's", "nobody's"}
     (stone,) = await bench.rows(tables.erased_pseudonyms)
     assert (stone["pseudonym"], stone["until_ms"]) == (PSEUDONYM, None)
+    assert [row["pseudonym"] for row in await bench.rows(tables.class_pseudonyms)] == [OTHER]
+    assert (bench.folder / "records.db-wal").stat().st_size == 0  # one look
     assert bench.hub.published["alerts"] == signals + 1
     assert bench.count("campus_vault_orders_total", kind="erase") == 1
 
