@@ -14,7 +14,7 @@ import hmac
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -25,7 +25,7 @@ _BYTES_MAX: Final = 1_024
 
 
 class HeadLostError(Exception):
-    """There is no head file, or it is none of this vault's. `reason`: "missing" or "damaged"."""
+    """There is no head file, or it is none of this vault's. `reason`: "missing", "unreadable", "damaged"."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the head file is {reason}")
@@ -46,7 +46,7 @@ def read_head(data_dir: Path, key: bytes) -> Link:
     except FileNotFoundError:
         raise HeadLostError("missing") from None
     except OSError:
-        raise HeadLostError("damaged") from None
+        raise HeadLostError("unreadable") from None
     try:
         head = msgspec.json.decode(data, type=_Head)
         link = Link(head.seq, bytes.fromhex(head.mac))
@@ -67,7 +67,7 @@ def move_head(data_dir: Path, key: bytes, link: Link) -> None:
                 return
         fresh = data_dir / f"{FILE_NAME}.new"
         content = msgspec.json.encode(_Head(link.seq, link.mac.hex(), _seal(key, link).hex()))
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with _create(fresh) as file:
             file.write(content + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -77,9 +77,18 @@ def move_head(data_dir: Path, key: bytes, link: Link) -> None:
 @contextlib.contextmanager
 def _alone(data_dir: Path) -> Iterator[None]:
     """A command and the running vault may both have committed just now."""
-    with os.fdopen(os.open(data_dir / f"{FILE_NAME}.lock", os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+    with _create(data_dir / f"{FILE_NAME}.lock") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _create(path: Path) -> BinaryIO:
+    """The folder's owner's alone, also where root runs a command beside their vault, as SQLite does it."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.fchown(file, owner.st_uid, owner.st_gid)
+    return os.fdopen(file, "wb")
 
 
 def _seal(key: bytes, link: Link) -> bytes:

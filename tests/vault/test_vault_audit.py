@@ -226,6 +226,14 @@ def test_the_head_never_goes_back(vault: Vault) -> None:
     assert head_file(vault).read_bytes() == before
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_what_root_writes_stays_the_owners(vault: Vault) -> None:
+    os.chown(head_file(vault).parent, 12345, 12345)
+    write_rows(vault, 1)
+    for file in head_file(vault).parent.glob("audit.head*"):
+        assert (file.stat().st_uid, file.stat().st_mode & 0o777) == (12345, 0o600)
+
+
 def test_a_head_that_cannot_be_written_stops_nobody(vault: Vault) -> None:
     write_rows(vault, 1)
     lock = head_file(vault).with_name("audit.head.lock")
