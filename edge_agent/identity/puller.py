@@ -153,6 +153,8 @@ class Puller:
 
     def _use(self, found: CredentialMap) -> None:
         self._credentials.map = found
+        # Who has agreed again may have to be forgotten again.
+        self._erased &= found.erased
         self._counters.map_version = found.version
         self._counters.map_issued_ms = found.issued_ms
         if self._credentials.current(self._clock.now_ms()) is not None:

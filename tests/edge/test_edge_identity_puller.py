@@ -339,6 +339,11 @@ async def test_who_is_to_be_forgotten_leaves_the_buffer_before_the_version_is_co
         await fill(one.buffer)
         await one.puller.refresh()
         assert one.counters.records_erased == 3
+        one.vault.update = update(5)
+        await one.puller.refresh()
+        one.vault.update = update(6, erased=["P-1"])
+        await one.puller.refresh()
+        assert one.counters.records_erased == 6, "agreed again, and withdrawn again"
 
 
 async def test_what_was_under_way_when_the_map_came_is_waited_for(tmp_path: Path) -> None:
