@@ -26,7 +26,7 @@ from telemetry.envelope import Kind, open_envelope
 from telemetry.records import Record
 from tests.privacy.unpacking import Source, duckdb_rows, sqlite_rows
 from tests.privacy.week_feed import Feed, bands_of, radio_of
-from tests.privacy.week_site import SCHOOL_DAYS, WeekSite
+from tests.privacy.week_site import SCHOOL_DAYS, WeekSite, calls_of
 
 WAIT_S_MAX: Final = 60.0
 ANSWER_S_MAX: Final = 2.0
@@ -38,7 +38,8 @@ Sources = list[Source]
 class Week(NamedTuple):
     """What a week left behind. bodies: of the batches, decoded. rotated_ms: the new epoch
     began after the first and before the second, in the school's time; free_ms: the day without school. maps: of each gateway, before and after.
-    stored: rows of the collector's tables. dropped: by the gates, by reason.
+    stored: rows of the collector's tables. dropped: by the gates, by reason. calls: of each process, the
+    addresses that it asked for: ``socket.connect<TAB>127.0.0.1``.
     """
 
     entries: tuple[Entry, ...]
@@ -54,6 +55,7 @@ class Week(NamedTuple):
     maps: dict[str, tuple[CredentialMap, CredentialMap]]
     stored: Counter[str]
     dropped: Counter[str]
+    calls: dict[str, set[str]]
 
     @property
     def records(self) -> list[Record]:
@@ -198,6 +200,10 @@ def _collected(
         maps=maps,
         stored=stored,
         dropped=dropped,
+        calls={
+            log.stem: set(calls_of(log).read_text("utf-8").splitlines())
+            for log in (site.gateway_log, site.collector_log, site.vault_log)
+        },
     )
 
 

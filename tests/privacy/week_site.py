@@ -62,7 +62,8 @@ class Gateways:
     async def start(self, files: Sequence[Path], log_file: Path, environment: Mapping[str, str]) -> None:
         with log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.privacy.gateways_at", str(self.time.now_ms())),
+                *_guarded(log_file, "tests.privacy.gateways_at"),
+                str(self.time.now_ms()),
                 *map(str, files),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -215,7 +216,7 @@ class WeekSite:
         home = self.folder / "vault"
         with self.vault_log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.privacy.vault_at"),
+                *_guarded(self.vault_log, "tests.privacy.vault_at"),
                 *(str(home / "vault.toml"), str(home / "passphrase"), str(shift_ms)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -245,7 +246,10 @@ class WeekSite:
             records.close_now()
         with self.collector_log.open("ab") as log:
             self._collector = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "campus", "collector", "run", str(file)), stdout=log, stderr=log
+                *_guarded(self.collector_log, "campus"),
+                *("collector", "run", str(file)),
+                stdout=log,
+                stderr=log,
             )
         async with asyncio.timeout(START_S_MAX), httpx.AsyncClient(timeout=5) as client:
             while not await self._collector_answers(client):  # noqa: ASYNC110  # another process's
@@ -283,6 +287,15 @@ class WeekSite:
             "utf-8",
         )
         return file
+
+
+def calls_of(log_file: Path) -> Path:
+    """Where the addresses stand that a process of the week has asked for."""
+    return log_file.with_suffix(".calls")
+
+
+def _guarded(log_file: Path, module: str) -> tuple[str, ...]:
+    return sys.executable, "-m", "tests.privacy.guarded", str(calls_of(log_file)), module
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
