@@ -56,7 +56,8 @@ class Problem(NamedTuple):
 def verify(vault: Vault, connection: Connection) -> list[Problem]:
     """Everything that is wrong with the audit, by row, `PROBLEMS_MAX` at most; empty when it is whole.
 
-    Rows are streamed. Rows after the head that fit are a crash's, not a forger's (`audit.head`).
+    Rows are streamed. Rows after the head that fit are a crash's, not a forger's (`audit.head`). In a
+    `read`, the first thing: what it sees must not be older than the head.
     """
     key = audit_key(vault.keys)
     problems: list[Problem] = []
