@@ -80,11 +80,17 @@ def create_database(url: str, school: str, epoch: str, now_ms: int) -> Database:
     """A new, empty database. Raises DatabaseError, also when there is one already."""
     database = _connect(url)
     try:
+        if database.file is not None:
+            # Before SQLite makes it, whose files get the rights of this one.
+            database.file.touch(mode=0o600)
         with database.begin() as connection:
             _create(connection, url, school, epoch, now_ms)
     except (DatabaseError, VaultUnavailableError) as error:
         database.close()
         raise DatabaseError(str(error)) from error
+    except OSError as error:
+        database.close()
+        raise DatabaseError(f"{_shown(url)} cannot be made: {error.strerror}") from error
     return database
 
 

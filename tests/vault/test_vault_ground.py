@@ -352,6 +352,14 @@ def test_the_file_of_the_database_names_nobody(tmp_path: Path) -> None:
         assert secret.encode() not in data
 
 
+def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
+    with make_vault(tmp_path) as vault:
+        add_somebody(vault, 7)
+        modes = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "data").iterdir()}
+    assert set(modes) >= {"vault.db", "vault.db-wal"}
+    assert set(modes.values()) == {0o600}, modes
+
+
 def test_what_is_deleted_is_not_left_in_free_pages(tmp_path: Path) -> None:
     with make_vault(tmp_path) as vault:
         somebody = add_somebody(vault, 1)
