@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from foundation.commands import UsageError, errors_in_words
+from identity_vault import roster
 from identity_vault.audit import operator
 from identity_vault.commands.opening import ConfigFile, PassphraseFile
 from identity_vault.commands.whom import NumberFile, find_pupil, open_in_words, read_number, reader
@@ -49,6 +50,8 @@ def export_pupil(
             order, code = export.begin(vault, connection, operator(), pupil.id)
         complete = _wait(vault, order, wait_s)
         with vault.read() as connection:
+            if roster.get_pupil(vault, connection, pupil.id) is None:
+                raise UsageError("the pupil was deleted meanwhile; there is nothing left to export")
             copy = export.collect(vault, connection, pupil.id, order, code)
         page = views.copy_page(copy, who, standalone=True).encode()
         _write(out, ((export.PAGE_NAME, page), (export.JSON_NAME, export.as_json(copy))))

@@ -1,8 +1,8 @@
 """The code on a receipt: ``R-7K3M-9PXA-4C20``, eleven random digits and one that finds slips of the ear.
 
-The digits are Crockford's base 32, so that a code can be read aloud. The check
-digit is Luhn's rule over 32 digits instead of ten: one wrong digit is always found, two neighbours
-changed about nearly always.
+The digits are Crockford's base 32, so that a code can be read aloud. The check digit is Luhn's rule
+over 32 digits instead of ten: one wrong digit is always found, two neighbours changed about nearly
+always.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 from sqlalchemy import Connection, func, select, update
@@ -20,11 +20,9 @@ from identity_vault import roster
 from identity_vault.audit import record
 from identity_vault.database import tables
 from identity_vault.rights import receipts
+from identity_vault.vault import Vault
 from telemetry.exchange import Order, OrderReport
 from telemetry.purposes import PURPOSE_NAMES, Purpose
-
-if TYPE_CHECKING:
-    from identity_vault.vault import Vault
 
 OPEN_ORDERS_MAX: Final = 40_000
 """A large school whose every family withdraws every consent; their pseudonyms fit one answer."""
@@ -67,6 +65,7 @@ def make_purpose_erasure(
     vault: Vault, connection: Connection, pupil_id: str, purpose: Purpose, receipt: str
 ) -> str:
     """Deletion of the records of one purpose, whose consent was withdrawn. Raises OrdersFullError."""
+    _forget_exports(connection, pupil_id, vault.now_ms())
     pseudonyms = _pseudonyms(vault, connection, pupil_id, (purpose,))
     order = Order(secrets.token_hex(8), "erase", pseudonyms, [purpose])
     return _make(vault, connection, order, receipt, roster.bump(connection))
@@ -237,7 +236,7 @@ def _permits(
 
 
 def _forget_exports(connection: Connection, pupil_id: str, now_ms: int) -> None:
-    """Whoever is deleted has no copy lying ready."""
+    """No copy of what is to be deleted lies ready; it can be asked for anew."""
     while (found := export_of(connection, pupil_id)) is not None:
         _close(connection, found[0], now_ms)
 

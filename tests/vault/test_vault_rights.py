@@ -226,6 +226,19 @@ def test_an_export_is_kept_for_a_week_and_goes_with_the_pupil(timed: Vault, cloc
         assert [one.kind for one in orders.open_orders(timed, connection)] == ["erase"]
 
 
+def test_a_withdrawal_leaves_no_copy_of_its_records_lying_ready(timed: Vault) -> None:
+    pupil, other = add_somebody(timed, 1), add_somebody(timed, 2)
+    with timed.begin() as connection:
+        mine, _ = export.begin(timed, connection, "test", pupil)
+        theirs, _ = export.begin(timed, connection, "test", other)
+        for order in (mine, theirs):
+            orders.finish(timed, connection, OrderReport(order, {}, b"\x80"))
+        consents.withdraw(timed, connection, "test", pupil, "health")
+        assert orders.answer(timed, connection, mine).records is None
+        assert orders.answer(timed, connection, theirs).records is not None
+        assert export.begin(timed, connection, "test", pupil)[0] != mine
+
+
 @pytest.mark.parametrize("rubbish", [b"\xc1", b"\x91\x01", b"\x81\xa1x\x01", b"\xff" * 40])
 def test_rubbish_from_the_collector_is_told_as_unreadable(timed: Vault, rubbish: bytes) -> None:
     pupil = add_somebody(timed, 1)

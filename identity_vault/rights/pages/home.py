@@ -21,7 +21,7 @@ LOOKS_SHOWN: Final = 50
 
 
 class HomePages:
-    """The handlers of the first page and of what it leads to without taking anything away."""
+    """The handlers of the first page, of consent and of receipts."""
 
     def __init__(self, vault: Vault, sessions: Sessions) -> None:
         self._vault, self._sessions = vault, sessions

@@ -51,7 +51,7 @@ class Sessions:
     async def post(
         self, request: Request, work: Callable[[Connection, Visitor, dict[str, str]], Result]
     ) -> Result:
-        """As `_visit`, for a form of this session."""
+        """As `visit`, for a form of this session."""
         form, session = await read_form(request), session_of(request)
 
         def change(connection: Connection, visitor: Visitor) -> Result:
