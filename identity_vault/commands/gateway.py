@@ -68,7 +68,7 @@ def add(
                 vault,
                 connection,
                 actor=operator(),
-                action="gateway.add",
+                action="gateway_add",
                 gateway=gateway,
                 purposes=list(wanted),
             )
@@ -97,7 +97,7 @@ def replace(
                 vault,
                 connection,
                 actor=operator(),
-                action="gateway.replace",
+                action="gateway_replace",
                 gateway=gateway,
                 generation=generation,
             )
@@ -113,7 +113,7 @@ def revoke(config_file: ConfigFile, gateway: GatewayId, passphrase_file: Passphr
         _change(vault) as connection,
     ):
         revoke_gateway(connection, gateway)
-        record(vault, connection, actor=operator(), action="gateway.revoke", gateway=gateway)
+        record(vault, connection, actor=operator(), action="gateway_revoke", gateway=gateway)
         # Deletions no longer wait for it.
         close_finished(vault, connection)
     _say(f"✓ {gateway} 已停用 revoked")

@@ -180,7 +180,7 @@ class ExchangeDesk:
         if is_first or people is not None:
             await self._audit(
                 f"gateway:{gateway.id}",
-                "map.first" if is_first else "map.whole",
+                "map_first" if is_first else "map_whole",
                 generation=gateway.generation,
                 had=have,
                 people=people or 0,

@@ -81,7 +81,7 @@ def remember(vault: Vault, connection: Connection, found: Considered) -> None:
         vault,
         connection,
         actor="collector",
-        action="join.refused" if answer.refused else "join",
+        action="join_refused" if answer.refused else "join",
         purpose=found.question.case_purpose,
         exposure_purpose=found.question.exposure_purpose,
         cases=people.cases.bit_count(),

@@ -85,6 +85,6 @@ async def test_11_padding_with_strangers_does_not_help(vault: Vault) -> None:
         assert swapped.refused, "a pseudonym of another purpose is nobody's"
         school.desk.close()
         with vault.read() as connection:
-            rows = find(connection, action="join.refused")
+            rows = find(connection, action="join_refused")
         assert len(rows) == 2
         assert all(school.ids[1] not in row.detail and row.pupil is None for row in rows), "counts only"

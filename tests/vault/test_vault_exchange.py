@@ -120,7 +120,7 @@ async def test_a_gateway_takes_the_whole_map_and_then_what_changed(vault: Vault,
     assert (await gateway.ask(desk)).people == []
     with vault.read() as connection:
         rows = [(row.action, row.actor) for row in find(connection)]
-    assert rows.count(("map.first", "gateway:gw-1")) == 1
+    assert rows.count(("map_first", "gateway:gw-1")) == 1
     assert len([action for action, _ in rows if action.startswith("map.")]) == 1, "not every pull"
 
 
@@ -224,8 +224,8 @@ async def test_after_a_restart_and_for_another_generation_the_whole_map(vault: V
     assert update.blinding_key != before.blinding_key
     desk.close()
     with vault.read() as connection:
-        assert len(find(connection, action="map.whole")) == 1
-        assert len(find(connection, action="map.first")) == 2
+        assert len(find(connection, action="map_whole")) == 1
+        assert len(find(connection, action="map_first")) == 2
 
 
 async def test_a_version_of_the_future_confirms_nothing(vault: Vault, desk: ExchangeDesk) -> None:

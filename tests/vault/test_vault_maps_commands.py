@@ -69,7 +69,7 @@ def test_a_gateway_is_added_listed_replaced_and_revoked(config_file: Path) -> No
     assert "尚未确认" not in run(config_file, "list")[1], "nobody waits for it any more"
     with opened(config_file) as vault, vault.read() as connection:
         actions = [row.action for row in find(connection) if row.action.startswith("gateway.")]
-    assert actions == ["gateway.add", "gateway.replace", "gateway.revoke"]
+    assert actions == ["gateway_add", "gateway_replace", "gateway_revoke"]
 
 
 def test_mistakes_are_told_in_words(config_file: Path) -> None:
