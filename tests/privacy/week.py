@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -80,16 +80,15 @@ async def live_a_week(site: WeekSite) -> Week:
         site.running([radio_of(site.school), *running.served], {BUS_VARIABLE: air.address}),
     ):
         async with Feed(site, running, entries) as feed:
-            await _until(site, lambda told: all(one["map_version"] for one in told.values()))
+            await site.gateways.until(
+                lambda told: all(one["map_version"] for one in told.values()), WAIT_S_MAX
+            )
             for day in range(SCHOOL_DAYS):
                 if day == ROTATED_BEFORE_DAY:
                     rotated_ms, before = site.time.now_ms(), await _rotate(site)
                 await feed.school_day(day)
             await feed.free_day()
-            told = await _until(
-                site,
-                lambda told: all(one["records_buffered"] == one["records_stored"] for one in told.values()),
-            )
+            told = await site.gateways.until(_is_stored, WAIT_S_MAX)
         metrics, pages = await _asked(site)
         assert await site.gateways.stop() == 0
         assert await site.stop_collector() == 0
@@ -98,11 +97,14 @@ async def live_a_week(site: WeekSite) -> Week:
     return _collected(site, entries, told, metrics, pages, maps, rotated_ms)
 
 
+def _is_stored(told: dict[str, Any]) -> bool:
+    """Whether the collector has every record."""
+    return all(one["records_buffered"] == one["records_stored"] for one in told.values())
+
+
 async def _rotate(site: WeekSite) -> dict[str, CredentialMap]:
     """A new epoch, begun with the command; the gateways' maps before it. Returns when each has a new one."""
-    told = await _until(
-        site, lambda told: all(one["records_buffered"] == one["records_stored"] for one in told.values())
-    )
+    told = await site.gateways.until(_is_stored, WAIT_S_MAX)
     maps = _maps(site)
     home = site.folder / "vault"
     options = ["--epoch", "next", "--passphrase-file", str(home / "passphrase")]
@@ -112,8 +114,8 @@ async def _rotate(site: WeekSite) -> dict[str, CredentialMap]:
     )
     assert await rotating.wait() == 0
     versions = {gateway: one["map_version"] for gateway, one in told.items()}
-    await _until(
-        site, lambda told: all(one["map_version"] > versions[gateway] for gateway, one in told.items())
+    await site.gateways.until(
+        lambda told: all(one["map_version"] > versions[gateway] for gateway, one in told.items()), WAIT_S_MAX
     )
     return maps
 
@@ -129,13 +131,6 @@ def _maps(site: WeekSite) -> dict[str, CredentialMap]:
         assert on_disk is not None
         found[one.id] = on_disk
     return found
-
-
-async def _until(site: WeekSite, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    async with asyncio.timeout(WAIT_S_MAX):
-        while not holds(told := await site.gateways.counters()):  # noqa: ASYNC110  # another process's
-            await asyncio.sleep(0.1)
-    return told
 
 
 async def _asked(site: WeekSite) -> tuple[Sources, Sources]:

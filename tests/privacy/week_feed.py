@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 
+from edge_agent.gate.heart_rate import OUTSIDE
 from firmware_bridges.cards import to_wiegand
 from foundation.broker import BrokerSettings, Link, connect
 from foundation.keyfiles import read_secret
@@ -31,12 +32,16 @@ from simulators.station import check_payload
 from simulators.timetable import Period, Timeline
 from tests.privacy.week_site import WeekSite
 
+SPORT: Final = "gw-sport"
 ADVERT_S: Final = 0.12
 """Between two advertisements of a band, of the machine's time."""
 PE_SPEED: Final = 125.0
 """An advertisement every fifteen seconds of a lesson: one in each window."""
-PE_S: Final = 1.6
-"""Of the machine's time: a part of a lesson."""
+WINDOWS: Final = 8
+"""Of every band in a lesson: then the school goes on. At this speed a lesson has more than enough."""
+PE_S_MAX: Final = 17.0
+REFUSED_MIN: Final = 1_000
+"""Heart rates of a free day."""
 ARRIVING_MIN: Final = 7 * 60 + 35
 LUNCH_MIN: Final = 12 * 60
 LEAVING_MIN: Final = 16 * 60 + 5
@@ -51,7 +56,7 @@ _FIRST_SERIAL: Final = 1_000_000
 
 def bands_of(school: School) -> list[Peripheral]:
     """The bands of the school, each with a heart that beats otherwise every time it is asked."""
-    return [_band(device.address, number) for number, device in enumerate(school.on("ble", "gw-sport"))]
+    return [_band(device.address, number) for number, device in enumerate(school.on("ble", SPORT))]
 
 
 def _band(address: str, number: int) -> Peripheral:
@@ -67,7 +72,7 @@ def _band(address: str, number: int) -> Peripheral:
 
 def radio_of(school: School) -> Served:
     """What the gateway listens with: some of the bands it is told of, others it only meets in the air."""
-    bands = school.on("ble", "gw-sport")
+    bands = school.on("ble", SPORT)
     rows = [row(one.id, BAND, one.place, address=one.address) for one in bands[:CONFIGURED]]
     table = {
         "name": "radio-sport",
@@ -75,7 +80,7 @@ def radio_of(school: School) -> Served:
         "bands": [{"profile": BAND, "place": "sport/gym"}],
         "devices": rows,
     }
-    return Served("gw-sport", "ble", "hci1", tuple(one["id"] for one in rows), table)
+    return Served(SPORT, "ble", "hci1", tuple(one["id"] for one in rows), table)
 
 
 class Feed:
@@ -114,11 +119,11 @@ class Feed:
         """A day from the first who comes to the last who goes."""
         day = self._site.days[number]
         here = [entry for entry in self._entries if (entry.pupil.number + number) % 31]
-        lessons = [
-            period.start_min + 4
+        lessons = {
+            period.start_min + 4: class_id
             for class_id in self._band_classes()
             for period in self._pe_lessons(class_id, number)
-        ]
+        }
         await self._arrive(day, here)
         for minute in sorted([*lessons, LUNCH_MIN, LEAVING_MIN]):
             await self._site.gateways.set_time(self._site.moment(day, minute))
@@ -127,15 +132,32 @@ class Feed:
             elif minute == LEAVING_MIN:
                 await self._go(here[1::4])
             else:
-                await self._site.gateways.set_time(self._site.moment(day, minute), PE_SPEED)
-                await asyncio.sleep(PE_S)
+                await self._run(lessons[minute], self._site.moment(day, minute))
         await self._site.gateways.set_time(self._site.moment(day, LEAVING_MIN + 20))
 
     async def free_day(self) -> None:
         """Bands are worn on a day without school."""
-        await self._site.gateways.set_time(self._site.moment(self._site.free_day, 10 * 60), PE_SPEED)
-        await asyncio.sleep(PE_S)
+        now_ms = self._site.moment(self._site.free_day, 10 * 60)
+        before = (await self._site.gateways.set_time(now_ms, PE_SPEED))[SPORT]["dropped"]
+
+        def are_refused(told: dict[str, Any]) -> bool:
+            dropped = told[SPORT]["dropped"]
+            return bool(dropped.get(OUTSIDE, 0) >= before.get(OUTSIDE, 0) + REFUSED_MIN)
+
+        await self._site.gateways.until(are_refused, PE_S_MAX)
         await self._site.gateways.set_time(self._site.moment(self._site.free_day, 11 * 60))
+
+    async def _run(self, class_id: str, now_ms: int) -> None:
+        """A part of a PE lesson."""
+        bands = sum(
+            len(entry.bands)
+            for entry in self._entries
+            if entry.pupil.class_id == class_id and "sport" in entry.consents
+        )
+        before = (await self._site.gateways.set_time(now_ms, PE_SPEED))[SPORT]["records_buffered"]
+        await self._site.gateways.until(
+            lambda told: told[SPORT]["records_buffered"] >= before + WINDOWS * bands, PE_S_MAX
+        )
 
     def _band_classes(self) -> list[str]:
         return sorted({entry.pupil.class_id for entry in self._entries if entry.bands})

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -79,6 +79,13 @@ class Gateways:
 
     async def counters(self) -> dict[str, Any]:
         return await self._ask({})
+
+    async def until(self, holds: Callable[[dict[str, Any]], bool], wait_s: float) -> dict[str, Any]:
+        """The counters as soon as something holds of them. Raises TimeoutError."""
+        async with asyncio.timeout(wait_s):
+            while not holds(told := await self.counters()):  # noqa: ASYNC110  # another process's
+                await asyncio.sleep(0.1)
+        return told
 
     async def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         assert self._process is not None
