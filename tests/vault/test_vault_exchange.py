@@ -121,7 +121,7 @@ async def test_a_gateway_takes_the_whole_map_and_then_what_changed(vault: Vault,
     with vault.read() as connection:
         rows = [(row.action, row.actor) for row in find(connection)]
     assert rows.count(("map_first", "gateway:gw-1")) == 1
-    assert len([action for action, _ in rows if action.startswith("map.")]) == 1, "not every pull"
+    assert len([action for action, _ in rows if action.startswith("map_")]) == 1, "not every pull"
 
 
 async def test_a_withdrawal_reaches_the_map_and_is_confirmed(vault: Vault, desk: ExchangeDesk) -> None:

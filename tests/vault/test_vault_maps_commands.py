@@ -68,7 +68,7 @@ def test_a_gateway_is_added_listed_replaced_and_revoked(config_file: Path) -> No
     assert run(config_file, "revoke", "gw-1") == (0, "✓ gw-1 已停用 revoked")
     assert "尚未确认" not in run(config_file, "list")[1], "nobody waits for it any more"
     with opened(config_file) as vault, vault.read() as connection:
-        actions = [row.action for row in find(connection) if row.action.startswith("gateway.")]
+        actions = [row.action for row in find(connection) if row.action.startswith("gateway_")]
     assert actions == ["gateway_add", "gateway_replace", "gateway_revoke"]
 
 
