@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated
+from unicodedata import normalize
 
 import typer
 from rich.console import Console
@@ -97,9 +98,10 @@ def _value(wish: corrections.Wish) -> str:
 def _confirm(pupil: roster.Pupil, class_zh: str) -> None:
     """Raises UsageError unless class and last four characters of the number are typed."""
     console.print("将删除这名学生的全部数据，不能恢复。This deletes everything about the pupil for good.")
-    typed_class = typer.prompt("班级（编号或名称） class, id or name").strip()
+    # Brackets of either width.
+    typed_class = normalize("NFKC", typer.prompt("班级（编号或名称） class, id or name")).strip()
     typed_number = typer.prompt("学号最后 4 位 last 4 characters of the student number")
-    if typed_class not in {pupil.class_id, class_zh} or not erasure.is_confirmation(
+    if typed_class not in {pupil.class_id, normalize("NFKC", class_zh)} or not erasure.is_confirmation(
         pupil.details, typed_number
     ):
         raise UsageError("class or number is not this pupil's; nothing was deleted")
