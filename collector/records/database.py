@@ -91,7 +91,8 @@ class Records:
         """Overwrites what the write-ahead log still holds of deleted rows; at the next call if somebody
         reads at the moment.
         """
-        await self.run(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)"))
+        # Its answer is read to the end: a statement in progress would keep the next one from committing.
+        await self.run(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all())
 
     async def close(self) -> None:
         await asyncio.to_thread(self.close_now)

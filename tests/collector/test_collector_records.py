@@ -45,7 +45,7 @@ async def test_a_row_that_can_never_be_written_is_told_apart(tmp_path: Path, las
 
 async def test_a_locked_database_is_unavailable_and_recovers(tmp_path: Path) -> None:
     records = Records.open(tmp_path / "records.db")
-    await records.run(lambda connection: connection.exec_driver_sql("PRAGMA busy_timeout = 20"))
+    await records.run(lambda connection: connection.exec_driver_sql("PRAGMA busy_timeout = 20").all())
     other = sqlite3.connect(tmp_path / "records.db")
     other.execute("BEGIN IMMEDIATE")
     gateway = Gateway(SCHOOL, "gw-1", "k", "01", "active", 1)
