@@ -24,7 +24,7 @@ from edge_agent.scan import cli as scan_cli
 from edge_agent.uplink.contract import UplinkError
 from edge_agent.uplink.mqtt import MqttUplink
 from firmware_bridges.osdp_keys import create_key
-from foundation import logs
+from foundation import logs, memory
 from foundation.commands import UsageError, errors_in_words
 from foundation.keyfiles import create_signing_key, load_signing_key, public_text
 from telemetry.readings import SeriesTable
@@ -81,6 +81,7 @@ def run(config_file: ConfigFile) -> None:
     with errors_in_words():
         config = load_config(config_file)
         logs.configure(config.log.level, config.log.format)
+        memory.use_little()
         try:
             asyncio.run(_run(config))
         except StartError as error:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import hmac
 import re
+import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from typing import Final
+from typing import Final, TypedDict
 
 import msgspec
 
@@ -30,6 +31,8 @@ FORMAT: Final = 2
 PEOPLE_MAX: Final = 50_000
 CREDENTIALS_MAX: Final = 1_000_000
 _MS_PER_DAY: Final = 86_400_000
+_SINGLY_MAX: Final = 1_000
+"""Up to so many changes are put into their places one by one; more are sorted in together."""
 
 
 class Permit(msgspec.Struct, frozen=True, array_like=True):
@@ -96,6 +99,11 @@ class MissingBaseError(CredentialMapError):
     """An update of a version that is not the one here: ask for the whole map."""
 
 
+class _Columns(TypedDict):
+    numbers: array[int]
+    slots: array[int]
+
+
 class CredentialMap:
     """A gateway's map in memory: people by slot, credentials in two columns sorted by number."""
 
@@ -104,13 +112,14 @@ class CredentialMap:
         *,
         update: MapUpdate,
         people: Mapping[int, Person],
-        credentials: Mapping[int, int],
+        numbers: array[int],
+        slots: array[int],
     ) -> None:
         self._describe(update)
         self.people = people
         # Columns: a dict of 30,000 credentials would take 4 MB of a gateway's little memory.
-        self._numbers = array("Q", sorted(credentials))
-        self._slots = array("L", [credentials[number] for number in self._numbers])
+        self._numbers = numbers
+        self._slots = slots
 
     def _describe(self, update: MapUpdate) -> None:
         """Takes over what every update says whole."""
@@ -132,7 +141,7 @@ class CredentialMap:
         return cls(
             update=update,
             people={person.slot: person for person in update.people},
-            credentials=_numbered(update.credentials),
+            **_columns(update.credentials),
         )
 
     def __repr__(self) -> str:
@@ -161,11 +170,8 @@ class CredentialMap:
         return person
 
     def _find(self, credential: str) -> Person | None:
-        number = int.from_bytes(blind(self.blinding_key, credential), "big")
-        at = bisect_left(self._numbers, number)
-        if at == len(self._numbers) or self._numbers[at] != number:
-            return None
-        return self.people.get(self._slots[at])
+        at, is_there = _place(self._numbers, blind(self.blinding_key, credential))
+        return self.people.get(self._slots[at]) if is_there else None
 
     def updated(self, update: MapUpdate) -> CredentialMap:
         """The map after an update; this one stays as it is. Raises MissingBaseError, and
@@ -185,12 +191,32 @@ class CredentialMap:
         gone_slots = set(update.people_gone)
         people = {slot: one for slot, one in self.people.items() if slot not in gone_slots}
         people |= {person.slot: person for person in update.people}
-        credentials = dict(zip(self._numbers, self._slots, strict=True))
-        for gone in _numbered(dict.fromkeys(update.credentials_gone, 0)):
-            credentials.pop(gone, None)
-        return CredentialMap(
-            update=update, people=people, credentials=credentials | _numbered(update.credentials)
-        )
+        return CredentialMap(update=update, people=people, **self._changed_columns(update))
+
+    def _changed_columns(self, update: MapUpdate) -> _Columns:
+        if len(update.credentials) + len(update.credentials_gone) > _SINGLY_MAX:
+            gone_credentials = set(update.credentials_gone)
+            kept = {one: slot for one, slot in self._credentials().items() if one not in gone_credentials}
+            return _columns(kept | update.credentials)
+        numbers, slots = self._numbers[:], self._slots[:]
+        for blinded in update.credentials_gone:
+            at, is_there = _place(numbers, blinded)
+            if is_there:
+                del numbers[at], slots[at]
+        for blinded, slot in update.credentials.items():
+            at, is_there = _place(numbers, blinded)
+            if is_there:
+                slots[at] = slot
+            else:
+                numbers.insert(at, int.from_bytes(blinded, "big"))
+                slots.insert(at, slot)
+        return {"numbers": numbers, "slots": slots}
+
+    def _credentials(self) -> dict[bytes, int]:
+        return {
+            number.to_bytes(BLINDED_BYTES, "big"): slot
+            for number, slot in zip(self._numbers, self._slots, strict=True)
+        }
 
     def as_update(self) -> MapUpdate:
         """The whole map as one update, to be kept in a file."""
@@ -205,10 +231,7 @@ class CredentialMap:
             blinding_key=self.blinding_key,
             people=list(self.people.values()),
             people_gone=[],
-            credentials={
-                number.to_bytes(BLINDED_BYTES, "big"): slot
-                for number, slot in zip(self._numbers, self._slots, strict=True)
-            },
+            credentials=self._credentials(),
             credentials_gone=[],
             lessons={class_id: list(lessons) for class_id, lessons in self.lessons.items()},
             school_days=list(self.school_days),
@@ -216,8 +239,20 @@ class CredentialMap:
         )
 
 
-def _numbered(credentials: Mapping[bytes, int]) -> dict[int, int]:
-    return {int.from_bytes(blinded, "big"): slot for blinded, slot in credentials.items()}
+def _columns(credentials: Mapping[bytes, int]) -> _Columns:
+    """Without an object a number, which would take time and memory: the bytes are sorted as they are."""
+    ordered = sorted(credentials)
+    numbers = array("Q", b"".join(ordered))
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return {"numbers": numbers, "slots": array("I", map(credentials.__getitem__, ordered))}
+
+
+def _place(numbers: array[int], blinded: bytes) -> tuple[int, bool]:
+    """Where it stands or would stand, and whether it stands there."""
+    number = int.from_bytes(blinded, "big")
+    at = bisect_left(numbers, number)
+    return at, at < len(numbers) and numbers[at] == number
 
 
 def normalise_credential(text: str) -> str:
