@@ -63,12 +63,15 @@ _MADE_UP: Final = ((date(2026, 9, 20), 5, "国庆节调休"), (date(2026, 10, 10
 """A day of school at a weekend, and whose timetable it follows."""
 
 
-def write_all(school: School, folder: Path) -> tuple[Path, ...]:
-    """Writes every file into a folder, which is made; what stood there under these names is replaced."""
+def write_all(school: School, folder: Path, *, agreed_on: date = CONSENT_DATE) -> tuple[Path, ...]:
+    """Writes every file into a folder, which is made; what stood there under these names is replaced.
+
+    agreed_on: the day on which everybody agreed who did.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     entries = roster(school)
-    english = [list(COLUMNS), *map(_row, entries)]
-    chinese = [list(COLUMNS.values()), *map(_row_zh, entries)]
+    english = [list(COLUMNS), *(_row(entry, agreed_on) for entry in entries)]
+    chinese = [list(COLUMNS.values()), *(_row_zh(entry, agreed_on) for entry in entries)]
     return (
         _csv(folder / "roster.csv", english, "utf-8"),
         _csv(folder / "roster-gb18030.csv", chinese, "gb18030"),
@@ -86,8 +89,8 @@ def write_all(school: School, folder: Path) -> tuple[Path, ...]:
     )
 
 
-def _row(entry: Entry) -> list[str]:
-    guardians = [cell for one in entry.guardians for cell in (one.name, one.relation, one.phone)]
+def _row(entry: Entry, agreed_on: date) -> list[str]:
+    guardians = [cell for one in entry.guardians for cell in (one.name, _ZH[one.relation], one.phone)]
     return [
         entry.student_number,
         entry.name,
@@ -103,7 +106,7 @@ def _row(entry: Entry) -> list[str]:
         *guardians,
         *[""] * (3 * GUARDIANS_MAX - len(guardians)),
         *(
-            CONSENT_DATE.isoformat() if one in entry.consents else ""
+            agreed_on.isoformat() if one in entry.consents else ""
             for one, info in PURPOSES.items()
             if info.needs_consent
         ),
@@ -111,11 +114,10 @@ def _row(entry: Entry) -> list[str]:
     ]
 
 
-def _row_zh(entry: Entry) -> list[str]:
+def _row_zh(entry: Entry, agreed_on: date) -> list[str]:
     """As an office writes it: words instead of codes, dates without signs between."""
-    cells = dict(zip(COLUMNS, _row(entry), strict=True))
-    for column in ("sex", "guardian1_relation", "guardian2_relation"):
-        cells[column] = _ZH.get(cells[column], "")
+    cells = dict(zip(COLUMNS, _row(entry, agreed_on), strict=True))
+    cells["sex"] = _ZH[cells["sex"]]
     cells["birth_date"] = cells["birth_date"].replace("-", "")
     return list(cells.values())
 

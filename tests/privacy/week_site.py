@@ -181,7 +181,8 @@ class WeekSite:
         """A vault with the school's roster, timetable and calendar; its public key."""
         home = self.folder / "vault"
         home.mkdir()
-        write_all(self.school, home / "roster")
+        agreed_on = date(1970, 1, 1) + timedelta(days=self.days[0] - 10)
+        write_all(self.school, home / "roster", agreed_on=agreed_on)
         (home / "vault.toml").write_text(
             f'[vault]\nschool = "{self.school.id}"\nkey_file = "vault.key"\ndata_dir = "data"\n'
             f'[web]\nport = {self.vault_port}\norigins = ["{self.url}"]\n'
