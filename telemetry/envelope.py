@@ -41,6 +41,7 @@ class Kind(IntEnum):
     STATUS = 3
     VAULT_QUESTION = 4
     VAULT_ANSWER = 5
+    PENDING = 6
 
 
 class EnvelopeError(ValueError):

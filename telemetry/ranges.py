@@ -80,3 +80,12 @@ class RangeSet:
         if at <= last:
             missing.append((at, last))
         return missing
+
+    def overlap(self, first: int, last: int) -> list[Range]:
+        """The parts of `first` to `last`, both included, that the set holds."""
+        found: list[Range] = []
+        for at in range(bisect_left(self._last, first), len(self._first)):
+            if self._first[at] > last:
+                break
+            found.append((max(first, self._first[at]), min(last, self._last[at])))
+        return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import h11
 import msgspec
 
 TEXTS: Final = {
@@ -20,14 +19,6 @@ TEXTS: Final = {
 }
 
 
-def answer(
-    status: int, body: bytes | None = None, *, headers: list[tuple[bytes, bytes]] | None = None
-) -> list[h11.Event]:
-    """The events of a whole answer; `headers` besides those that every answer has."""
-    content = msgspec.json.encode({"error": TEXTS.get(status, "")}) if body is None else body
-    shown = [
-        (b"Content-Type", b"application/json"),
-        (b"Content-Length", str(len(content)).encode()),
-        *(headers or []),
-    ]
-    return [h11.Response(status_code=status, headers=shown), h11.Data(data=content), h11.EndOfMessage()]
+def usual(status: int) -> tuple[bytes, bytes]:
+    """Content type and body of an answer that says nothing of its own."""
+    return b"application/json", msgspec.json.encode({"error": TEXTS.get(status, "")})

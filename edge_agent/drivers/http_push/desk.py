@@ -17,9 +17,9 @@ from device_profiles.registry import Catalogue
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters, DeviceCounters
 from edge_agent.drivers.contract import Sink
+from edge_agent.drivers.http_push.answers import usual
 from edge_agent.drivers.http_push.bodies import Body, body_for
 from edge_agent.drivers.http_push.config import HttpDevice, HttpSource, bind_device
-from edge_agent.drivers.http_push.connection import Handler, Reading, Reply
 from edge_agent.drivers.http_push.credentials import (
     Credential,
     Nobody,
@@ -30,6 +30,7 @@ from edge_agent.drivers.http_push.credentials import (
 from edge_agent.drivers.http_push.digest import Digest, Verdict
 from edge_agent.drivers.http_push.heard import Heard
 from edge_agent.drivers.http_push.peers import Peers
+from foundation.httpconnection import Handler, Reading, Reply
 from foundation.keyfiles import KeyFileError
 from foundation.logs import FirstOnly
 from telemetry.readings import Chunk, SeriesTable
@@ -94,7 +95,7 @@ class Desk:
 
     def handler(self, peer: str, peers: Peers) -> Handler:
         """For one connection."""
-        return Handler(partial(self._begin, peer, peers), partial(self._refused, UNKNOWN))
+        return Handler(partial(self._begin, peer, peers), partial(self._refused, UNKNOWN), usual)
 
     def _credential(self, driver: str, device: HttpDevice) -> Credential:
         try:

@@ -15,11 +15,11 @@ from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.drivers.contract import DeviceReport, Sink
 from edge_agent.drivers.http_push.config import HttpSource
-from edge_agent.drivers.http_push.connection import Connection
 from edge_agent.drivers.http_push.desk import Desk
 from edge_agent.drivers.http_push.heard import Heard
 from edge_agent.drivers.http_push.peers import Peers
 from foundation.backoff import Backoff
+from foundation.httpconnection import Connection
 from foundation.logs import FirstOnly
 from telemetry.readings import SeriesTable
 

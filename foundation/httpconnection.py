@@ -1,15 +1,12 @@
-"""One connection of a device: requests in, answers out, every wait and size bounded."""
+"""One connection of whoever posts to us: requests in, answers out, every wait and size bounded."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple, Protocol
 
 import h11
-
-from edge_agent.drivers.http_push.answers import answer
-from edge_agent.drivers.http_push.bodies import Body
 
 HEADER_BYTES_MAX: Final = 16 * 1024
 READ_BYTES: Final = 16 * 1024
@@ -29,23 +26,32 @@ class Reply(NamedTuple):
     delay_s: float = 0.0
 
 
+class Body(Protocol):
+    """Where a body goes as it comes."""
+
+    def feed(self, data: bytes) -> None: ...
+
+    def finish(self) -> None: ...
+
+
 class Reading(NamedTuple):
     """A body to be read. finish: what is to be done then, given its size in bytes; failed: hears with
     a fixed word that it did not come to that.
     """
 
     body: Body
-    finish: Callable[[int], Reply]
+    finish: Callable[[int], Reply | Awaitable[Reply]]
     failed: Callable[[str], None]
 
 
 class Handler(NamedTuple):
     """Who decides. begin: sees the header and gives an answer or a body to read. failed: hears with a
-    fixed word of what is no request.
+    fixed word of what is no request. usual: content type and body of a problem that has no other.
     """
 
     begin: Callable[[h11.Request], Reply | Reading]
     failed: Callable[[str], None]
+    usual: Callable[[int], tuple[bytes, bytes]]
 
 
 class Connection:
@@ -108,7 +114,7 @@ class Connection:
             return
         begun = self._handler.begin(request)
         if isinstance(begun, Reply):
-            await self._refuse(begun, _length(request))
+            await self._refuse(begun, length_of(request))
             return
         self._failed = begun.failed
         size_bytes = 0
@@ -121,7 +127,8 @@ class Connection:
             begun.body.feed(bytes(event.data))
         if isinstance(event, h11.EndOfMessage):
             begun.body.finish()
-            await self._say(begun.finish(size_bytes))
+            reply = begun.finish(size_bytes)
+            await self._say(reply if isinstance(reply, Reply) else await reply)
 
     async def _refuse(self, reply: Reply, length: int) -> None:
         """Answers before the body has come, which is read away: a terminal sends its pictures along
@@ -151,8 +158,16 @@ class Connection:
             self._writer.write(data)
 
     async def _say(self, reply: Reply) -> None:
-        for event in answer(reply.status, reply.body, headers=list(reply.headers)):
+        headers, content = list(reply.headers), reply.body
+        usual_type, usual = self._handler.usual(reply.status)
+        if content is None:
+            content = usual
+        if not any(name.lower() == b"content-type" for name, _ in headers):
+            headers.append((b"Content-Type", usual_type))
+        headers.append((b"Content-Length", str(len(content)).encode()))
+        for event in (h11.Response(status_code=reply.status, headers=headers), h11.Data(data=content)):
             self._send(event)
+        self._send(h11.EndOfMessage())
         await self._writer.drain()
 
     async def _last_words(self, reply: Reply) -> None:
@@ -181,6 +196,6 @@ class Connection:
             return
 
 
-def _length(request: h11.Request) -> int:
+def length_of(request: h11.Request) -> int:
     """What the header says of the body's size; h11 has made sure that it is a number."""
     return next((int(value) for name, value in request.headers if name == b"content-length"), 0)
