@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
 import sqlite3
 from pathlib import Path
@@ -98,6 +99,25 @@ def test_a_card_in_a_place_is_found_in_the_batch_and_in_the_database(
         )
     connection.close()
     assert {leak.pupil for leak in search.find(sqlite_rows(file))} == {3}
+
+
+@pytest.mark.parametrize("ensure_ascii", [False, True])
+def test_a_name_in_a_log_is_found(search: LeakSearch, *, ensure_ascii: bool) -> None:
+    entry = ENTRIES[11]
+    lines = [{"event": "gateway running"}, {"event": "check", "who": entry.guardians[0].name}]
+    log = "\n".join(json.dumps(line, ensure_ascii=ensure_ascii) for line in lines)
+    assert 11 in {leak.pupil for leak in search.find([Source("gateway.log", log.encode())])}
+
+
+def test_a_card_as_raw_bytes_in_a_packed_batch_is_found(search: LeakSearch) -> None:
+    """Also where the body is none that anybody could decode."""
+    uid = bytes.fromhex(ENTRIES[8].cards[0])
+    words = bytes(random.Random(5).choices(b"abcdefgh ", k=5_000))
+    body = zstandard.compress(words + b"\xc4\x07" + uid + words[::-1])
+    header = Header(FORMAT, "s", "g", "bulk", "g1", 1, NOW_MS, ClockQuality.SYNCED, "b", "p", 1, 0)
+    payload = Signer(Ed25519PrivateKey.generate()).wrap(Kind.BATCH, encode_payload(header, body))
+    assert uid not in payload
+    assert {leak.pupil for leak in search.find([Source("wire", payload)])} == {8}
 
 
 def test_nobody_is_found_in_chance_times_and_fractions(search: LeakSearch) -> None:

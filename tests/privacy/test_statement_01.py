@@ -30,6 +30,7 @@ def test_01_the_week_was_worth_searching(week: Week) -> None:
     for kind in ("morning_check", "access_event", "heart_rate_window", "meal_record"):
         assert named[kind] > 1_000, named
         assert week.stored[f"records.db/{kind}s"] >= named[kind]
+    assert week.stored["records.db/safety_events"] >= 5
     devices = defaultdict(set)
     for record in week.records:
         devices[name_of(record)].add(getattr(record, "device", None))

@@ -29,7 +29,7 @@ from simulators.school import School
 from simulators.serial.host import SerialHost
 from simulators.serial.own_board import OwnBoard
 from simulators.station import check_payload
-from simulators.timetable import Period, Timeline
+from simulators.timetable import Period, Timeline, iso_local
 from tests.privacy.week_site import WeekSite
 
 SPORT: Final = "gw-sport"
@@ -175,6 +175,7 @@ class Feed:
             await self._site.gateways.set_time(now_ms)
             group = here[at::ROUNDS]
             await self._ambient(now_ms)
+            await self._call_for_help(now_ms)
             await asyncio.gather(
                 self._check([one for one in group if one.pupil.number % 10 > 1]),
                 self._at_terminal([one for one in group if one.pupil.number % 10 == 0], group[::4]),
@@ -198,6 +199,13 @@ class Feed:
         for message in self._simulation.messages(now_ms, now_ms + AMBIENT_MS):
             if message.check is None:
                 await self._link.publish(message.topic, message.payload)
+
+    async def _call_for_help(self, now_ms: int) -> None:
+        """A button in a classroom, pressed and let go."""
+        topic = self._simulation.topic(self._site.school.device("main-101-sos"))
+        for action in ("emergency", ""):
+            body = {"action": action, "battery": 86, "linkquality": 40, "last_seen": iso_local(now_ms)}
+            await self._link.publish(topic, msgspec.json.encode(body))
 
     async def _check(self, who: Sequence[Entry]) -> None:
         """At our own station, over MQTT."""
