@@ -6,10 +6,15 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Generator
+from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from foundation.commands import UsageError
+
+HEAD_WAIT_S: Final = 10.0
+"""For the head of a request: nobody holds a connection by saying nothing, or a byte now and then."""
 
 
 class PartServer(uvicorn.Server):
@@ -27,6 +32,63 @@ class PartServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.answering.set()
+
+
+class BoundedHttp(H11Protocol):
+    """Closes a connection on which no request comes in `head_wait_s`, for uvicorn's ``http`` setting.
+
+    Where `limit_concurrency` connections are open, the one that has asked nothing for longest makes
+    room for the next; otherwise a few hundred silent ones would shut everybody else out.
+    """
+
+    head_wait_s = HEAD_WAIT_S
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def idle_until_s(self) -> float | None:
+        """When it will be closed, as it asks nothing; None while a request is answered."""
+        return None if self._deadline is None else self._deadline.when()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
+        super().connection_made(transport)
+        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+            self._make_room()
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._wait_for_head()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop_waiting()
+
+    def _wait_for_head(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()
+        elif self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(self.head_wait_s, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _make_room(self) -> None:
+        idle = [
+            (until_s, one)
+            for one in self.connections
+            if isinstance(one, BoundedHttp) and (until_s := one.idle_until_s) is not None
+        ]
+        if idle:
+            min(idle, key=lambda each: each[0])[1].transport.abort()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -13,7 +13,7 @@ import uvicorn
 from foundation.commands import UsageError
 from foundation.keyfiles import parse_public
 from foundation.logs import FirstOnly
-from foundation.webserver import PartServer, listen
+from foundation.webserver import BoundedHttp, PartServer, listen
 from identity_vault.database.engine import VaultUnavailableError
 from identity_vault.exchange.desk import ExchangeDesk
 from identity_vault.names import NamesDesk
@@ -75,7 +75,7 @@ class Service:
         web = self._vault.config.web
         config = uvicorn.Config(
             create_app(parts),
-            http="h11",
+            http=BoundedHttp,
             ws="none",
             log_config=None,
             # Who sends what is no HTTP would fill the log with warnings.
