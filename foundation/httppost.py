@@ -1,10 +1,10 @@
 """One question over HTTP: a POST with a body, and its answer, every wait and size bounded.
 
-Small on purpose: no redirects, no proxy, no cookies, no pool of connections. What can go wrong is
-named for what the asker does::
+Small on purpose: no redirects, no proxy, no cookies, no pool of connections; one is kept open for the
+next question where that is wanted. What can go wrong is named for what the asker does::
 
     PostError
-    ├── PostUnavailableError   nobody answers, or not in time, or "later" (5xx, 429): ask again
+    ├── PostUnavailableError   nobody answers, or not in time, or "later" (5xx, 429, 408): ask again
     ├── PostRefusedError       an answer that says no (3xx, 4xx): a person is needed
     └── PostGarbageError       no HTTP, too long, or not what was asked for
 """
@@ -27,7 +27,8 @@ from foundation.oserrors import why
 HEADER_BYTES_MAX: Final = 16 * 1024
 READ_BYTES: Final = 64 * 1024
 DETAIL_CHARS_MAX: Final = 200
-_OK, _REDIRECTS, _TOO_MANY, _SERVER_ERRORS = 200, 300, 429, 500
+DIGITS_MAX: Final = 6
+_OK, _REDIRECTS, _TOO_SLOW, _TOO_MANY, _SERVER_ERRORS = 200, 300, 408, 429, 500
 _PROBLEM: Final = "application/problem+json"
 
 
@@ -38,9 +39,19 @@ class PostError(Exception):
 class PostUnavailableError(PostError):
     """Nobody answered in time, or the answer was to come later."""
 
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """How long to wait, where who was asked says so."""
+
 
 class PostRefusedError(PostError):
     """The answer is no, and will be no the next time."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """Of the answer; None where it did not come to one."""
 
 
 class PostGarbageError(PostError):
@@ -93,8 +104,26 @@ def _is_loopback(host: str) -> bool:
     return False
 
 
+class _Channel(NamedTuple):
+    """An open connection. kept: an earlier question was answered over it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    http: h11.Connection
+    kept: bool = False
+
+
+class _StaleError(Exception):
+    """A kept connection had ended before the question came."""
+
+
 class HttpPost:
-    """Asks one service. ca_file: who must have signed its certificate; left out, who the system trusts."""
+    """Asks one service, one question at a time where the connection is kept.
+
+    ca_file: who must have signed its certificate; left out, who the system trusts. certificate: what we
+    show of ourselves, with its key. keep: the connection stays open for the next question; if it turns out to
+    have ended meanwhile, the question is asked again over a new one, so it must be one that may come twice.
+    """
 
     def __init__(
         self,
@@ -102,35 +131,49 @@ class HttpPost:
         *,
         answer_bytes_max: int,
         ca_file: Path | None = None,
+        certificate: tuple[Path, Path] | None = None,
         times: Times | None = None,
+        keep: bool = False,
     ) -> None:
         self._target = target
         self._answer_bytes_max = answer_bytes_max
         self._ca_file = ca_file
+        self._certificate = certificate
         self._times = times or Times()
+        self._keep = keep
+        self._kept: _Channel | None = None
         self._context: ssl.SSLContext | None = None
+
+    def close(self) -> None:
+        """Ends the kept connection, if there is one."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.writer.transport.abort()
 
     async def ask(self, path: str, body: bytes, content_type: str) -> bytes:
         """The answer's body, of the same content type as the question's. Raises PostError."""
+        request = self._request(path, body, content_type)
+        kept, self._kept = self._kept, None
         try:
             async with asyncio.timeout(self._times.total_s):
-                reader, writer = await self._connect()
-                try:
-                    return await self._exchange(reader, writer, self._request(path, body, content_type), body)
-                finally:
-                    writer.transport.abort()
+                if kept is not None:
+                    with contextlib.suppress(_StaleError):
+                        return await self._exchange(kept._replace(kept=True), request, body)
+                return await self._exchange(await self._connect(), request, body)
         except TimeoutError:
             raise PostUnavailableError(f"no whole answer within {self._times.total_s:g} s") from None
         except OSError as error:
             raise PostUnavailableError(f"the connection broke: {why(error)}") from error
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self) -> _Channel:
         target = self._target
         context = self._tls() if target.tls else None
         where = f"{target.host}:{target.port}"
         try:
             async with asyncio.timeout(self._times.step_s):
-                return await asyncio.open_connection(target.host, target.port, ssl=context)
+                reader, writer = await asyncio.open_connection(target.host, target.port, ssl=context)
+                http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADER_BYTES_MAX)
+                return _Channel(reader, writer, http)
         except TimeoutError:
             raise PostUnavailableError(f"no connection to {where} within {self._times.step_s:g} s") from None
         except ssl.SSLCertVerificationError as error:
@@ -146,13 +189,21 @@ class HttpPost:
         """Made with the first question: the authorities' certificates take time and memory."""
         if self._context is None:
             try:
-                self._context = ssl.create_default_context(
+                context = ssl.create_default_context(
                     cafile=None if self._ca_file is None else str(self._ca_file)
                 )
             except OSError as error:  # ssl.SSLError is one
                 raise PostRefusedError(
                     f"{self._ca_file} holds no certificate that can be used: {why(error)}"
                 ) from error
+            if self._certificate is not None:
+                try:
+                    # A key with a passphrase is one that cannot be used: nobody is there to be asked.
+                    context.load_cert_chain(*self._certificate, password="")
+                except OSError as error:
+                    names = " and ".join(map(str, self._certificate))
+                    raise PostRefusedError(f"{names} cannot be shown as ours: {why(error)}") from error
+            self._context = context
         return self._context
 
     def _request(self, path: str, body: bytes, content_type: str) -> h11.Request:
@@ -165,24 +216,34 @@ class HttpPost:
                 ("Content-Length", str(len(body))),
                 ("Accept", f"{content_type}, {_PROBLEM}"),
                 ("Accept-Encoding", "identity"),
-                ("Connection", "close"),
+                ("Connection", "keep-alive" if self._keep else "close"),
             ],
         )
 
-    async def _exchange(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: h11.Request, body: bytes
-    ) -> bytes:
-        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADER_BYTES_MAX)
-        head = http.send(request) or b""
-        writer.write(head + (http.send(h11.Data(data=body)) or b"") + (http.send(h11.EndOfMessage()) or b""))
-        async with asyncio.timeout(self._times.step_s):
-            await writer.drain()
-        return await self._answer(reader, http, _header(request, b"content-type"))
+    async def _exchange(self, channel: _Channel, request: h11.Request, body: bytes) -> bytes:
+        """Raises _StaleError where a kept channel gives no sign of life."""
+        writer, http = channel.writer, channel.http
+        keeping = False
+        try:
+            head = http.send(request) or b""
+            writer.write(
+                head + (http.send(h11.Data(data=body)) or b"") + (http.send(h11.EndOfMessage()) or b"")
+            )
+            answer = await self._answer(channel)
+            clean = http.our_state is http.their_state is h11.DONE and not http.trailing_data[0]
+            if self._keep and clean:
+                http.start_next_cycle()
+                keeping, self._kept = True, channel
+        finally:
+            if not keeping:
+                writer.transport.abort()
+        return _judged(answer, _header(request, b"content-type"))
 
-    async def _answer(self, reader: asyncio.StreamReader, http: h11.Connection, content_type: str) -> bytes:
+    async def _answer(self, channel: _Channel) -> _Answer:
+        http = channel.http
         response: h11.Response | None = None
         found = bytearray()
-        ended = False
+        heard = ended = False
         while True:
             try:
                 event = http.next_event()
@@ -191,8 +252,8 @@ class HttpPost:
                     raise PostUnavailableError("the connection ended before the answer did") from error
                 raise PostGarbageError(f"the answer is not HTTP: {error}") from error
             if event is h11.NEED_DATA:
-                data = await self._read(reader, begun=response is not None)
-                ended = not data
+                data = await self._heard(channel, begun=response is not None, first=not heard)
+                heard, ended = heard or bool(data), not data
                 http.receive_data(data)
             elif isinstance(event, h11.Response):
                 response = event
@@ -201,9 +262,25 @@ class HttpPost:
                 if len(found) > self._answer_bytes_max:
                     raise PostGarbageError(f"the answer is longer than {self._answer_bytes_max} bytes")
             elif isinstance(event, h11.EndOfMessage) and response is not None:
-                return _judged(response, bytes(found), content_type)
+                return _Answer(response, bytes(found))
             elif isinstance(event, h11.ConnectionClosed):
                 raise PostUnavailableError("the connection ended without an answer")
+
+    async def _heard(self, channel: _Channel, *, begun: bool, first: bool) -> bytes:
+        """What comes next; the question has gone out before the first of it."""
+        stale = channel.kept and first
+        try:
+            if first:
+                async with asyncio.timeout(self._times.step_s):
+                    await channel.writer.drain()
+            data = await self._read(channel.reader, begun=begun)
+        except OSError as error:
+            if stale and not isinstance(error, TimeoutError):
+                raise _StaleError from error
+            raise
+        if stale and not data:
+            raise _StaleError
+        return data
 
     async def _read(self, reader: asyncio.StreamReader, *, begun: bool) -> bytes:
         try:
@@ -214,18 +291,29 @@ class HttpPost:
             raise PostUnavailableError(f"{what}: nothing came for {self._times.step_s:g} s") from None
 
 
-def _judged(response: h11.Response, body: bytes, content_type: str) -> bytes:
+class _Answer(NamedTuple):
+    response: h11.Response
+    body: bytes
+
+
+def _judged(answer: _Answer, content_type: str) -> bytes:
+    response, body = answer
     status, found = response.status_code, _header(response, b"content-type").split(";")[0].strip().lower()
     if status == _OK:
         if found != content_type:
             raise PostGarbageError("the answer has another content type than the question")
         return body
     text = f"answered {status}{_detail(body) if found == _PROBLEM else ''}"
-    if status == _TOO_MANY or status >= _SERVER_ERRORS:
-        raise PostUnavailableError(text)
+    if status in {_TOO_SLOW, _TOO_MANY} or status >= _SERVER_ERRORS:
+        raise PostUnavailableError(text, retry_after_s=_seconds(_header(response, b"retry-after")))
     if _REDIRECTS <= status < _REDIRECTS + 100:
-        raise PostRefusedError(f"{text}: it sends us elsewhere, where we do not go; is the address right?")
-    raise PostRefusedError(text)
+        text = f"{text}: it sends us elsewhere, where we do not go; is the address right?"
+    raise PostRefusedError(text, status=status)
+
+
+def _seconds(text: str) -> float | None:
+    """A Retry-After in seconds; a date is not read, since the clock may be wrong."""
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX else None
 
 
 def _detail(body: bytes) -> str:

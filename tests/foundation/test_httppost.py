@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -77,6 +78,14 @@ async def ask(
     return await post.ask(path, b"question", TYPE)
 
 
+@asynccontextmanager
+async def keeping(port: int) -> AsyncIterator[HttpPost]:
+    target = parse_target(f"http://127.0.0.1:{port}")
+    post = HttpPost(target, answer_bytes_max=1_000, times=QUICK, keep=True)
+    yield post
+    post.close()
+
+
 async def fails(answer: bytes, kind: type[PostError]) -> str:
     async with serving(saying(answer)) as port:
         with pytest.raises(kind) as caught:
@@ -110,6 +119,7 @@ async def test_an_answer_in_chunks_or_until_the_end() -> None:
         ("500 Oh", PostUnavailableError, "answered 500"),
         ("503 Busy", PostUnavailableError, "answered 503"),
         ("429 Slow", PostUnavailableError, "answered 429"),
+        ("408 Late", PostUnavailableError, "answered 408"),
         ("404 No", PostRefusedError, "answered 404"),
         ("403 No", PostRefusedError, "answered 403"),
         ("302 There", PostRefusedError, "is the address right?"),
@@ -266,3 +276,112 @@ def test_addresses_that_are_none(url: str, words: str) -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:80", "http://localhost", "http://[::1]:8080", "https://x"])
 def test_addresses(url: str) -> None:
     assert parse_target(url).host in {"127.0.0.1", "localhost", "::1", "x"}
+
+
+async def test_a_kept_connection_serves_the_next_question() -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                await reader.readuntil(b"question")
+                writer.write(GOOD)
+
+    async with serving(serve) as port, keeping(port) as post:
+        assert [await post.ask("/", b"question", TYPE) for _ in range(3)] == [b"hi"] * 3
+        assert connections == 1
+        post.close()
+        assert await post.ask("/", b"question", TYPE) == b"hi"
+        assert connections == 2
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_kept_connection_that_has_ended_is_replaced(*, reset: bool) -> None:
+    """Also when that shows only as the next question goes out."""
+    heard = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heard
+        await reader.readuntil(b"question")
+        heard += 1
+        writer.write(GOOD)
+        await writer.drain()
+        if heard == 1:
+            await reader.readexactly(10)
+        if reset:
+            writer.transport.abort()
+
+    async with serving(serve) as port, keeping(port) as post:
+        for _ in range(4):
+            assert await post.ask("/", b"question", TYPE) == b"hi"
+        assert heard == 4
+
+
+@pytest.mark.parametrize("rest", [b"", GOOD[:30]])
+async def test_a_new_connection_that_ends_is_not_tried_again(rest: bytes) -> None:
+    heard = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heard
+        await reader.readuntil(b"question")
+        heard += 1
+        writer.write(rest)
+        await writer.drain()
+
+    async with serving(serve) as port, keeping(port) as post:
+        with pytest.raises(PostUnavailableError, match="ended"):
+            await post.ask("/", b"question", TYPE)
+        assert heard == 1
+
+
+async def test_what_nobody_asked_for_is_no_answer_to_the_next_question() -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"question")
+        writer.write(GOOD + GOOD.replace(b"hi", b"no"))
+        await reader.read(-1)
+
+    async with serving(serve) as port, keeping(port) as post:
+        assert [await post.ask("/", b"question", TYPE) for _ in range(2)] == [b"hi"] * 2
+    assert connections == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [("Retry-After: 7\r\n", 7.0), ("", None), ("Retry-After: -1\r\n", None), ("Retry-After: soon\r\n", None)],
+)
+async def test_how_long_to_wait_is_told(header: str, wait_s: float | None) -> None:
+    answer = f"HTTP/1.1 429 Slow\r\n{header}Content-Length: 0\r\n\r\n".encode()
+    async with serving(saying(answer)) as port:
+        with pytest.raises(PostUnavailableError) as caught:
+            await ask(port)
+    assert caught.value.retry_after_s == wait_s
+
+
+async def test_a_certificate_of_our_own_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
+    school = Authority(tmp_path, "school")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(school.file))
+    context.load_cert_chain(*school.issue("collector"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    certificate = school.issue("gateway")
+    async with serving(saying(GOOD), context) as port:
+
+        def post(certificate: tuple[Path, Path] | None) -> HttpPost:
+            return HttpPost(
+                parse_target(f"https://127.0.0.1:{port}"),
+                answer_bytes_max=1_000,
+                ca_file=school.file,
+                certificate=certificate,
+                times=Times(step_s=2, total_s=4),
+            )
+
+        assert await post(certificate).ask("/", b"", TYPE) == b"hi"
+        with pytest.raises(PostError):
+            await post(None).ask("/", b"", TYPE)
+        with pytest.raises(PostRefusedError, match="cannot be shown as ours"):
+            await post((certificate[0], tmp_path / "nowhere.key")).ask("/", b"", TYPE)
