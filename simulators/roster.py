@@ -7,7 +7,6 @@ a simulated school never see it, and tests search them for all of it.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -203,8 +202,3 @@ def _consents(seed: int, number: int, born: date) -> tuple[tuple[Purpose, ...], 
         kept = [one for one in asked if chance(seed, "refuses", one, number) < 0.5]
         return tuple(kept or asked[:1]), by
     return tuple(asked), by
-
-
-def by_credential(entries: tuple[Entry, ...]) -> Mapping[str, Entry]:
-    """Who holds a card, by the card's normalised UID."""
-    return {card: entry for entry in entries for card in entry.cards}

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from telemetry.records import RECORD_TYPES, HeartRateWindow, name_of
+from telemetry.credential_map import encode_update
+from telemetry.records import RECORD_TYPES, HeartRateWindow, MorningCheck, name_of
 from tests.privacy.leak_search import LeakSearch
 from tests.privacy.unpacking import Source
 from tests.privacy.week import Week
@@ -70,12 +71,27 @@ def test_01_nobody_is_in_a_log_or_a_metric(week: Week, search: LeakSearch) -> No
 
 
 def test_01_nobody_is_on_a_page_or_in_an_answer(week: Week, search: LeakSearch) -> None:
+    """On which pupils do stand, under their pseudonyms."""
+    shown = {page.name for page in week.pages if any(one in page.data for one in _feverish(week))}
+    assert {"/", "/parts/alerts", "/api/v1/alerts"} <= shown
     assert search.find(week.pages) == []
+
+
+def _feverish(week: Week) -> set[bytes]:
+    checks = [one for one in week.records if isinstance(one, MorningCheck) and one.temperature_c > 37.3]
+    return {one.pseudonym.encode() for one in checks if one.pseudonym}
 
 
 def test_01_nobody_is_in_clear_on_a_disk(week: Week, search: LeakSearch) -> None:
     """A gateway's, or the vault's own."""
     assert search.find(week.on_disks) == []
+
+
+def test_01_nobody_is_in_the_map_of_a_stolen_gateway(week: Week, search: LeakSearch) -> None:
+    """Opened with the gateway's own key."""
+    maps = [encode_update(found.as_update()) for both in week.maps.values() for found in both]
+    assert min(map(len, maps)) > 100_000
+    assert search.find(Source("map", found, like_chance=True) for found in maps) == []
 
 
 def test_01_the_search_would_have_found_anybody(week: Week, search: LeakSearch) -> None:

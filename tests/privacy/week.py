@@ -141,15 +141,18 @@ async def _asked(site: WeekSite) -> tuple[Sources, Sources]:
         for gateway, port in site.metrics_ports.items():
             answer = await client.get(f"http://127.0.0.1:{port}/metrics")
             metrics.append(Source(f"metrics of {gateway}", answer.content))
-        metrics.append(Source("metrics of the collector", (await client.get(f"{site.url}/metrics")).content))
+        for whose, url in (("collector", site.url), ("vault", f"http://127.0.0.1:{site.vault_port}")):
+            metrics.append(Source(f"metrics of the {whose}", (await client.get(f"{url}/metrics")).content))
         described = (await client.get(f"{site.url}/api/v1/openapi.json")).json()
         paths = [path for path, how in described["paths"].items() if "get" in how and "{" not in path]
         for path in ("/", "/parts/alerts", "/parts/rooms", "/parts/gateways", *paths):
             # The stream of events never ends.
+            body = b""
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ANSWER_S_MAX), client.stream("GET", f"{site.url}{path}") as answer:
                     async for chunk in answer.aiter_bytes():
-                        pages.append(Source(f"answer of {path}", chunk))
+                        body += chunk
+            pages.append(Source(path, body))
     return metrics, pages
 
 
