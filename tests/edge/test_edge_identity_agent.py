@@ -18,7 +18,7 @@ from foundation.broker import BrokerSettings, connect
 from foundation.keyfiles import create_signing_key, load_signing_key, public_text
 from tests.conftest import Mosquitto
 from tests.edge import vault_double
-from tests.edge.edge_parts import GATEWAY, SCHOOL, eventually
+from tests.edge.edge_parts import GATEWAY, SCHOOL, WAIT_S_MAX, eventually
 from tests.edge.maps import DAY_MS, make_map, make_update, person
 from tests.edge.vault_double import Trouble, VaultDouble, serving
 
@@ -59,6 +59,13 @@ class Line:
         async with connect(self._settings, client_id="device") as link:
             await link.publish(topic, json.dumps(payload).encode())
 
+    async def is_heard(self) -> None:
+        """The gateway listens to its devices."""
+        async with asyncio.timeout(WAIT_S_MAX):
+            while not self.agent.counters.messages_in:
+                await self.say("zigbee2mqtt/air-1", {"co2": 640})
+                await asyncio.sleep(0.05)
+
     async def passes(self) -> None:
         """A reading of a room reaches the disk."""
         before = self.agent.counters.readings_buffered
@@ -78,8 +85,9 @@ async def running(folder: Path, broker: Mosquitto, vault: VaultDouble) -> AsyncI
     async with asyncio.TaskGroup() as group:
         group.create_task(agent.run(), name="agent")
         await agent.running.wait()
-        await asyncio.sleep(0)
-        yield Line(agent, broker)
+        line = Line(agent, broker)
+        await line.is_heard()
+        yield line
         agent.stop()
 
 
