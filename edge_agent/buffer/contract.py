@@ -90,8 +90,10 @@ class Buffer(Protocol):
         drops bulk, then urgent ones, then alarms, oldest first, and declares it. Raises BufferFullError.
         """
 
-    async def lease(self, batches_max: int) -> list[Leased]:
-        """The next batches not on loan: alarms, then urgent, then bulk, oldest first; perhaps none."""
+    async def lease(self, batches_max: int, stream: Stream | None = None) -> list[Leased]:
+        """The next batches not on loan: alarms, then urgent, then bulk, oldest first; perhaps none.
+        Given a stream, only of that one.
+        """
 
     async def received(self, stream: Stream, generation: str, ranges: Sequence[Range]) -> None:
         """Remembers that the collector has these, so that no alarm sounds for them again."""

@@ -19,7 +19,7 @@ from edge_agent.buffer.contract import BatchId, BufferFullError, BufferStats, It
 from edge_agent.buffer.disk import Ballast, free_bytes, means_damaged, means_full
 from edge_agent.buffer.erasing import Erased, erase
 from edge_agent.buffer.giving_up import GivingUp
-from edge_agent.buffer.layout import PAGE_BYTES, ROW_OVERHEAD_BYTES, is_sound, key_of
+from edge_agent.buffer.layout import BULK_KEY_MIN, PAGE_BYTES, ROW_OVERHEAD_BYTES, is_sound, key_of
 from edge_agent.buffer.salvage import new_name
 from edge_agent.buffer.store import NOTHING_REMOVED, DamagedError, Store
 from telemetry.batch import Gap, Stream
@@ -205,12 +205,15 @@ class Engine:
         pages = sum(-(-(len(item.body) + ROW_OVERHEAD_BYTES) // PAGE_BYTES) + 1 for item in items)
         return pages * PAGE_BYTES - self.store.free_page_bytes()
 
-    def lease(self, batches_max: int) -> list[Leased]:
+    def lease(self, batches_max: int, stream: Stream | None = None) -> list[Leased]:
+        low = BULK_KEY_MIN if stream == "bulk" else 0
+        high = BULK_KEY_MIN - 1 if stream == "urgent" else _KEY_MAX
+
         def action() -> list[Leased]:
             store = self.store
-            alarms = sorted(store.alarms - store.loans)[:batches_max]
+            alarms = sorted(key for key in store.alarms - store.loans if low <= key <= high)[:batches_max]
             taken = store.loans.union(alarms)
-            keys = store.keys(0, _KEY_MAX, batches_max + len(taken))
+            keys = store.keys(low, high, batches_max + len(taken))
             free = (alarms + [key for key in keys if key not in taken])[:batches_max]
             rows = [row for key in free if (row := store.row(key))]
             damaged = [row for row in rows if not is_sound(row)]

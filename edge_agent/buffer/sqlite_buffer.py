@@ -72,8 +72,8 @@ class SqliteBuffer:
     async def append(self, items: Sequence[Item]) -> list[BatchId]:
         return await self._run(lambda: self._engine.append(items))
 
-    async def lease(self, batches_max: int) -> list[Leased]:
-        return await self._run(lambda: self._engine.lease(batches_max))
+    async def lease(self, batches_max: int, stream: Stream | None = None) -> list[Leased]:
+        return await self._run(lambda: self._engine.lease(batches_max, stream))
 
     async def received(self, stream: Stream, generation: str, ranges: Sequence[Range]) -> None:
         await self._run(lambda: self._engine.received(stream, generation, ranges))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from telemetry.batch import Stream
 from telemetry.topics import Leaf
 
 
@@ -16,13 +17,22 @@ class Outgoing(NamedTuple):
 
 
 class Outbox(Protocol):
-    """What an uplink carries, and where it brings the answers. Transport-free."""
+    """What an uplink carries, and where it brings the answers. Transport-free.
 
-    async def connected(self) -> None:
-        """A new connection: everything on loan is free to be sent again."""
+    An uplink to which answers are pushed calls `next`, with one caller at a time. One whose answers come
+    only when it asks calls `next_of`, one caller a stream, and perhaps both at the same time.
+    """
+
+    async def connected(self, stream: Stream | None = None) -> None:
+        """A new connection: everything on loan (of this stream) is free to be sent again."""
 
     async def next(self) -> Sequence[Outgoing]:
         """Waits for something to send, within the window of unacknowledged batches; never empty."""
+
+    async def next_of(self, stream: Stream) -> Sequence[bytes]:
+        """The same of one stream, envelopes only; with `bulk` comes the status. While an answer is due, the
+        question for it too, again and again.
+        """
 
     async def answered(self, data: bytes) -> None:
         """An envelope from the collector; a wrong signature is counted and ignored, never raised."""

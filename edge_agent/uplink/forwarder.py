@@ -22,14 +22,18 @@ from edge_agent.counters import Counters
 from edge_agent.uplink.contract import Outgoing
 from foundation.logs import FirstOnly
 from telemetry.ack import Ack, AckError, decode_ack
-from telemetry.batch import FORMAT, GAPS_MAX, Gap, Header, encode_payload, shift_records
+from telemetry.batch import FORMAT, GAPS_MAX, Gap, Header, Stream, encode_payload, shift_records
 from telemetry.envelope import EnvelopeError, Kind, Signer, open_envelope, verify
+from telemetry.posting import FORMAT as PENDING_FORMAT
+from telemetry.posting import Pending, encode_pending
 from telemetry.ranges import RangeSet
 from telemetry.status import Status, encode_status
 
 URGENT_RESERVE: Final = 8
 """Urgent batches that may be on their way although the window is full."""
 POLL_S: Final = 1.0
+ASK_S: Final = 1.0
+"""Where answers are not pushed: for one that is due longer it is asked, and as often as that."""
 
 log = structlog.get_logger()
 
@@ -75,49 +79,88 @@ class Forwarder:
         self._status_interval_s = status_interval_s
         self._next_status_s = 0.0
         self._flights: dict[BatchId, _Flight] = {}
-        self._wake = asyncio.Event()
+        self._leasing = asyncio.Lock()
+        self._asked_s: dict[Stream, float] = {}
+        self._wakes: dict[Stream | None, asyncio.Event] = {
+            stream: asyncio.Event() for stream in (None, "urgent", "bulk")
+        }
         self._answered = asyncio.Event()
         self._reported = FirstOnly()
 
     def wake(self) -> None:
         """There is something new to send, or room to send it."""
-        self._wake.set()
+        for event in self._wakes.values():
+            event.set()
 
-    async def connected(self) -> None:
-        self._next_status_s = 0.0
-        await self._resend_all()
+    async def connected(self, stream: Stream | None = None) -> None:
+        if stream != "urgent":
+            self._next_status_s = 0.0
+        await self._resend_all(stream)
 
-    async def _resend_all(self) -> None:
-        """Nothing under way is believed to arrive any more."""
-        self._counters.batches_unanswered += len(self._flights)
-        self._flights.clear()
-        await self._buffer.keep()
-        self._wake.set()
+    async def _resend_all(self, stream: Stream | None = None) -> None:
+        """Nothing under way (of this stream) is believed to arrive any more."""
+        lost = [id_ for id_ in self._flights if stream in {None, id_.stream}]
+        self._counters.batches_unanswered += len(lost)
+        for id_ in lost:
+            del self._flights[id_]
+        await self._buffer.keep(lost if stream else None)
+        self.wake()
 
     async def next(self) -> Sequence[Outgoing]:
+        return await self._next(None)
+
+    async def next_of(self, stream: Stream) -> Sequence[bytes]:
+        return [one.data for one in await self._next(stream)]
+
+    async def _next(self, stream: Stream | None) -> list[Outgoing]:
+        wake = self._wakes[stream]
         while True:
-            self._wake.clear()
-            outgoing = await self._batches()
-            if self._now_s() >= self._next_status_s:
+            wake.clear()
+            outgoing = await self._batches(stream)
+            if stream != "urgent" and self._now_s() >= self._next_status_s:
                 self._next_status_s = self._now_s() + self._status_interval_s
                 payload = encode_status(self._status())
                 outgoing.append(Outgoing("status", self._signer.wrap(Kind.STATUS, payload)))
+            if stream is not None:
+                outgoing += self._questions(stream)
             if outgoing:
                 return outgoing
             try:
                 async with asyncio.timeout(POLL_S):
-                    await self._wake.wait()
+                    await wake.wait()
             except TimeoutError:
                 continue
+
+    def _questions(self, stream: Stream) -> list[Outgoing]:
+        """One for each generation of which an answer is due."""
+        before_s = self._now_s() - ASK_S
+        if self._asked_s.get(stream, before_s) > before_s:
+            return []
+        due: dict[str, RangeSet] = {}
+        for id_, flight in self._flights.items():
+            if id_.stream == stream and flight.sent_s <= before_s:
+                due.setdefault(id_.generation, RangeSet()).add(id_.sequence)
+        if due:
+            self._asked_s[stream] = self._now_s()
+        names = self._school, self._gateway, stream
+        asking = [Pending(PENDING_FORMAT, *names, generation, tuple(due[generation])) for generation in due]
+        return [
+            Outgoing(
+                "urgent" if stream == "urgent" else "batch",
+                self._signer.wrap(Kind.PENDING, encode_pending(one)),
+            )
+            for one in asking
+        ]
 
     @staticmethod
     def _now_s() -> float:
         return asyncio.get_running_loop().time()
 
-    async def _batches(self) -> list[Outgoing]:
-        await self._expire()
+    async def _batches(self, stream: Stream | None = None) -> list[Outgoing]:
         try:
-            return [self._pack(leased, gaps) for leased, gaps in await self._lease()]
+            async with self._leasing:
+                await self._expire()
+                return [self._pack(leased, gaps) for leased, gaps in await self._lease(stream)]
         except BufferFullError as error:
             self._note_full(error)
             return []
@@ -141,18 +184,19 @@ class Forwarder:
                 )
             await self._buffer.keep(overdue)
 
-    async def _lease(self) -> list[tuple[Leased, tuple[Gap, ...]]]:
+    async def _lease(self, stream: Stream | None) -> list[tuple[Leased, tuple[Gap, ...]]]:
         """What may be sent now: urgent batches first, and with the first batch all pending gaps, again
         and again until a batch that carried them is stored.
         """
         room = self._window_batches - len(self._flights)
         # Bulk readings wait until the time is known; urgent ones never do.
-        bulk_room = max(room, 0) if self._clock.plausible else 0
+        bulk_room = max(room, 0) if self._clock.plausible and stream != "urgent" else 0
         flying = sum(id_.stream == "urgent" for id_ in self._flights)
-        urgent_room = min(self._buffer.stats().urgent_batches - flying, room + URGENT_RESERVE)
+        waiting = 0 if stream == "bulk" else self._buffer.stats().urgent_batches - flying
+        urgent_room = min(waiting, room + URGENT_RESERVE)
         if max(bulk_room, urgent_room) <= 0:
             return []
-        leased = await self._buffer.lease(max(bulk_room, urgent_room))
+        leased = await self._buffer.lease(max(bulk_room, urgent_room), stream)
         taken = [one for at, one in enumerate(leased) if at < bulk_room or one.id.stream == "urgent"]
         try:
             gaps = await self._buffer.gaps(GAPS_MAX) if taken else ()
@@ -203,7 +247,7 @@ class Forwarder:
                 log.info("buffer can be changed again")
         except BufferFullError as error:
             self._note_full(error)
-        self._wake.set()
+        self.wake()
         self._answered.set()
 
     async def drained(self) -> None:

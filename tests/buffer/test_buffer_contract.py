@@ -79,6 +79,16 @@ async def test_an_alarm_overtakes_what_is_urgent_without_one(open_buffer: Open, 
     assert [one.id for one in await buffer.lease(9)] == [alarms[1], *taps]
 
 
+async def test_one_stream_is_leased_past_the_other(open_buffer: Open, make_item: MakeItem) -> None:
+    buffer = await open_buffer()
+    items = [make_item(1), make_item(2, "urgent"), make_item(3), make_item(4, "urgent", alarm=True)]
+    ids = await buffer.append(items)
+    assert [one.id for one in await buffer.lease(9, "bulk")] == [ids[0], ids[2]]
+    assert [one.id for one in await buffer.lease(1, "urgent")] == [ids[3]]
+    assert await buffer.lease(9, "bulk") == []
+    assert [one.id for one in await buffer.lease(9)] == [ids[1]]
+
+
 async def test_a_loan_ends_by_keep_and_by_a_restart(open_buffer: Open, make_item: MakeItem) -> None:
     buffer = await open_buffer()
     ids = await buffer.append([make_item(number) for number in range(3)])

@@ -68,9 +68,9 @@ class FickleBuffer(SqliteBuffer):
         self._refuse("append")
         return await super().append(items)
 
-    async def lease(self, batches_max: int) -> list[Leased]:
+    async def lease(self, batches_max: int, stream: Stream | None = None) -> list[Leased]:
         self._refuse("lease")
-        return await super().lease(batches_max)
+        return await super().lease(batches_max, stream)
 
     async def received(self, stream: Stream, generation: str, ranges: Sequence[Range]) -> None:
         self._refuse("received")
