@@ -27,8 +27,8 @@ from edge_agent.identity.credentials import Credentials
 from edge_agent.identity.overheard import Overheard
 from edge_agent.reporting import DeviceWatch, Reporter
 from edge_agent.reporting.devices import watched_devices, worn_devices
+from edge_agent.uplink.choice import make_uplink
 from edge_agent.uplink.forwarder import Forwarder
-from edge_agent.uplink.mqtt import MqttUplink
 from foundation.broker import BrokerSettings
 from foundation.keyfiles import load_signing_key, parse_public
 from telemetry.envelope import Signer
@@ -154,7 +154,7 @@ class Agent:
         )
         gate = self._gate(batcher)
         reporter = self._reporter(gate)
-        uplink = MqttUplink(config.collector.mqtt, school, gateway)
+        uplink = make_uplink(config.collector, school, gateway, signer=self.signer, counters=self.counters)
         async with asyncio.TaskGroup() as group:
             behind = [
                 group.create_task(uplink.run(forwarder), name="uplink"),

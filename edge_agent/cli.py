@@ -21,12 +21,13 @@ from edge_agent.counters import Counters
 from edge_agent.drivers import Driver, make_drivers
 from edge_agent.gate import load_policy
 from edge_agent.scan import cli as scan_cli
+from edge_agent.uplink.choice import make_uplink
 from edge_agent.uplink.contract import UplinkError
-from edge_agent.uplink.mqtt import MqttUplink
 from firmware_bridges.osdp_keys import create_key
 from foundation import logs, memory
 from foundation.commands import UsageError, errors_in_words
 from foundation.keyfiles import create_signing_key, load_signing_key, public_text
+from telemetry.envelope import Signer
 from telemetry.readings import SeriesTable
 
 app = typer.Typer(
@@ -141,8 +142,11 @@ async def _check_personal(config: GatewayConfig, personal: PersonalSection, cloc
 
 
 async def _check_uplink(config: GatewayConfig) -> bool:
+    gateway = config.gateway
+    signer = Signer(load_signing_key(gateway.key_file))
+    uplink = make_uplink(config.collector, gateway.school, gateway.id, signer=signer, counters=Counters())
     try:
-        found = await MqttUplink(config.collector.mqtt, config.gateway.school, config.gateway.id).check()
+        found = await uplink.check()
     except UplinkError as error:
         return _report("uplink", str(error), ok=False)
     return _report("uplink", found, ok=True)

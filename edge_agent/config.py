@@ -23,6 +23,7 @@ from edge_agent.drivers.serial.config import SerialSource
 from edge_agent.drivers.settings import DeviceId
 from edge_agent.gate.policy import load_policy
 from edge_agent.reporting.rules import ReportRule, SilenceSection
+from edge_agent.uplink.settings import CollectorSection
 from foundation.broker import BrokerSettings
 from foundation.keyfiles import parse_public
 from foundation.logs import LogFormat, LogLevel
@@ -76,13 +77,6 @@ class GatewaySection(StrictModel):
     timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
     clock: Literal["auto", "system"] = "auto"
     """auto: the kernel says whether the time is known; system: always believe the system clock."""
-
-
-class CollectorSection(StrictModel):
-    """Whose acknowledgements are believed, and the way there."""
-
-    public_key: Annotated[str, AfterValidator(_public_key)]
-    mqtt: BrokerSettings
 
 
 class BatchSection(StrictModel):
@@ -247,9 +241,7 @@ def load_config(path: Path) -> GatewayConfig:
         update={
             "gateway": gateway,
             "personal": config.personal and config.personal.relative_to(base),
-            "collector": config.collector.model_copy(
-                update={"mqtt": config.collector.mqtt.relative_to(base)}
-            ),
+            "collector": config.collector.relative_to(base),
             "alarm": config.alarm.model_copy(
                 update={"mqtt": config.alarm.mqtt and config.alarm.mqtt.relative_to(base)}
             ),

@@ -50,6 +50,9 @@ class Counters:
         self.batches_sent = 0
         self.batches_unanswered = 0
         self.acks_refused = 0
+        self.posts = 0
+        self.post_failures: Counter[str] = Counter()
+        """Posts to the collector that were answered, and in vain, by reason."""
         self.local_alarms = 0
         self.disk_full = 0
         self.radio_resets = 0

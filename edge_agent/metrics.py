@@ -62,6 +62,7 @@ class GatewayMetrics(Collector):
                 counters.batches_unanswered,
             ),
             ("acks_refused", "Answers that were not the collector's", counters.acks_refused),
+            ("posts", "Posts that the collector answered, where the way there is HTTPS", counters.posts),
             ("local_alarms", "Urgent batches that raised the local alarm", counters.local_alarms),
             ("disk_full", "Changes that the full disk did not take, tried again", counters.disk_full),
             (
@@ -75,6 +76,12 @@ class GatewayMetrics(Collector):
         ):
             yield CounterMetricFamily(f"campus_edge_{name}", help_, value=value)
         yield from _map_metrics(counters)
+        failures = CounterMetricFamily(
+            "campus_edge_post_failures", "Posts to the collector in vain, repeated later", labels=["reason"]
+        )
+        for reason, count in list(counters.post_failures.items()):
+            failures.add_metric([reason], count)
+        yield failures
         dropped = CounterMetricFamily(
             "campus_edge_dropped", "Readings and observations dropped", labels=["reason"]
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from edge_agent.uplink.contract import Outbox, UplinkError
@@ -23,6 +24,9 @@ class MqttUplink:
         self._settings = settings
         self._school = school
         self._gateway = gateway
+        self.up, self.down = asyncio.Event(), asyncio.Event()
+        """Set while there is a connection, and while there is none."""
+        self.down.set()
 
     async def run(self, outbox: Outbox) -> None:
         await keep_connected(self._settings, self._client_id, partial(self._session, outbox), what="uplink")
@@ -33,8 +37,16 @@ class MqttUplink:
 
     async def _session(self, outbox: Outbox, link: Link) -> None:
         await link.subscribe([topic(self._school, self._gateway, "ack")])
-        await outbox.connected()
-        await run_together(uplink_send=self._send(outbox, link), uplink_receive=self._receive(outbox, link))
+        self.down.clear()
+        self.up.set()
+        try:
+            await outbox.connected()
+            await run_together(
+                uplink_send=self._send(outbox, link), uplink_receive=self._receive(outbox, link)
+            )
+        finally:
+            self.up.clear()
+            self.down.set()
 
     async def _send(self, outbox: Outbox, link: Link) -> None:
         while True:
