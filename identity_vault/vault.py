@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
-from identity_vault.audit import keep_head
+from identity_vault.audit import begin_head, keep_head
 from identity_vault.config import VaultConfig
 from identity_vault.database.engine import Database, create_database, open_database
 from identity_vault.fields import Fields
@@ -98,7 +98,9 @@ def create_vault(config: VaultConfig, passphrase: str, now_ms: Callable[[], int]
     except Exception:
         config.vault.key_file.unlink()  # no use without the database it was made for
         raise
-    return Vault(config, keys, database, now_ms)
+    vault = Vault(config, keys, database, now_ms)
+    begin_head(vault)
+    return vault
 
 
 def open_vault(config: VaultConfig, passphrase: str, now_ms: Callable[[], int] = wall_ms) -> Vault:

@@ -8,7 +8,7 @@ from identity_vault.audit.checking import Problem, has_noted, note_of, verify
 from identity_vault.audit.fence import put_up_fence
 from identity_vault.audit.pruning import KEEP_DAYS_MIN, AuditDamagedError, prune
 from identity_vault.audit.reading import AuditRow, find
-from identity_vault.audit.trail import Detail, Entry, keep_head, operator, record, record_many
+from identity_vault.audit.trail import Detail, Entry, begin_head, keep_head, operator, record, record_many
 
 __all__ = [
     "KEEP_DAYS_MIN",
@@ -17,6 +17,7 @@ __all__ = [
     "Detail",
     "Entry",
     "Problem",
+    "begin_head",
     "find",
     "has_noted",
     "keep_head",

@@ -75,8 +75,7 @@ def record_many(vault: Vault, connection: Connection, entries: Iterable[Entry]) 
     try:
         head = read_head(vault.config.vault.data_dir, key)
     except HeadLostError as error:
-        if link.seq:
-            wanted.insert(0, Entry("vault", HEAD_LOST, detail={"reason": error.reason}))
+        wanted.insert(0, Entry("vault", HEAD_LOST, detail={"reason": error.reason}))
         _move(vault, link)
     else:
         link = head if head.seq > link.seq else link
@@ -96,6 +95,11 @@ def operator() -> str:
         return f"command:{getpass.getuser()}"
     except (OSError, KeyError):  # a user without a name, as in a container
         return f"command:uid {os.getuid()}"
+
+
+def begin_head(vault: Vault) -> None:
+    """Called when a vault is made: from then on no head file is a lost one, also where no row is left."""
+    _move(vault, START)
 
 
 def keep_head(vault: Vault, connection: Connection) -> None:

@@ -39,7 +39,7 @@ _DAY_MS = 86_400_000
 
 
 def test_a_chain_that_nobody_touched_is_whole(any_vault: Vault) -> None:
-    assert problems_of(any_vault) == [Problem("head", 0, 0)]  # nothing was ever written
+    assert problems_of(any_vault) == []  # nothing was ever written
     write_rows(any_vault, 3)
     with any_vault.begin() as connection:
         record_many(any_vault, connection, [Entry("collector", "join", detail={"陈": ["甲", "乙"]})] * 50)
@@ -209,6 +209,14 @@ def test_a_lost_head_is_found_and_stays_so(vault: Vault, content: bytes | None) 
     assert problems_of(vault) == [Problem("head", 0, 0)]
     write_rows(vault, 1)
     assert problems_of(vault) == [Problem("head", 4, 4)]
+
+
+def test_an_audit_that_was_taken_away_whole_does_not_begin_anew(any_vault: Vault) -> None:
+    write_rows(any_vault, 3)
+    tamper(any_vault, "DELETE FROM audit")
+    head_file(any_vault).unlink()
+    write_rows(any_vault, 2)
+    assert problems_of(any_vault) == [Problem("head", 1, 1)]
 
 
 def test_a_head_of_the_past_does_not_hide_a_cut(vault: Vault) -> None:

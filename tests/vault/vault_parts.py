@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from identity_vault.audit import begin_head
 from identity_vault.config import VaultConfig
 from identity_vault.database.engine import create_database, open_database
 from identity_vault.keys import VaultKeys
@@ -43,7 +44,10 @@ def make_vault(
         if exists
         else create_database(url, config.vault.school, school_year(now_ms(), config), now_ms())
     )
-    return Vault(config, keys, database, now_ms)
+    vault = Vault(config, keys, database, now_ms)
+    if not exists:
+        begin_head(vault)
+    return vault
 
 
 def add_somebody(
