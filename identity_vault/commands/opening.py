@@ -51,12 +51,19 @@ def read_passphrase(file: Path | None, *, twice: bool = False) -> str:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if file is None and folder and (Path(folder) / CREDENTIAL).is_file():
         # systemd guards it by the folder's rights; the file itself may be readable by a group.
-        return (Path(folder) / CREDENTIAL).read_text("utf-8").rstrip("\r\n")
+        try:
+            return (Path(folder) / CREDENTIAL).read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise UsageError(f"the systemd credential {CREDENTIAL} cannot be read: {cause}") from None
     if file is not None:
         try:
             return read_secret(file).decode("utf-8").rstrip("\r\n")
-        except (KeyFileError, UnicodeDecodeError) as error:
+        except KeyFileError as error:
             raise UsageError(f"--passphrase-file: {error}") from error
+        except UnicodeDecodeError:
+            # Its message has a byte of the passphrase, and its object all of them.
+            raise UsageError(f"--passphrase-file: {file} is not UTF-8") from None
     if not sys.stdin.isatty():
         raise UsageError(
             f"the vault's passphrase is needed: --passphrase-file, or the systemd credential {CREDENTIAL}"
