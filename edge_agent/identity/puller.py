@@ -103,8 +103,11 @@ class Puller:
         if (wait_s := self._settled_s - asyncio.get_running_loop().time()) > 0:
             return wait_s
         try:
-            await self._erase(settled=True)
+            full = await self._erase(settled=True)
+            # Consent may end while the disk is full: the vault is asked all the same.
             await self._pull()
+            if full is not None:
+                raise full
         except VaultError as error:
             if error.needs_a_person:
                 self._backoff.exhaust()
@@ -137,7 +140,7 @@ class Puller:
         if have is None or have.version != found.version:
             log.info("credential map", version=found.version, people=len(found.people))
         self._use(found)
-        new_erased = not self._is_clean(found)
+        new_erased = found.erased - (have.erased if have is not None else frozenset())
         if new_erased:
             self._settled_s = asyncio.get_running_loop().time() + self._settle_s
         # In use already, whatever the disk says to it: a withdrawal does not wait for that.
@@ -145,8 +148,8 @@ class Puller:
         if not update.base:
             del have, update
             give_back()
-        if new_erased:
-            await self._erase(settled=False)
+        if new_erased and (full := await self._erase(settled=False)) is not None:
+            raise full
 
     def _is_clean(self, found: CredentialMap) -> bool:
         return found.erased <= self._erased
@@ -173,18 +176,24 @@ class Puller:
         await asyncio.to_thread(self._file.write, found)
         self._saved_ms = found.issued_ms
 
-    async def _erase(self, *, settled: bool) -> None:
-        """Takes out of the buffer whom the map says must be forgotten; nobody twice once `settled`."""
+    async def _erase(self, *, settled: bool) -> BufferFullError | None:
+        """Takes out of the buffer whom the map says must be forgotten; nobody twice once `settled`. Gives
+        back why not.
+        """
         found = self._credentials.map
         if found is None or self._is_clean(found):
-            return
+            return None
         self._file.forget_damaged()
-        count = await self._buffer.erase(found.erased - self._erased)
+        try:
+            count = await self._buffer.erase(found.erased - self._erased)
+        except BufferFullError as error:
+            return error
         self._counters.records_erased += count
         if count:
             log.info("records erased from the buffer", records=count)
         if settled:
             self._erased = found.erased
+        return None
 
 
 def _next_map(have: CredentialMap | None, update: MapUpdate) -> CredentialMap:

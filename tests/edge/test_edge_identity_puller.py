@@ -327,21 +327,23 @@ async def test_who_is_to_be_forgotten_leaves_the_buffer_before_the_version_is_co
         one.vault.update = update(4, erased=["P-1", "P-9"])
         one.buffer.full = frozenset({"erase"})
         await one.puller.refresh()
+        one.vault.update = update(5, erased=["P-1", "P-9"])
         await one.puller.refresh()
-        assert one.vault.asked == [0, 3], "nothing is confirmed while somebody is left"
+        assert one.vault.asked == [0, 3, 0], "nothing is confirmed while somebody is left"
+        assert one.version == 5, "but consent ends all the same"
         assert one.counters.map_failures == {"disk": 2}
         one.buffer.full = frozenset()
         await one.puller.refresh()
-        assert one.vault.asked == [0, 3, 4]
+        assert one.vault.asked == [0, 3, 0, 5]
         assert [record.pseudonym for record in await one.buffered()] == ["P-2", None, "P-2"]
         assert one.counters.records_erased == 3
         # Who comes later under that name came before the map: once is enough.
         await fill(one.buffer)
         await one.puller.refresh()
         assert one.counters.records_erased == 3
-        one.vault.update = update(5)
+        one.vault.update = update(6)
         await one.puller.refresh()
-        one.vault.update = update(6, erased=["P-1"])
+        one.vault.update = update(7, erased=["P-1"])
         await one.puller.refresh()
         assert one.counters.records_erased == 6, "agreed again, and withdrawn again"
 
