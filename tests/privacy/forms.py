@@ -18,6 +18,8 @@ from simulators.roster import Entry
 SEPARATORS: Final = ("", ":", "-", " ", "_", ".")
 _BASE64_MIN: Final = 7
 _DIGITS_MIN: Final = 8
+_PAIR_MIN: Final = 8
+"""Shorter ones are what any two numbers look like."""
 
 
 class Beside(Enum):
@@ -42,6 +44,7 @@ class Form(NamedTuple):
 def forms_of(entry: Entry) -> Iterator[Form]:
     """All forms of all that names a pupil and the pupil's guardians."""
     yield from _name("name", entry.name)
+    yield Form("given name", entry.name[1:].encode(), any_case=False)
     for guardian in entry.guardians:
         yield from _name("guardian's name", guardian.name)
         yield from _phone(guardian.phone)
@@ -103,7 +106,8 @@ def _card(uid: bytes) -> Iterator[Form]:
     facility, number = uid[-3], int.from_bytes(uid[-2:])
     high, low = int.from_bytes(uid[-4:-2]), number
     for text in {f"{facility:03d},{number:05d}", f"{facility},{number}", f"{high:05d},{low:05d}"}:
-        yield Form("card, facility and number", text.encode(), beside=Beside.NO_DIGIT_OR_COMMA)
+        if len(text) >= _PAIR_MIN:
+            yield Form("card, facility and number", text.encode(), beside=Beside.NO_DIGIT_OR_COMMA)
 
 
 def _four_bytes(what: str, part: bytes) -> Iterator[Form]:
