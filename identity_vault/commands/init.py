@@ -30,8 +30,8 @@ def init(config_file: ConfigFile, passphrase_file: PassphraseFile = None) -> Non
         config = load_config(config_file)
         if config.vault.key_file.exists():
             raise UsageError(
-                f"{config.vault.key_file} exists already: this vault has been made; back it up, and move "
-                "it away if you really want another"
+                f"{config.vault.key_file} exists already: this vault has been made; back it up, and move it "
+                "away if you really want another, or if an init was cut off before it made the database"
             )
         passphrase = read_passphrase(passphrase_file, twice=True)
         try:
