@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple, NotRequired, TypedDict
 
 from simulators.school import School
-from simulators.station import STATION
 from simulators.world import Device
 
 
@@ -20,13 +19,12 @@ class DeviceEntry(TypedDict):
 
 
 class GatewayLayout(NamedTuple):
-    """A gateway and its MQTT devices. `has_station`: pupils come to it, so it needs a credential map."""
+    """A gateway and its MQTT devices."""
 
     id: str
     zh: str
     en: str
     devices: tuple[DeviceEntry, ...]
-    has_station: bool
 
 
 def gateways(school: School) -> tuple[GatewayLayout, ...]:
@@ -37,7 +35,6 @@ def gateways(school: School) -> tuple[GatewayLayout, ...]:
             one.name.zh,
             one.name.en,
             tuple(map(_entry, school.on("mqtt", one.id))),
-            any(device.profile == STATION for device in school.on("mqtt", one.id)),
         )
         for one in school.plan.gateways
     )

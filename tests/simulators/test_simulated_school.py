@@ -162,7 +162,6 @@ def test_layout_gives_every_device_once_and_the_station_to_the_gate() -> None:
     ids = [entry["id"] for entry in (*teaching.devices, *gate.devices)]
     assert sorted(ids) == sorted(device.id for device in SCHOOL.on("mqtt"))
     assert len(set(ids)) == len(ids)
-    assert (teaching.has_station, gate.has_station) == (False, True)
     assert SCHOOL.station.id in [entry["id"] for entry in gate.devices]
 
 
