@@ -88,7 +88,10 @@ class BoundedHttp(H11Protocol):
             if isinstance(one, BoundedHttp) and (until_s := one.idle_until_s) is not None
         ]
         if idle:
-            min(idle, key=lambda each: each[0])[1].transport.abort()
+            _, longest = min(idle, key=lambda each: each[0])
+            # Until the loop comes round it still counts: the next of a crowd has to find another.
+            longest._stop_waiting()  # noqa: SLF001  # of its own kind
+            longest.transport.abort()
 
 
 def listen(host: str, port: int) -> socket.socket:
