@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
+from telemetry.batch import Stream
+from telemetry.posting import Place
 from telemetry.topics import Address
 
 Answer = Callable[[Address, bytes], Awaitable[None]]
@@ -20,8 +22,35 @@ class Incoming(NamedTuple):
     data: bytes
 
 
+Sender = Literal["known", "stranger", "revoked", "unread"]
+"""Who signed. unread: nobody knows yet, the registry has not been read since the start."""
+
+
+class Door(Protocol):
+    """What an intake asks that answers its senders itself. Cheap: nothing here waits."""
+
+    def recognise(self, place: Place, data: bytes) -> Sender:
+        """Whether an envelope is signed by the gateway that this place names."""
+
+    def away_s(self, stream: Stream) -> int | None:
+        """How long to stay away because a store does; None for who may come in. While a store is away that
+        is now and then one, who finds out whether it is back.
+        """
+
+    def behind_s(self, stream: Stream) -> int:
+        """When to come again after the line had no room."""
+
+    def settled(self, place: Place, data: bytes) -> bytes | None:
+        """The acknowledgement for a question of the kind PENDING; None where there is nothing to tell, or
+        it cannot be believed.
+        """
+
+
 class Line(Protocol):
     """Verify → decode → authorise → dedupe → commit → acknowledge, for chunks of envelopes."""
+
+    @property
+    def door(self) -> Door: ...
 
     async def greet(self, answer: Answer) -> None:
         """To be called when an intake has begun to listen: tells every gateway to send again what

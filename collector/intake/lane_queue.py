@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import Final
 
@@ -19,18 +20,23 @@ class LaneQueue:
     def __init__(self, messages_max: int = QUEUE_MESSAGES_MAX, bytes_max: int = QUEUE_BYTES_MAX) -> None:
         self._messages_max = messages_max
         self._bytes_max = bytes_max
-        self._waiting: deque[tuple[Incoming, Answer]] = deque()
+        self._waiting: deque[tuple[Incoming, Answer, float]] = deque()
         self._changed = asyncio.Condition()
         self.bytes = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def wait_s(self) -> float:
+        """How long what is next has waited: about as long as what comes now will."""
+        return time.monotonic() - self._waiting[0][2] if self._waiting else 0.0
+
     async def put(self, message: Incoming, answer: Answer) -> None:
         """Waits while the queue is full."""
         async with self._changed:
             await self._changed.wait_for(self._has_room)
-            self._waiting.append((message, answer))
+            self._waiting.append((message, answer, time.monotonic()))
             self.bytes += len(message.data)
             self._changed.notify_all()
 
@@ -40,7 +46,7 @@ class LaneQueue:
             await self._changed.wait_for(lambda: self._waiting)
             group: dict[Answer, list[Incoming]] = {}
             for _ in range(min(len(self._waiting), GROUP_MESSAGES_MAX)):
-                message, answer = self._waiting.popleft()
+                message, answer, _ = self._waiting.popleft()
                 self.bytes -= len(message.data)
                 group.setdefault(answer, []).append(message)
             self._changed.notify_all()

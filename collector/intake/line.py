@@ -24,7 +24,8 @@ import structlog
 from collector.conditions import Conditions
 from collector.hub import Hub
 from collector.intake.commit import Commits
-from collector.intake.contract import Answer, Incoming
+from collector.intake.contract import Answer, Door, Incoming
+from collector.intake.door import LineDoor
 from collector.intake.lane_queue import LaneQueue
 from collector.intake.marks import Marks
 from collector.intake.metrics import LineMetrics
@@ -105,6 +106,8 @@ class BatchLine:
         self.conditions = Conditions("records", "registry", "series", "line")
         names: tuple[LaneName, ...] = ("urgent", "bulk")
         self._lanes = {name: _Lane(name, self._storing()) for name in names}
+        queues: dict[LaneName, LaneQueue] = {lane.name: lane.arrived for lane in self._lanes.values()}
+        self.door: Door = LineDoor(self._registry, self._marks, self.conditions, queues, signer)
 
     def _storing(self) -> Storing:
         return Storing(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from collector.intake.opening import Opened
 from collector.records import Mark, StreamKey, StreamMarks
-from telemetry.ranges import RangeSet
+from telemetry.ranges import Range, RangeSet
 
 
 class Marks:
@@ -26,6 +26,11 @@ class Marks:
     def has(self, mark: Mark, batch: Opened) -> bool:
         found = self._marks.get(batch.key)
         return found is not None and batch.header.sequence in found.of(mark)
+
+    def held(self, key: StreamKey, mark: Mark, first: int, last: int) -> list[Range]:
+        """The sequence numbers between these two, both included, that were answered so."""
+        found = self._marks.get(key)
+        return found.of(mark).overlap(first, last) if found else []
 
     def is_new(self, key: StreamKey) -> bool:
         return key not in self._marks

@@ -30,6 +30,10 @@ class Registry:
         self._reading = asyncio.Lock()
         self._reported = FirstOnly()
 
+    @property
+    def was_read(self) -> bool:
+        return self._read_s > float("-inf")
+
     async def refresh(self) -> None:
         """Raises RecordsUnavailableError; then what was known stays known."""
         async with self._reading:
