@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.config import load_config
 from edge_agent.identity.map_file import MapFile
 from foundation.keyfiles import create_signing_key, load_signing_key, public_text
+from foundation.tomlfile import FileProblems
 from tests.conftest import MakeMosquitto, Mosquitto, free_port
 from tests.edge.edge_parts import GATEWAY, NOW_MS, SCHOOL
 from tests.edge.maps import DAY_MS, make_map, make_update, person
@@ -121,9 +123,9 @@ def test_a_wrong_personal_section(tmp_path: Path, find: str, put: str, words: st
     tables = personal("http://127.0.0.1:1", tmp_path)
     assert find in tables
     file = write(tmp_path, 1883, tables=tables.replace(find, put, 1))
-    done = campus("edge", "buffer", file)
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert words in (done.stdout + done.stderr).replace("\n", " ")
+    with pytest.raises(FileProblems) as caught:
+        load_config(file)
+    assert words in str(caught.value)
 
 
 def test_check_without_a_broker(tmp_path: Path) -> None:
