@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from collector.intake.http_settings import IntakeHttpSection
 from collector.vault.settings import VaultSection
 from foundation.broker import BrokerSettings
 from foundation.logs import LogFormat, LogLevel
@@ -82,8 +83,10 @@ class CollectorConfig(StrictModel):
     """The whole file."""
 
     collector: CollectorSection
-    mqtt: BrokerSettings
+    mqtt: BrokerSettings | None = None
     """The broker that gateways publish to."""
+    intake_http: IntakeHttpSection | None = None
+    """Where gateways post to, which reach no broker."""
     store: StoreSection = StoreSection()
     web: WebSection = WebSection()
     vault: VaultSection | None = None
@@ -93,6 +96,12 @@ class CollectorConfig(StrictModel):
     """Names of buildings and rooms; a place without one is shown by its code."""
     classes: dict[Code, Name] = Field(default_factory=dict, max_length=NAMES_MAX)
     """Names of classes."""
+
+    @model_validator(mode="after")
+    def _some_way_in(self) -> CollectorConfig:
+        if self.mqtt is None and self.intake_http is None:
+            raise ValueError("no gateway could reach this collector: give [mqtt], [intake_http] or both")
+        return self
 
     @property
     def records_file(self) -> Path:
@@ -117,5 +126,10 @@ def load_config(path: Path) -> CollectorConfig:
     if vault is not None and vault.ca_file is not None:
         vault = vault.model_copy(update={"ca_file": base / vault.ca_file})
     return config.model_copy(
-        update={"collector": section, "mqtt": config.mqtt.relative_to(base), "vault": vault}
+        update={
+            "collector": section,
+            "mqtt": config.mqtt and config.mqtt.relative_to(base),
+            "intake_http": config.intake_http and config.intake_http.relative_to(base),
+            "vault": vault,
+        }
     )

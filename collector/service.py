@@ -7,7 +7,7 @@ import contextlib
 import shutil
 import socket
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,9 @@ from prometheus_client import CollectorRegistry
 
 from collector.config import CollectorConfig, Name
 from collector.hub import Hub
+from collector.intake.contract import Intake
+from collector.intake.http import HttpIntake
+from collector.intake.http_settings import IntakeHttpSection
 from collector.intake.line import BatchLine, wall_ms
 from collector.intake.metrics import LineMetrics
 from collector.intake.mqtt import MqttIntake
@@ -65,7 +68,9 @@ class Service:
         self._metrics = CollectorRegistry()
         # Two collectors at one broker must not put each other out, as equal client ids would.
         client_id = f"campus-collector-{self.signer.key_id.hex()}"
-        self._intake = MqttIntake(config.mqtt, client_id, self._metrics)
+        self._mqtt = MqttIntake(config.mqtt, client_id, self._metrics) if config.mqtt else None
+        self.intake_url = ""
+        """Where gateways post to; set once it is listened there, empty without [intake_http]."""
         self._stop = asyncio.Event()
 
     @property
@@ -83,6 +88,9 @@ class Service:
         config = self.config
         async with contextlib.AsyncExitStack() as stack:
             listening = stack.enter_context(listen(config.web.host, config.web.port))
+            intakes: list[Intake] = [self._mqtt] if self._mqtt else []
+            if config.intake_http:
+                intakes.append(self._listen_for_posts(config.intake_http, stack))
             records = Records.open(config.records_file)
             stack.push_async_callback(records.close)
             store = await DuckDbStore.open(
@@ -92,9 +100,21 @@ class Service:
             )
             stack.push_async_callback(store.close)
             self.records, self.store = records, store
-            await self._work(records, store, listening)
+            await self._work(records, store, listening, intakes)
 
-    async def _work(self, records: Records, store: SeriesStore, listening: socket.socket) -> None:
+    def _listen_for_posts(self, section: IntakeHttpSection, stack: contextlib.AsyncExitStack) -> HttpIntake:
+        listening = stack.enter_context(listen(section.host, section.port, "intake_http"))
+        intake = HttpIntake(section, listening, self._metrics)
+        self.intake_url = intake.url
+        return intake
+
+    async def _work(
+        self,
+        records: Records,
+        store: SeriesStore,
+        listening: socket.socket,
+        intakes: Sequence[Intake],
+    ) -> None:
         config, hub, registry = self.config, Hub(), self._metrics
         line = BatchLine(
             records=records,
@@ -141,8 +161,8 @@ class Service:
         async with asyncio.TaskGroup() as group:
             behind = [
                 group.create_task(line.run(), name="line"),
-                group.create_task(self._intake.run(line), name="intake"),
                 group.create_task(sweeper.run(), name="retention"),
+                *(group.create_task(one.run(line), name=f"intake {one.name}") for one in intakes),
             ]
             if link is not None:
                 behind.append(group.create_task(link.run(), name="vault"))
@@ -182,7 +202,9 @@ class Service:
 
     def _health(self, line: BatchLine) -> Mapping[str, str]:
         """What /healthz says: cheap, from the last outcome of each part."""
-        found = {"broker": "ok" if self._intake.connected else "not connected", **line.health()}
+        found = dict(line.health())
+        if self._mqtt:
+            found["broker"] = "ok" if self._mqtt.connected else "not connected"
         found["disk"] = _disk(self.config.collector.data_dir)
         if wall_ms() < PLAUSIBLE_FROM_MS:
             found["clock"] = "this machine does not know the time"

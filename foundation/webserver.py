@@ -94,8 +94,8 @@ class BoundedHttp(H11Protocol):
             longest.transport.abort()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Takes the port of a `[web]` section before anything else is opened. Raises UsageError."""
+def listen(host: str, port: int, section: str = "web") -> socket.socket:
+    """Takes the port of a section of the configuration before anything else is opened. Raises UsageError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol by name: asyncio switches Nagle's delay (40 ms an answer) off only where it stands.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -107,6 +107,6 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise UsageError(
-            f"[web] {host}:{port} cannot be listened on: {error.strerror}; choose another port"
+            f"[{section}] {host}:{port} cannot be listened on: {error.strerror}; choose another port"
         ) from error
     return listening

@@ -1,0 +1,282 @@
+"""What becomes of a post: who sent it, whether it can be taken now, and what it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+import h11
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+
+from collector.intake.contract import Incoming, Line
+from foundation.httpconnection import Handler, Reading, Reply, length_of
+from foundation.logs import FirstOnly
+from telemetry.ack import Ack, decode_ack
+from telemetry.batch import Stream, peek_identity
+from telemetry.envelope import EnvelopeError, Kind, open_envelope
+from telemetry.posting import (
+    CONTENT_TYPE,
+    ENVELOPES_MAX,
+    POST_BYTES_MAX,
+    Place,
+    PostingError,
+    pack,
+    parse_path,
+    unpack,
+)
+from telemetry.ranges import RangeSet
+from telemetry.topics import Address
+
+HOLD_S: Final = 2.0
+"""So long a post waits for its acknowledgements; a gateway asks for those that come later."""
+BODIES_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Of all posts of a stream that are being read or wait; a flood of bulk takes nothing from urgent ones."""
+POSTS_OF_GATEWAY_MAX: Final = 4
+"""At the same time and of one stream: the connection in use, and some that are lost and do not know it."""
+RETRY_S: Final = 1
+UNREAD_RETRY_S: Final = 2
+_TYPE: Final = (b"Content-Type", CONTENT_TYPE.encode())
+_TEXTS: Final = {
+    400: "the post is no envelopes behind their lengths",
+    401: "not known",
+    403: "this gateway has been revoked",
+    404: "there is nothing here",
+    405: "only POST is taken",
+    408: "the request took too long",
+    411: "a Content-Length is needed",
+    413: f"the post is larger than {POST_BYTES_MAX} bytes",
+    415: f"the content type must be {CONTENT_TYPE}",
+    429: "the line is behind; come again later",
+    503: "a store is away; come again later",
+}
+
+log = structlog.get_logger()
+
+_Identity = tuple[str, int]
+"""Generation and sequence number; stream and gateway are those of the place."""
+
+
+class _Bytes:
+    """A body as it comes."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        self.data += data
+
+    def finish(self) -> None:
+        return None
+
+
+class _Parcel(NamedTuple):
+    """A post taken apart. batches: those that can be acknowledged, by what they say of themselves."""
+
+    messages: list[Incoming]
+    questions: list[bytes]
+    batches: set[_Identity]
+
+
+class _Exchange:
+    """A post that waits for its acknowledgements."""
+
+    def __init__(self, stream: Stream, batches: set[_Identity]) -> None:
+        self._stream = stream
+        self._batches = frozenset(batches)
+        self._open = set(batches)
+        self.answers: list[bytes] = []
+        self.settled = asyncio.Event()
+
+    def hear(self, ack: Ack, data: bytes) -> None:
+        """Takes an acknowledgement of this gateway, if it is about this post."""
+        if ack.stream != self._stream or len(self.answers) >= ENVELOPES_MAX // 2:
+            return
+        done = RangeSet((*ack.stored, *((one.sequence, one.sequence) for one in ack.rejected)))
+        # Urgent batches have been told to people once they are received; storing them may take its time.
+        settling = RangeSet((*done, *ack.received)) if self._stream == "urgent" else done
+        told = RangeSet((*done, *ack.received))
+        if any(one[0] == ack.generation and one[1] in told for one in self._batches):
+            self.answers.append(data)
+        self._open -= {one for one in self._open if one[0] == ack.generation and one[1] in settling}
+        if not self._open:
+            self.settled.set()
+
+
+class PostDesk:
+    """Answers the posts of all gateways."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._exchanges: dict[Place, list[_Exchange]] = {}
+        self._bodies_bytes: dict[Stream, int] = {"urgent": 0, "bulk": 0}
+        self._reported = FirstOnly(100)
+        self._answers = Counter(
+            "campus_intake_http_answers",
+            "Posts by stream and status",
+            ["stream", "status"],
+            registry=registry,
+        )
+
+    @contextlib.contextmanager
+    def talking(self, line: Line, failed: Callable[[str], None]) -> Iterator[Handler]:
+        """A handler for one connection."""
+        talk = _Talk(self._bodies_bytes)
+        try:
+            yield Handler(partial(self._begin, talk, line, failed), failed, usual)
+        finally:
+            talk.give_back()
+
+    def _begin(
+        self, talk: _Talk, line: Line, failed: Callable[[str], None], request: h11.Request
+    ) -> Reply | Reading:
+        place = parse_path(request.target.decode("latin-1"))
+        if place is None:
+            return Reply(404)
+        if (reply := _objection(request)) is not None:
+            return self._count(place, reply)
+        if not talk.take(place.stream, length_of(request)):
+            return self._count(place, _later(429, RETRY_S))
+        body = _Bytes()
+
+        async def finish(_: int) -> Reply:
+            try:
+                return self._count(place, await self._answer(place, bytes(body.data), line))
+            finally:
+                talk.give_back()
+
+        return Reading(body, finish, failed)
+
+    def _count(self, place: Place, reply: Reply) -> Reply:
+        self._answers.labels(place.stream, str(reply.status)).inc()
+        return reply
+
+    async def _answer(self, place: Place, data: bytes, line: Line) -> Reply:
+        try:
+            envelopes = unpack(data)
+        except PostingError:
+            return Reply(400)
+        sender = line.door.recognise(place, envelopes[0]) if envelopes else "stranger"
+        if sender == "known":
+            parcel = await asyncio.to_thread(_take_apart, place, envelopes)
+            return await self._take(place, parcel, line)
+        if sender == "unread":
+            return _later(503, UNREAD_RETRY_S)
+        if self._reported.first((place.school, place.gateway, sender)):
+            log.warning("post refused", school=place.school, gateway=place.gateway, reason=sender)
+        if sender == "revoked":
+            return Reply(403)
+        return Reply(401, headers=((b"WWW-Authenticate", b"Campus-Envelope"),))
+
+    async def _take(self, place: Place, parcel: _Parcel, line: Line) -> Reply:
+        answers = _answers_to(parcel.questions, place, line)
+        door = line.door
+        if parcel.batches and (away_s := door.away_s(place.stream)) is not None:
+            return _later(503, away_s)
+        if len(self._exchanges.get(place, ())) >= POSTS_OF_GATEWAY_MAX:
+            return _later(429, RETRY_S)
+        exchange = _Exchange(place.stream, parcel.batches)
+        waiting = self._exchanges.setdefault(place, [])
+        waiting.append(exchange)
+        handed_over = False
+        try:
+            async with asyncio.timeout(HOLD_S):
+                await line.submit(parcel.messages, self._hear)
+                handed_over = True
+                if parcel.batches:
+                    await exchange.settled.wait()
+        except TimeoutError:
+            if not handed_over:
+                return _later(429, door.behind_s(place.stream))
+            if not exchange.answers and (away_s := door.away_s(place.stream)) is not None:
+                return _later(503, away_s)
+        finally:
+            waiting.remove(exchange)
+            if not waiting:
+                del self._exchanges[place]
+        return Reply(200, pack([*answers, *exchange.answers]), (_TYPE,))
+
+    async def _hear(self, address: Address, data: bytes) -> None:
+        """The line's answer to a gateway, for all of its posts that wait. One that waits no more is told
+        when its gateway asks.
+        """
+        ack = decode_ack(open_envelope(data).payload)
+        place = Place(address.school, address.gateway, ack.stream)
+        for exchange in self._exchanges.get(place, ()):
+            exchange.hear(ack, data)
+
+
+class _Talk:
+    """What one connection takes of the bound that all of them have together."""
+
+    def __init__(self, bodies_bytes: dict[Stream, int]) -> None:
+        self._bodies_bytes = bodies_bytes
+        self._taken: tuple[Stream, int] | None = None
+
+    def take(self, stream: Stream, size_bytes: int) -> bool:
+        self.give_back()
+        if self._bodies_bytes[stream] + size_bytes > BODIES_BYTES_MAX:
+            return False
+        self._bodies_bytes[stream] += size_bytes
+        self._taken = stream, size_bytes
+        return True
+
+    def give_back(self) -> None:
+        if self._taken is not None:
+            stream, size_bytes = self._taken
+            self._bodies_bytes[stream] -= size_bytes
+            self._taken = None
+
+
+def _objection(request: h11.Request) -> Reply | None:
+    """What speaks against a request before its body has come."""
+    headers = dict(request.headers)
+    if request.method != b"POST":
+        return Reply(405, headers=((b"Allow", b"POST"),))
+    if headers.get(b"content-type", b"").lower() != CONTENT_TYPE.encode():
+        return Reply(415)
+    if b"content-length" not in headers:
+        return Reply(411)
+    return Reply(413) if length_of(request) > POST_BYTES_MAX else None
+
+
+def _take_apart(place: Place, envelopes: Iterable[bytes]) -> _Parcel:
+    """Which envelope is what; whether it may be believed the line finds out."""
+    parcel = _Parcel([], [], set())
+    for data in envelopes:
+        leaf = "urgent" if place.stream == "urgent" else "batch"
+        with contextlib.suppress(EnvelopeError):
+            envelope = open_envelope(data)
+            if envelope.kind is Kind.PENDING:
+                parcel.questions.append(data)
+                continue
+            if envelope.kind is Kind.STATUS:
+                leaf = "status"
+            elif envelope.kind is Kind.BATCH and (found := peek_identity(envelope.payload)):
+                parcel.batches.add((found.generation, found.sequence))
+        parcel.messages.append(Incoming(Address(place.school, place.gateway, leaf), data))
+    return parcel
+
+
+def _answers_to(questions: Sequence[bytes], place: Place, line: Line) -> list[bytes]:
+    found = (line.door.settled(place, one) for one in questions[: ENVELOPES_MAX // 2])
+    return [one for one in found if one is not None]
+
+
+def _later(status: int, wait_s: int) -> Reply:
+    return Reply(status, headers=((b"Retry-After", str(wait_s).encode()),))
+
+
+def usual(status: int) -> tuple[bytes, bytes]:
+    """A problem document (RFC 9457) that repeats nothing of what was sent."""
+    content = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": _TEXTS.get(status, "the request cannot be read"),
+    }
+    return b"application/problem+json", msgspec.json.encode(content)
