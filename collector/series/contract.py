@@ -1,12 +1,13 @@
 """The contract of a series store: where ambient readings live.
 
-Everything here is columns. A store is idempotent by batch: appending the same `BatchKey` again
-changes nothing, whatever crashed in between.
+Everything here is columns. A store is idempotent by batch: appending the same batch again changes
+nothing, whatever crashed in between. Of several points of one series with the same time the embedded
+store keeps all, a server one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, Protocol, get_args
 
 from telemetry.batch import Body, Stream
@@ -87,10 +88,26 @@ class StoreUnavailableError(Exception):
     """The store cannot take or give anything now; the caller keeps what it has and tries again."""
 
 
+class StoreAwayError(StoreUnavailableError):
+    """Not to be reached, overloaded, or it does not let us in: no batch is to blame, and trying them one
+    by one is of no use.
+    """
+
+
 class StoreFullError(StoreUnavailableError):
     """There is no room now, on the disk or in memory. No batch is to blame, also where a smaller one
     still found room.
     """
+
+
+class BatchesRefusedError(Exception):
+    """The store takes these batches never, and says why in words without their values. Of the other
+    batches of the call nothing is promised: append them again.
+    """
+
+    def __init__(self, refused: Mapping[BatchKey, str]) -> None:
+        super().__init__(f"{len(refused)} batches can never be stored")
+        self.refused = dict(refused)
 
 
 class QueryTooLargeError(ValueError):
@@ -102,8 +119,9 @@ class SeriesStore(Protocol):
 
     async def append(self, batches: Sequence[SeriesBatch]) -> Awaitable[None]:
         """Takes the batches over, all or none. The awaitable it returns completes when they are
-        durable: only then may they be acknowledged as stored. Raises StoreUnavailableError, and
-        StoreFullError where any batch would fail for want of room.
+        durable: only then may they be acknowledged as stored. That may take a while: go on appending
+        meanwhile; where too much waits, this call does. Raises StoreUnavailableError, as the awaitable
+        may, StoreFullError where any batch would fail for want of room, and BatchesRefusedError.
         """
 
     async def series(self, selector: Selector = ...) -> list[SeriesInfo]: ...

@@ -101,12 +101,12 @@ class MemoryIndex:
         for id_ in range(max(selector.after_id, 0) + 1, len(self._names) + 1):
             if len(found) >= selector.limit:
                 break
-            if _matches(selector, self._names[id_ - 1]) and (info := self.info(id_)):
+            if matches(selector, self._names[id_ - 1]) and (info := self.info(id_)):
                 found.append(info)
         return found
 
 
-def _matches(selector: Selector, name: SeriesName) -> bool:
+def matches(selector: Selector, name: SeriesName) -> bool:
     origin, key = name
     return (
         selector.quantity in (None, key.quantity)

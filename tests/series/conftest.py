@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import pytest
 
 from collector.series.contract import SeriesStore
 from collector.series.duckdb_store import DuckDbStore
+from collector.series.server_store import ServerStore
+from collector.series.server_wire import Access, ServerWire
+from collector.series.victoria import Victoria
+from tests.series.servers import InfluxServer, VictoriaServer
+
+HOLD_S = 0.004
+"""Long enough to be held, and short enough for hundreds of appends; loss is another test's business."""
 
 
 class StoreHarness(Protocol):
     """A place for one store; `open` again after `close` finds the same data."""
+
+    one_point_a_time: bool
+    """Whether points of one series with the same time replace each other."""
 
     def __enter__(self) -> Self: ...
 
@@ -26,6 +38,8 @@ class StoreHarness(Protocol):
 
 
 class DuckDbHarness:
+    one_point_a_time = False
+
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()
         return self
@@ -39,7 +53,60 @@ class DuckDbHarness:
         return await DuckDbStore.open(Path(self._folder.name) / "series.duckdb")
 
 
-@pytest.fixture(scope="session", params=[DuckDbHarness], ids=["duckdb"])
+class FlushedStore(ServerStore):
+    """Asks only after the server lets everything written be found: it would show it a second later."""
+
+    flush: Any = None
+
+    async def _in_reader(self, work: Any) -> Any:
+        if self.flush:
+            self.flush()
+        return await super()._in_reader(work)
+
+
+class VictoriaHarness:
+    """One server, one value of the label db a place. Half of the places let the server aggregate."""
+
+    one_point_a_time = True
+    server: VictoriaServer
+    numbers = itertools.count()
+
+    def __enter__(self) -> Self:
+        self._number = next(self.numbers)
+        return self
+
+    def __exit__(
+        self, type_: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    async def open(self) -> ServerStore:
+        access = Access(self.server.url, extra=(("extra_label", f"db=place-{self._number}"),))
+        raw_points = 0 if self._number % 2 else 1_000
+        store = FlushedStore(
+            Victoria(ServerWire(access), raw_points=raw_points), hold_s=HOLD_S, held_bytes_max=1_000_000
+        )
+        store.flush = self.server.flush
+        return store
+
+
+@pytest.fixture(scope="session")
+def victoria() -> Iterator[VictoriaServer]:
+    server = VictoriaServer().start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def influx() -> Iterator[InfluxServer]:
+    server = InfluxServer().start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session", params=["duckdb", "victoriametrics"])
 def harness(request: pytest.FixtureRequest) -> type[StoreHarness]:
-    made: type[StoreHarness] = request.param
-    return made
+    if request.param == "duckdb":
+        return DuckDbHarness
+    VictoriaHarness.server = request.getfixturevalue("victoria")
+    return VictoriaHarness
