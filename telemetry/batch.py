@@ -20,7 +20,7 @@ from telemetry.readings import Reading, SeriesKey
 from telemetry.records import Record, is_finite
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Container, Sequence
 
     from telemetry.readings import Chunk, SeriesTable
 
@@ -229,7 +229,7 @@ def shift_records(packed: bytes, shift_ms: int) -> bytes:
     return zstandard.ZstdCompressor(level=3).compress(_encode(found))
 
 
-def erase_records(packed: bytes, pseudonyms: Collection[str]) -> tuple[bytes, int]:
+def erase_records(packed: bytes, pseudonyms: Container[str]) -> tuple[bytes, int]:
     """A body without the records of these pseudonyms, and how many those were; the same body where
     there were none. For a gateway that has to forget somebody; raises BatchError.
     """

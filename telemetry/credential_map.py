@@ -15,7 +15,7 @@ import re
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from typing import Final, TypedDict
 
@@ -71,7 +71,8 @@ class MapUpdate(msgspec.Struct, frozen=True, array_like=True):
     issued_ms: when the vault made it, ms UTC. epoch: of the pseudonyms. blinding_key: the gateway's.
     people, credentials: new or changed, by slot and by blinded credential; the `gone` lists: no longer
     there. Always whole: lessons, by class, of the days the map is good for; school_days, when somebody
-    is at school (start, end; ms UTC); erased, pseudonyms of which nothing may be kept any more.
+    is at school (start, end; ms UTC); erased, of whom nothing may be kept any more: their pseudonyms, blinded
+    too, or those of one pupil would stand there side by side.
     """
 
     format: int
@@ -88,7 +89,7 @@ class MapUpdate(msgspec.Struct, frozen=True, array_like=True):
     credentials_gone: list[bytes]
     lessons: dict[str, list[Lesson]]
     school_days: list[tuple[int, int]]
-    erased: list[str]
+    erased: list[bytes]
 
 
 class CredentialMapError(ValueError):
@@ -296,6 +297,25 @@ def blind(gateway_key: bytes, credential: str) -> bytes:
     return hmac.digest(gateway_key, credential.encode(), "sha256")[:BLINDED_BYTES]
 
 
+def blind_pseudonym(gateway_key: bytes, pseudonym: str) -> bytes:
+    """The name under which a map says that a pseudonym is to be forgotten."""
+    return hmac.digest(gateway_key, b"pseudonym\0" + pseudonym.encode(), "sha256")[:BLINDED_BYTES]
+
+
+class Forgotten:
+    """Pseudonyms of which nothing may be kept, as a map tells them: one can only ask for one's own."""
+
+    def __init__(self, gateway_key: bytes, blinded: Collection[bytes]) -> None:
+        self._key = gateway_key
+        self._blinded = frozenset(blinded)
+
+    def __contains__(self, pseudonym: object) -> bool:
+        return isinstance(pseudonym, str) and blind_pseudonym(self._key, pseudonym) in self._blinded
+
+    def __len__(self) -> int:
+        return len(self._blinded)
+
+
 def encode_update(update: MapUpdate) -> bytes:
     return msgspec.msgpack.encode(update)
 
@@ -319,16 +339,16 @@ def decode_update(data: bytes) -> MapUpdate:
         raise CredentialMapError("version or key out of bounds")
     if len(found.people) > PEOPLE_MAX or len(found.credentials) > CREDENTIALS_MAX:
         raise CredentialMapError("more people or credentials than a school has")
-    if not _are_sound(found.people, found.credentials, found.credentials_gone):
+    if not _are_sound(found.people, found.credentials, (*found.credentials_gone, *found.erased)):
         raise CredentialMapError("a slot or a credential is out of bounds")
     if any(lesson.start_ms > lesson.end_ms for lessons in found.lessons.values() for lesson in lessons):
         raise CredentialMapError("a lesson ends before it begins")
     return found
 
 
-def _are_sound(people: Iterable[Person], credentials: Mapping[bytes, int], gone: Iterable[bytes]) -> bool:
+def _are_sound(people: Iterable[Person], credentials: Mapping[bytes, int], blinded: Iterable[bytes]) -> bool:
     return (
         all(0 <= person.slot < 2**32 for person in people)
-        and all(len(one) == BLINDED_BYTES for one in (*credentials, *gone))
+        and all(len(one) == BLINDED_BYTES for one in (*credentials, *blinded))
         and all(0 <= slot < 2**32 for slot in credentials.values())
     )

@@ -8,7 +8,7 @@ byte cap is reached, and that is declared as gaps.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple, Protocol
 
 from telemetry.batch import Gap, Stream
@@ -104,7 +104,7 @@ class Buffer(Protocol):
     async def reject(self, id_: BatchId, reason: str) -> Removed:
         """Deletes a batch the collector refused for good and counts its readings as given up."""
 
-    async def erase(self, pseudonyms: Collection[str]) -> int:
+    async def erase(self, pseudonyms: Container[str]) -> int:
         """Takes the records of these pseudonyms out of all batches, those on loan too, and out of what
         was put aside as damaged; how many. An emptied batch stays, so that its number still arrives. What
         the uplink has in hand at the moment may still be sent. Raises BufferFullError.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
@@ -259,7 +259,7 @@ class Engine:
             log.error("batch rejected by the collector", reason=reason, readings=removed.readings)
         return removed
 
-    def erase(self, pseudonyms: Collection[str], after_key: int) -> Erased:
+    def erase(self, pseudonyms: Container[str], after_key: int) -> Erased:
         """One step of it: the batches with records behind `after_key`, some of them."""
 
         def change(store: Store, _: int) -> Erased:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Container
 from typing import Final, NamedTuple
 
 from edge_agent.buffer.layout import make_row, split_key
@@ -19,7 +19,7 @@ class Erased(NamedTuple):
     last_key: int | None
 
 
-def erase(store: Store, pseudonyms: Collection[str], after_key: int) -> Erased:
+def erase(store: Store, pseudonyms: Container[str], after_key: int) -> Erased:
     """One step, inside the caller's transaction. Only the urgent lane carries records."""
     keys = store.record_keys(after_key, _STEP_ROWS)
     total = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -84,11 +84,11 @@ class SqliteBuffer:
     async def reject(self, id_: BatchId, reason: str) -> Removed:
         return await self._run(lambda: self._engine.reject(id_, reason))
 
-    async def erase(self, pseudonyms: Collection[str]) -> int:
-        wanted, erased, after = frozenset(pseudonyms), 0, -1
+    async def erase(self, pseudonyms: Container[str]) -> int:
+        erased, after = 0, -1
         while True:
             # Step by step: what is read meanwhile is committed between two of them.
-            step = await self._run(functools.partial(self._engine.erase, wanted, after))
+            step = await self._run(functools.partial(self._engine.erase, pseudonyms, after))
             erased += step.records
             if step.last_key is None:
                 await self._run(self._engine.finish_erasing)

@@ -27,7 +27,7 @@ from edge_agent.identity.vault_link import VaultError, VaultLink
 from foundation.backoff import Backoff
 from foundation.logs import FirstOnly
 from foundation.memory import give_back
-from telemetry.credential_map import CredentialMap, CredentialMapError, MapUpdate, MissingBaseError
+from telemetry.credential_map import CredentialMap, CredentialMapError, Forgotten, MapUpdate, MissingBaseError
 
 SETTLE_S: Final = 30.0
 """How long records that were under way when a map came may still be on their way to the buffer: a
@@ -69,7 +69,7 @@ class Puller:
         self._reported = FirstOnly()
         self._saved_ms: int | None = None
         """`issued_ms` of the map on the disk; None: the disk does not hold what is in use."""
-        self._erased: frozenset[str] = frozenset()
+        self._erased: frozenset[bytes] = frozenset()
         """Of whom nothing was left in the buffer after their last record could have come."""
         self._settled_s = 0.0
 
@@ -185,7 +185,7 @@ class Puller:
             return None
         self._file.forget_damaged()
         try:
-            count = await self._buffer.erase(found.erased - self._erased)
+            count = await self._buffer.erase(Forgotten(found.blinding_key, found.erased - self._erased))
         except BufferFullError as error:
             return error
         self._counters.records_erased += count

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from identity_vault.keys import VaultKeys
 from identity_vault.maps.history import Touched
 from identity_vault.maps.people import Snapshot
-from telemetry.credential_map import FORMAT, MapUpdate, Person, blind
+from telemetry.credential_map import FORMAT, MapUpdate, Person, blind, blind_pseudonym
 from telemetry.purposes import PURPOSE_NAMES, Purpose
 
 _ROUNDS: Final = 4
@@ -105,7 +105,7 @@ def build_map(
         credentials_gone=sorted(credentials_gone),
         lessons={class_id: list(lessons) for class_id, lessons in snapshot.lessons.items()},
         school_days=list(snapshot.school_days),
-        erased=sorted(erased),
+        erased=sorted(blind_pseudonym(keys.blinding, one) for one in erased),
     )
 
 

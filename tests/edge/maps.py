@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from telemetry.credential_map import FORMAT, CredentialMap, Lesson, MapUpdate, Permit, Person, blind
+from telemetry.credential_map import (
+    FORMAT,
+    CredentialMap,
+    Lesson,
+    MapUpdate,
+    Permit,
+    Person,
+    blind,
+    blind_pseudonym,
+)
 from telemetry.purposes import Purpose
 from tests.edge.edge_parts import GATEWAY, NOW_MS, SCHOOL
 
@@ -61,7 +70,7 @@ def make_update(
         credentials_gone=[blind(blinding_key, one) for one in credentials_gone],
         lessons={class_id: list(found) for class_id, found in (lessons or {}).items()},
         school_days=list(school_days),
-        erased=list(erased),
+        erased=[blind_pseudonym(blinding_key, one) for one in erased],
     )
 
 

@@ -23,7 +23,16 @@ from telemetry.batch import BatchBuilder, Gap, Header, decode_body, decode_paylo
 from telemetry.credential_map import (
     FORMAT as MAP_FORMAT,
 )
-from telemetry.credential_map import Lesson, MapUpdate, Permit, Person, blind, decode_update, encode_update
+from telemetry.credential_map import (
+    Lesson,
+    MapUpdate,
+    Permit,
+    Person,
+    blind,
+    blind_pseudonym,
+    decode_update,
+    encode_update,
+)
 from telemetry.envelope import Kind, Signer, open_envelope, verify
 from telemetry.exchange import MapQuestion, read_question, wrap_question
 from telemetry.quality import ClockQuality, Quality
@@ -153,7 +162,7 @@ def credential_map() -> bytes:
             credentials_gone=[blind(key, "04A1B2C4")],
             lessons={"3-2": [Lesson(BASE_MS, BASE_MS + 2_400_000, "pe", "sport/gym")]},
             school_days=[(BASE_MS, BASE_MS + 36_000_000)],
-            erased=["0000000000000000000000000Z"],
+            erased=[blind_pseudonym(key, "0000000000000000000000000Z")],
         )
     )
 
