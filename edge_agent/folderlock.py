@@ -12,12 +12,13 @@ from foundation.commands import UsageError
 
 @contextlib.contextmanager
 def folder_locked(folder: Path) -> Iterator[None]:
-    """Makes the folder and holds it until left; the system lets go of it when the process dies.
+    """Makes the folder, its owner's alone, and holds it until left; the system lets go of it when the
+    process dies.
 
     Raises UsageError when another process holds it, or when it cannot be written to.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (folder / "lock").open("ab")
     except OSError as error:
         raise UsageError(f"gateway.data_dir {folder} cannot be used: {error.strerror}") from error

@@ -49,9 +49,9 @@ class Records:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Opens or creates the SQLite file. Raises RecordsFileError."""
+        """Opens or creates the SQLite file, its folder the owner's alone. Raises RecordsFileError."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise RecordsFileError(
                 f"{path.parent} cannot be made a folder: {error.strerror}; name another"

@@ -63,7 +63,7 @@ class DuckDbFile:
     def open(self) -> None:
         """Opens the file, or creates it. Raises StoreFileError."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self.path.exists() or self.path.stat().st_size == 0:
                 self._create()
             with self.path.open("rb") as file:

@@ -42,7 +42,7 @@ class Engine:
         self._path = path
         self._bytes_max = bytes_max
         self._disk_free_bytes_min = disk_free_bytes_min
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._ballast = Ballast(files.beside(path, ".ballast"))
         self._index: BinaryIO | None = None
         try:
