@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from collector.vault.settings import ROLE_BREAK_GLASS
 from collector.web import tiles, views
 from collector.web.api.alerts import AlertId, acknowledge
 from collector.web.api.gateways import gateway_items
@@ -19,6 +20,8 @@ from collector.web.parts import Parts, WebParts
 from collector.web.reasons import counts_text
 from collector.web.sharing import Shared
 from collector.web.wording import Language
+from telemetry.names import BREAK_GLASS_MINUTES_MAX, REASON_CHARS_MAX, REASON_CHARS_MIN
+from telemetry.purposes import PURPOSES
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -28,6 +31,8 @@ SERIES_SHOWN_MAX: Final = 20_000
 OPEN_ALERTS_READ_MAX: Final = 500
 OPEN_ALERTS_SHOWN: Final = 50
 ACKNOWLEDGED_ALERTS_SHOWN: Final = 20
+BREAK_GLASS_MINUTES: Final = (15, 30, BREAK_GLASS_MINUTES_MAX)
+"""The choices; the first is taken unless somebody chooses."""
 _COOKIE: Final = "lang"
 _COOKIE_AGE_S: Final = 365 * 86_400
 
@@ -58,6 +63,7 @@ async def whole_page(
         language,
         title=parts.title,
         vault_url=parts.names.vault.url if parts.names else "",
+        break_glass=_break_glass(parts, language),
         time_zone=parts.time_zone.key,
         rooms_max=rooms,
         rooms=await _rooms(request, parts, language, words, rooms),
@@ -127,6 +133,19 @@ class RoomsPart(NamedTuple):
 def share_rooms(parts: WebParts) -> Shared[RoomsPart]:
     """Renderings of the rooms, which are the same for everybody who reads one language."""
     return Shared(lambda: parts.hub.published["series"])
+
+
+def _break_glass(parts: WebParts, language: Language) -> dict[str, object] | None:
+    """What the page says when it asks for names in an emergency; None where the role may not."""
+    opened = ROLE_BREAK_GLASS[parts.names.vault.role] if parts.names else ()
+    if not opened:
+        return None
+    return {
+        "purposes": {one: PURPOSES[one].zh if language == "zh" else PURPOSES[one].en for one in opened},
+        "chars_min": REASON_CHARS_MIN,
+        "chars_max": REASON_CHARS_MAX,
+        "minutes": BREAK_GLASS_MINUTES,
+    }
 
 
 def _fill(template: str, language: Language, **values: object) -> Markup:

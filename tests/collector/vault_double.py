@@ -9,9 +9,11 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from foundation.keyfiles import public_text
+from identity_vault.names.roles import default_roles
 from telemetry.envelope import Signer, open_envelope
 from telemetry.exchange import (
     CONTENT_TYPE,
@@ -26,10 +28,20 @@ from telemetry.exchange import (
     read_question,
     wrap_answer,
 )
+from telemetry.names import (
+    BREAK_GLASS_MINUTES_MAX,
+    BREAK_GLASS_PATH,
+    REASON_CHARS_MAX,
+    REASON_CHARS_MIN,
+    RESOLVE_PATH,
+    BreakGlass,
+)
+from telemetry.purposes import Purpose
 from telemetry.resolve_token import Claims, TokenError, read
 
 Answer = tuple[int, str, bytes]
 """Status, content type, body."""
+_PROBLEM = "application/problem+json"
 
 
 def empty_directory(version: int = 1, **changes: Any) -> Directory:
@@ -40,11 +52,16 @@ def empty_directory(version: int = 1, **changes: Any) -> Directory:
     return Directory(**fields)
 
 
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 class VaultDouble:
     """Answers on a free port of this machine until `close`.
 
     directory: what a collector is told. people: names by pseudonym, for browsers of `origin`. spoil:
-    called with an answer before it goes out, to make it wrong.
+    called with an answer before it goes out, to make it wrong. in_lesson: whether a class of the PE
+    teacher has PE now. reasons: of each break-glass. grants: until when, ms UTC, by session and purpose.
     """
 
     def __init__(self, collector_key: Ed25519PublicKey) -> None:
@@ -56,6 +73,9 @@ class VaultDouble:
         self.joins: list[JoinQuestion] = []
         self.people: dict[str, dict[str, str]] = {}
         self.claims: list[Claims] = []
+        self.in_lesson = True
+        self.reasons: list[str] = []
+        self.grants: dict[tuple[str, Purpose], int] = {}
         self.origin = ""
         self.spoil: Callable[[Answer], Answer] = lambda answer: answer
         self._server: ThreadingHTTPServer | None = None
@@ -110,14 +130,44 @@ class VaultDouble:
 
     def resolve(self, headers: Any, body: bytes) -> Answer:
         """As the vault: a token of the collector's, and pseudonyms in a list."""
-        token = headers.get("Authorization", "").removeprefix("Bearer ")
-        try:
-            self.claims.append(read(token, self.collector_key, time.time_ns() // 1_000_000))
-        except TokenError:
-            return 401, "application/problem+json", b'{"title": "Unauthorized", "status": 401}'
+        claims = self._read_token(headers)
+        if claims is None:
+            return 401, _PROBLEM, b'{"title": "Unauthorized", "status": 401}'
+        role = default_roles()[claims.role]
+        is_usual = claims.purpose in role.purposes and (self.in_lesson or not role.lesson_only)
+        if not is_usual and self.grants.get((claims.session, claims.purpose), 0) <= _now_ms():
+            return 403, _PROBLEM, b'{"title": "Forbidden", "status": 403}'
         asked = json.loads(body)["pseudonyms"]
         people = {one: self.people[one] for one in asked if one in self.people}
         return 200, "application/json", json.dumps({"people": people}).encode()
+
+    def break_glass(self, headers: Any, body: bytes) -> Answer:
+        """As the vault, without its limits on how many."""
+        claims = self._read_token(headers)
+        if claims is None:
+            return 401, _PROBLEM, b'{"title": "Unauthorized", "status": 401}'
+        wish = msgspec.json.decode(body, type=BreakGlass)
+        if not (
+            REASON_CHARS_MIN <= len(wish.reason.strip()) <= REASON_CHARS_MAX
+            and 1 <= wish.minutes <= BREAK_GLASS_MINUTES_MAX
+        ):
+            return 422, _PROBLEM, b'{"title": "Unprocessable Content", "status": 422}'
+        if wish.purpose not in default_roles()[claims.role].break_glass:
+            return 403, _PROBLEM, b'{"title": "Forbidden", "status": 403}'
+        self.reasons.append(wish.reason)
+        expires_ms = self.grants[claims.session, wish.purpose] = _now_ms() + wish.minutes * 60_000
+        answer = {"grant": "g-1", "purpose": wish.purpose, "expires_ms": expires_ms}
+        return 200, "application/json", json.dumps(answer).encode()
+
+    def _read_token(self, headers: Any) -> Claims | None:
+        try:
+            claims = read(
+                headers.get("Authorization", "").removeprefix("Bearer "), self.collector_key, _now_ms()
+            )
+        except TokenError:
+            return None
+        self.claims.append(claims)
+        return claims
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         vault = self
@@ -132,8 +182,10 @@ class VaultDouble:
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 if self.path == PATH:
                     answer = vault.exchange(body)
-                elif self.path == "/v1/resolve":
+                elif self.path == RESOLVE_PATH:
                     answer = vault.resolve(self.headers, body)
+                elif self.path == BREAK_GLASS_PATH:
+                    answer = vault.break_glass(self.headers, body)
                 else:
                     answer = (404, "application/problem+json", b"{}")
                 self._send(vault.spoil(answer))

@@ -5,94 +5,40 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
-from urllib.parse import unquote_plus
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize, expect
+from playwright.sync_api import Browser, expect
 
-from collector.vault.settings import VaultSection
-from collector.web.names import Names
 from tests.collector.vault_double import Answer, VaultDouble
-from tests.web.conftest import PSEUDONYM, SCHOOL, Running, now_ms
-
-NAME, OTHER_NAME = "示例学生甲", "Example Pupil B"
-OTHER = PSEUDONYM[::-1]
-SHORT = "7K3M-9PXA…"
-PHONE: ViewportSize = {"width": 360, "height": 740}
-
-
-class Console:
-    """A page with alerts of two pupils, a vault beside it, and everything that was sent to the collector."""
-
-    def __init__(self, running: Running, vault: VaultDouble, context: BrowserContext) -> None:
-        self.running, self.vault = running, vault
-        self.page = context.new_page()
-        self.sent: list[str] = []
-        self.to_vault: list[Request] = []
-        self.errors: list[str] = []
-        self.page.on("request", self._note)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-
-    def _note(self, request: Request) -> None:
-        if request.url.startswith(self.vault.url):
-            self.to_vault.append(request)
-            return
-        body = request.post_data_buffer or b""
-        self.sent.append(
-            f"{unquote_plus(request.url)} {request.all_headers()} {body.decode('utf-8', 'replace')}"
-        )
-
-    def open(self, path: str = "/") -> Page:
-        self.page.goto(self.running.url + path)
-        expect(self.page.locator("#state")).to_have_text(re.compile("实时|live"))
-        return self.page
-
-    def alert(self, **changes: Any) -> None:
-        self.running.call(self.running.school.add_alert(at_ms=now_ms(), **changes))
-        self.running.publish("alerts")
-
-    @property
-    def note(self) -> Any:
-        return self.page.locator("#names-note")
-
-    def who(self, pseudonym: str = PSEUDONYM) -> Any:
-        return self.page.locator(f"[data-pseudonym='{pseudonym}']").first
+from tests.web.conftest import PSEUDONYM, SCHOOL, Running
+from tests.web.names_parts import (
+    NAME,
+    OTHER,
+    OTHER_NAME,
+    PHONE,
+    SHORT,
+    Console,
+    configure,
+    open_vault,
+    watched,
+)
 
 
 @pytest.fixture
 def vault() -> Iterator[VaultDouble]:
-    key = Ed25519PrivateKey.generate()
-    vault = VaultDouble(key.public_key())
-    vault.people = {
-        PSEUDONYM: {"name": NAME, "class_id": "3-2"},
-        OTHER: {"name": OTHER_NAME, "class_id": "3-2"},
-    }
-    vault.key = key  # type: ignore[attr-defined]  # handed to the collector below
+    vault = open_vault()
     yield vault
     vault.close()
-
-
-def configure(running: Running, vault: VaultDouble, **changes: Any) -> None:
-    section = VaultSection(school=SCHOOL, url=vault.url, public_key=vault.public_key, **changes)
-    vault.origin = running.url
-    key: Ed25519PrivateKey = vault.key  # type: ignore[attr-defined]
-    running.restart_with(names=Names(section, key, now_ms))
 
 
 @pytest.fixture
 def console(running: Running, vault: VaultDouble, browser: Browser) -> Iterator[Console]:
     configure(running, vault)
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="zh-CN")
-    context.set_default_timeout(15_000)
-    console = Console(running, vault, context)
-    console.alert()
-    yield console
-    context.close()
-    assert console.errors == []
-    for name in (NAME, OTHER_NAME):
-        assert not [sent for sent in console.sent if name in sent]
+    with watched(browser, {"width": 1280, "height": 900}) as context:
+        console = Console(running, vault, context)
+        console.alert()
+        yield console
+    console.check()
 
 
 def test_names_are_painted_and_survive_every_refresh(console: Console) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from collector.vault.settings import ROLE_PURPOSES, VaultSection
+from collector.vault.settings import ROLE_BREAK_GLASS, ROLE_PURPOSES, VaultSection
 from collector.web.names import Names
 from foundation.keyfiles import public_text
 from identity_vault.names.roles import default_roles
@@ -81,7 +81,14 @@ async def test_a_role_has_its_purposes(school: School) -> None:
         async with ask(school, names=names(role=role)) as client:
             for purpose in PURPOSE_NAMES:
                 answer = await client.post(PATH, json={"purpose": purpose})
-                assert answer.status_code == (200 if purpose in purposes else 403), (role, purpose)
+                expected = {
+                    (True, False): "none",
+                    (True, True): "possible",
+                    (False, True): "required",
+                    (False, False): None,
+                }[purpose in purposes, purpose in ROLE_BREAK_GLASS[role]]
+                assert answer.status_code == (403 if expected is None else 200), (role, purpose)
+                assert answer.json().get("break_glass") == expected
 
 
 @pytest.mark.parametrize(
@@ -127,6 +134,7 @@ async def test_the_script_may_ask_the_vault_and_nobody_else(
 def test_the_roles_are_those_of_the_vault() -> None:
     for role, purposes in ROLE_PURPOSES.items():
         assert set(default_roles()[role].purposes) == set(purposes)
+        assert set(default_roles()[role].break_glass) == set(ROLE_BREAK_GLASS[role])
 
 
 async def test_the_page_says_of_when_the_class_lists_are(school: School) -> None:

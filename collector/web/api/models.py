@@ -11,6 +11,7 @@ from collector.web.wording import Text
 from telemetry.purposes import Purpose
 
 QualityWord = Literal["good", "uncertain", "out_of_range", "stale"]
+BreakGlassWord = Literal["none", "possible", "required"]
 ClockWord = Literal["synced", "holdover", "corrected", "unsynced"]
 
 _TIME = "2026-09-01T00:01:02.500Z"
@@ -213,7 +214,9 @@ class AlertPage(Model):
 class TokenWish(Model):
     """What the names are for."""
 
-    purpose: Purpose = Field(description="One that the console's role may have.", examples=["health"])
+    purpose: Purpose = Field(
+        description="One that the console's role may have, or be given by break-glass.", examples=["health"]
+    )
 
 
 class ResolveToken(Model):
@@ -221,6 +224,10 @@ class ResolveToken(Model):
 
     token: str
     expires_in_s: int = Field(description="Then a new one is needed.", examples=[300])
+    break_glass: BreakGlassWord = Field(
+        description="Whether the vault may be asked for break-glass; `required`: it gives no name before.",
+        examples=["none"],
+    )
 
 
 class Acknowledge(Model):

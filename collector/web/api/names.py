@@ -11,10 +11,11 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from collector.vault.settings import ROLE_PURPOSES
-from collector.web.api.models import ResolveToken, TokenWish
+from collector.vault.settings import ROLE_BREAK_GLASS, ROLE_PURPOSES, Role
+from collector.web.api.models import BreakGlassWord, ResolveToken, TokenWish
 from collector.web.parts import Parts
 from collector.web.problems import ProblemError, describe
+from telemetry.purposes import Purpose
 from telemetry.resolve_token import LIFE_MS_MAX
 
 router = APIRouter(tags=["names"])
@@ -30,11 +31,16 @@ _SESSION: Final = re.compile(r"[A-Za-z0-9_-]{22}")
     summary="A token for the vault",
 )
 async def make_token(parts: Parts, request: Request, response: Response, wish: TokenWish) -> ResolveToken:
-    """Good for five minutes and one purpose. Only the console's own page may ask."""
+    """Good for five minutes and one purpose. Only the console's own page may ask.
+
+    A role also gets a token for what it may have by break-glass only: the page asks the vault for that
+    with it, and the vault gives no name before.
+    """
     names = parts.names
     if names is None:
         raise ProblemError(404, "this collector has no vault", remedy="Write [vault] in collector.toml.")
-    if wish.purpose not in ROLE_PURPOSES[names.vault.role]:
+    break_glass = _break_glass(names.vault.role, wish.purpose)
+    if break_glass is None:
         raise ProblemError(403, f"the role {names.vault.role} gets no names for {wish.purpose}")
     session = request.cookies.get(SESSION_COOKIE, "")
     if not _SESSION.fullmatch(session):
@@ -43,4 +49,12 @@ async def make_token(parts: Parts, request: Request, response: Response, wish: T
             SESSION_COOKIE, session, httponly=True, samesite="strict", secure=request.url.scheme == "https"
         )
     token = names.token(wish.purpose, session, parts.now_ms())
-    return ResolveToken(token=token, expires_in_s=LIFE_MS_MAX // 1_000)
+    return ResolveToken(token=token, expires_in_s=LIFE_MS_MAX // 1_000, break_glass=break_glass)
+
+
+def _break_glass(role: Role, purpose: Purpose) -> BreakGlassWord | None:
+    """None: the role gets no names for this purpose in any way."""
+    is_open = purpose in ROLE_BREAK_GLASS[role]
+    if purpose in ROLE_PURPOSES[role]:
+        return "possible" if is_open else "none"
+    return "required" if is_open else None

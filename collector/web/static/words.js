@@ -11,6 +11,13 @@ export const words = zh
       namesOff: "没有配置身份库，只显示代号。", namesAway: "暂时连不上身份库，只显示代号。",
       namesRefused: "身份库没有同意提供姓名，只显示代号。", namesLater: "查询次数太多，稍后再显示姓名。",
       namesGarbage: "身份库的答复看不懂，只显示代号。",
+      namesClosed: "本岗位平时不能查看这些姓名，只显示代号。",
+      namesUntil: (time, purpose) => `紧急查看（${purpose}）：姓名显示到 ${time}。`,
+      glassReason: (min, max) => `请用 ${min} 到 ${max} 个字写明理由。`,
+      glassAway: "连不上身份库，没有成功。请直接联系班主任或校医。",
+      glassRefused: "身份库没有同意。请直接联系班主任或校医。",
+      glassLater: "申请次数太多，身份库暂不受理。请直接联系班主任或校医。",
+      glassGarbage: "身份库的答复看不懂，没有成功。请直接联系班主任或校医。",
     }
   : {
       live: "live", offline: "offline", alert: "New alert",
@@ -22,6 +29,13 @@ export const words = zh
       namesRefused: "The vault did not agree to give names: pseudonyms instead.",
       namesLater: "The vault was asked too often: names will come later.",
       namesGarbage: "The vault's answer makes no sense: pseudonyms instead of names.",
+      namesClosed: "This role does not usually see these names: pseudonyms instead.",
+      namesUntil: (time, purpose) => `Emergency (${purpose}): names are shown until ${time}.`,
+      glassReason: (min, max) => `Please give a reason of ${min} to ${max} characters.`,
+      glassAway: "The vault cannot be reached. Please call the class teacher or the school nurse.",
+      glassRefused: "The vault did not agree. Please call the class teacher or the school nurse.",
+      glassLater: "The vault was asked too often. Please call the class teacher or the school nurse.",
+      glassGarbage: "The vault's answer makes no sense. Please call the class teacher or the school nurse.",
     };
 
 const UNITS = zh
