@@ -38,6 +38,7 @@ from telemetry.status import FORMAT as STATUS_FORMAT
 from telemetry.status import Status
 
 CLOCK_INTERVAL_S = 5.0
+FIRST_MAP_S = 2.0
 DRAIN_S = 3.0
 """How long a stop waits for acknowledgements of what is on its way; the buffer keeps the rest."""
 
@@ -78,6 +79,7 @@ class Agent:
             overheard=Overheard(self.credentials, self._carriers, self.counters),
         )
         self._stop = asyncio.Event()
+        self._vault_asked: asyncio.Event | None = None
         self.batches_left = 0
         """What was still in the buffer when `run` returned."""
         self.running = asyncio.Event()
@@ -166,6 +168,7 @@ class Agent:
                 announcing = alarm.announce(broker, f"campus-alarm-{school}-{gateway}")
                 behind.append(group.create_task(announcing, name="alarm-topic"))
             writing = group.create_task(batcher.run(), name="batcher")
+            await self._first_map()
             reading = [
                 group.create_task(driver.run(reporter), name=f"driver-{driver.name}")
                 for driver in self._drivers
@@ -243,7 +246,17 @@ class Agent:
             clock=self.clock,
             counters=self.counters,
         )
+        self._vault_asked = puller.asked
         yield group.create_task(puller.run(), name="credentials")
+
+    async def _first_map(self) -> None:
+        """Where no map of an earlier run is there, the vault is given a moment: the first cards would be
+        nobody's.
+        """
+        if self._vault_asked is not None and self.credentials.map is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_MAP_S):
+                    await self._vault_asked.wait()
 
     def _alarm_broker(self) -> BrokerSettings | None:
         if self.config.alarm.mqtt:

@@ -72,6 +72,8 @@ class Puller:
         self._erased: frozenset[bytes] = frozenset()
         """Of whom nothing was left in the buffer after their last record could have come."""
         self._settled_s = 0.0
+        self.asked = asyncio.Event()
+        """Set once the vault has been asked, whatever came of it."""
 
     def load(self) -> None:
         """Takes the map of the last run into use. A file that cannot be used is put aside."""
@@ -96,6 +98,7 @@ class Puller:
                 self._counters.map_failures["fault"] += 1
                 log.exception("fault while refreshing the credential map")
                 wait_s = FAILURE_S_MAX
+            self.asked.set()
             await asyncio.sleep(wait_s)
 
     async def refresh(self) -> float:

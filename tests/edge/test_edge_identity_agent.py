@@ -128,6 +128,14 @@ async def test_whatever_the_vault_does_readings_pass(
         assert counters.map_refreshes == 0
 
 
+async def test_the_first_card_of_a_new_gateway_is_somebodys(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    vault = new_vault(tmp_path, now_ms())
+    async with serving(vault), running(tmp_path, mosquitto, vault) as line:
+        assert line.agent.credentials.map is not None, "asked before anybody was listened to"
+        await line.check(36.6)
+        assert "map_unusable" not in line.agent.counters.dropped
+
+
 async def test_a_damaged_map_and_a_clock_before_its_time_cost_the_ambient_lane_nothing(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
