@@ -20,6 +20,7 @@ HASHES = {"hashlib", "zlib", "crypt", "mmh3", "xxhash"}
 NAMES = {"Hash", "blake2b", "crc32", "crc_hqx", "md5", "sha1", "sha256"}
 """Functions that do."""
 ALLOWED = {
+    "collector/series/server_index.py": "numbers of series: of rooms and machines, never of anybody",
     "device_profiles/payloads/sensecap.py": "the checksum in a payload",
     "edge_agent/buffer/layout.py": "checksums of the buffer's rows",
     "edge_agent/gate/policy.py": "the version of a policy",
