@@ -84,10 +84,13 @@ class HttpsUplink:
         place = Place(self._school, self._gateway, "urgent")
         nothing = Pending(FORMAT, *place, generation="check")
         question = self._signer.wrap(Kind.PENDING, encode_pending(nothing))
+        post = self._make_post()
         try:
-            await self._exchange(self._make_post(), place, [question])
+            await self._exchange(post, place, [question])
         except PostError as error:
             raise UplinkError(f"collector {self._settings.url}: {_words(error)}") from error
+        finally:
+            post.close()
         return f"collector {self._settings.url} answers and knows this gateway"
 
     def _make_post(self) -> HttpPost:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import pytest
@@ -84,7 +84,7 @@ class FickleBuffer(SqliteBuffer):
         self._refuse("reject")
         return await super().reject(id_, reason)
 
-    async def erase(self, pseudonyms: Collection[str]) -> int:
+    async def erase(self, pseudonyms: Container[str]) -> int:
         self._refuse("erase")
         return await super().erase(pseudonyms)
 
@@ -130,6 +130,7 @@ class Outlook:
         self.alarm = LocalAlarm(self.counters, after_s=0.01, topic="alarm")
         self.clock = clock or HandClock().clock()
         self.collector = Signer(Ed25519PrivateKey.generate())
+        self.signer = Signer(Ed25519PrivateKey.generate())
         wanted: dict[str, Any] = {
             "window_batches": 4,
             "resend_s": 3_600,
@@ -141,7 +142,7 @@ class Outlook:
             gateway=GATEWAY,
             buffer=buffer,
             clock=self.clock,
-            signer=Signer(Ed25519PrivateKey.generate()),
+            signer=self.signer,
             collector_key=self.collector.public_key,
             counters=self.counters,
             alarm=self.alarm,

@@ -1,22 +1,20 @@
-"""The MQTT uplink with its real outbox and a real broker; the test is the collector."""
+"""Every uplink with its real outbox, over a real broker or a real listener; the test is the collector."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.uplink.contract import Outbox, Uplink, UplinkError
 from edge_agent.uplink.mqtt import MqttUplink
-from foundation.broker import BrokerSettings, connect
-from telemetry.ack import FORMAT, Ack, encode_ack
-from telemetry.batch import Header, decode_payload
-from telemetry.envelope import Kind, open_envelope
-from telemetry.topics import topic
-from tests.conftest import MakeMosquitto, Mosquitto
+from foundation.broker import BrokerSettings
+from telemetry.envelope import Signer
+from tests.conftest import MakeMosquitto
 from tests.edge.edge_parts import (
     BYTES_MAX,
     GATEWAY,
@@ -27,79 +25,80 @@ from tests.edge.edge_parts import (
     eventually,
     item,
 )
-
-
-class Site:
-    """A collector that hears everything, and answers when it is told to."""
-
-    def __init__(self, broker: Mosquitto, outlook: Outlook) -> None:
-        self.settings = BrokerSettings(host=broker.host, port=broker.port)
-        self.outlook = outlook
-        self.heard: list[Header] = []
-        self.statuses = 0
-
-    @asynccontextmanager
-    async def listening(self, *, answers: bool) -> AsyncIterator[None]:
-        async with connect(self.settings, "collector") as link:
-            await link.subscribe([topic(SCHOOL, GATEWAY, leaf) for leaf in ("batch", "urgent", "status")])
-
-            async def hear() -> None:
-                async for messages in link.chunks():
-                    for message in messages:
-                        envelope = open_envelope(message.payload)
-                        if envelope.kind is Kind.STATUS:
-                            self.statuses += 1
-                            continue
-                        header, _ = decode_payload(envelope.payload)
-                        self.heard.append(header)
-                        if answers:
-                            await link.publish(topic(SCHOOL, GATEWAY, "ack"), self.stored(header))
-
-            task = asyncio.create_task(hear(), name="collector")
-            yield
-            task.cancel()
-            await asyncio.wait([task])
-
-    def stored(self, header: Header) -> bytes:
-        numbers = ((header.sequence, header.sequence),)
-        ack = Ack(FORMAT, SCHOOL, GATEWAY, header.stream, header.generation, stored=numbers)
-        return self.outlook.collector.wrap(Kind.ACK, encode_ack(ack))
+from tests.edge.uplink_sites import BrokerSite, PostSite, UplinkSite
 
 
 @pytest.fixture
 async def outlook(tmp_path: Path) -> AsyncIterator[Outlook]:
     async with await FickleBuffer.open(tmp_path / "buffer.db", bytes_max=BYTES_MAX) as buffer:
-        yield Outlook(buffer)
+        yield Outlook(buffer, resend_s=1.0)
 
 
-async def test_from_the_buffer_to_the_acknowledgement_and_over_a_broken_broker(
-    mosquitto: Mosquitto, outlook: Outlook
+@pytest.fixture(params=["mqtt", "https"])
+def site(request: pytest.FixtureRequest, make_mosquitto: MakeMosquitto, outlook: Outlook) -> UplinkSite:
+    return PostSite(outlook) if request.param == "https" else BrokerSite(make_mosquitto(), outlook)
+
+
+@contextlib.asynccontextmanager
+async def running(uplink: Uplink, outbox: Outbox) -> AsyncIterator[None]:
+    task = asyncio.create_task(uplink.run(outbox), name="uplink")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    assert task.cancelled(), "it ends only when it is told to"
+
+
+async def test_from_the_buffer_to_the_acknowledgement_and_over_a_broken_way(
+    site: UplinkSite, outlook: Outlook
 ) -> None:
-    site = Site(mosquitto, outlook)
-    uplink: Uplink = MqttUplink(site.settings, SCHOOL, GATEWAY)
     outbox: Outbox = outlook.forwarder
+    heard = site.ears.heard
     await outlook.buffer.append([item(), item("urgent", alarm=True), item()])
-    async with site.listening(answers=False):
-        running = asyncio.create_task(uplink.run(outbox), name="uplink")
-        await eventually(lambda: len(site.heard) == 3 and site.statuses == 1, "three batches and a status")
-    assert [(one.stream, one.sequence) for one in site.heard] == [("urgent", 1), ("bulk", 1), ("bulk", 2)]
-    assert outlook.buffer.stats().batches == 3, "nothing goes before it is stored"
-    mosquitto.kill()
-    mosquitto.start()
-    site.heard.clear()
-    async with site.listening(answers=True):
-        await outlook.buffer.append([item()])
-        await eventually(lambda: outlook.buffer.stats().batches == 0, "everything acknowledged")
-    async with asyncio.timeout(WAIT_S_MAX):
-        await outlook.forwarder.drained()
-    assert {(one.stream, one.sequence) for one in site.heard} >= {("urgent", 1), ("bulk", 1), ("bulk", 3)}
+    async with running(site.uplink(), outbox):
+        async with site.listening(answers=False):
+            await eventually(lambda: len(heard) >= 3 and site.ears.statuses, "three batches and a status")
+        assert {(one.stream, one.sequence) for one in heard} == {("urgent", 1), ("bulk", 1), ("bulk", 2)}
+        if site.way == "mqtt":  # posts of the two streams pass each other
+            assert [one.stream for one in heard[:3]] == ["urgent", "bulk", "bulk"]
+        assert outlook.buffer.stats().batches == 3, "nothing goes before it is stored"
+        site.fall()
+        heard.clear()
+        async with site.listening(answers=True):
+            await outlook.buffer.append([item()])
+            await eventually(lambda: outlook.buffer.stats().batches == 0, "everything acknowledged")
+            async with asyncio.timeout(WAIT_S_MAX):
+                await outlook.forwarder.drained()
+    assert {(one.stream, one.sequence) for one in heard} >= {("urgent", 1), ("bulk", 1), ("bulk", 3)}
     assert outlook.counters.readings_stored == 4
-    running.cancel()
-    await asyncio.wait([running])
-    assert running.cancelled()
 
 
-async def test_check_connects_and_says_what_it_found(make_mosquitto: MakeMosquitto, tmp_path: Path) -> None:
+async def test_a_collector_that_is_not_there_costs_nothing_and_is_found(
+    site: UplinkSite, outlook: Outlook
+) -> None:
+    await outlook.buffer.append([item(), item("urgent")])
+    async with running(site.uplink(), outlook.forwarder):
+        await asyncio.sleep(0.2)
+        async with site.listening(answers=True):
+            await eventually(lambda: outlook.buffer.stats().batches == 0, "everything acknowledged")
+
+
+async def test_only_the_collectors_own_answers_are_believed(site: UplinkSite, outlook: Outlook) -> None:
+    ears, stranger = site.ears, Signer(Ed25519PrivateKey.generate())
+    believed = outlook.collector
+    await outlook.buffer.append([item()])
+    async with running(site.uplink(), outlook.forwarder), site.listening(answers=True):
+        outlook.collector = stranger
+        await outlook.buffer.append([item("urgent")])
+        await eventually(lambda: outlook.counters.acks_refused >= 1, "an answer is refused")
+        assert outlook.buffer.stats().batches >= 1
+        outlook.collector = believed
+        await eventually(lambda: outlook.buffer.stats().batches == 0, "sent again and believed")
+    assert len(ears.heard) >= 2
+
+
+async def test_check_of_mqtt_connects_and_says_what_it_found(make_mosquitto: MakeMosquitto) -> None:
     broker = make_mosquitto()
     settings = BrokerSettings(host=broker.host, port=broker.port)
     assert f"{broker.port} answers" in await MqttUplink(settings, SCHOOL, GATEWAY).check()
