@@ -42,6 +42,7 @@ class Vault:
     ) -> None:
         self.config = config
         self.school = config.vault.school
+        self.data_dir = config.vault.data_dir
         self.keys = keys
         self.fields = Fields(keys)
         self.pseudonyms = Pseudonyms(keys)

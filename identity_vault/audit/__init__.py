@@ -5,7 +5,6 @@ for what did not happen. `verify` finds what was changed afterwards.
 """
 
 from identity_vault.audit.checking import Problem, has_noted, note_of, verify
-from identity_vault.audit.fence import put_up_fence
 from identity_vault.audit.pruning import KEEP_DAYS_MIN, AuditDamagedError, prune
 from identity_vault.audit.reading import AuditRow, find
 from identity_vault.audit.trail import Detail, Entry, begin_head, keep_head, operator, record, record_many
@@ -24,7 +23,6 @@ __all__ = [
     "note_of",
     "operator",
     "prune",
-    "put_up_fence",
     "record",
     "record_many",
     "verify",

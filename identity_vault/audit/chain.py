@@ -7,8 +7,9 @@ alike. Only who holds the vault's key file can add a row that fits.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, LargeBinary, cast
@@ -20,6 +21,17 @@ MAC_BYTES: Final = 32
 GENESIS: Final = bytes(MAC_BYTES)
 
 _encode = msgspec.msgpack.Encoder().encode
+
+
+class Audited(Protocol):
+    """Whose audit it is: a vault. data_dir: where the head is kept."""
+
+    @property
+    def keys(self) -> VaultKeys: ...
+    @property
+    def data_dir(self) -> Path: ...
+    @property
+    def now_ms(self) -> Callable[[], int]: ...
 
 
 class Link(NamedTuple):

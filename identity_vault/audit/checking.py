@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from identity_vault.audit.chain import START, Link, audit_key, mac_of, raw_bytes, raw_columns
+from identity_vault.audit.chain import START, Audited, Link, audit_key, mac_of, raw_bytes, raw_columns
 from identity_vault.audit.head import HeadLostError, read_head
 from identity_vault.audit.trail import HEAD_LOST, PRUNE
 from identity_vault.database.tables import audit
-
-if TYPE_CHECKING:
-    from identity_vault.vault import Vault
 
 PROBLEMS_MAX: Final = 1_000
 """A table that fits nowhere needs no million lines."""
@@ -53,7 +50,7 @@ class Problem(NamedTuple):
         return f"rows {self.first} to {self.last}: {_WORDS[self.kind]}"
 
 
-def verify(vault: Vault, connection: Connection) -> list[Problem]:
+def verify(vault: Audited, connection: Connection) -> list[Problem]:
     """Everything that is wrong with the audit, by row, `PROBLEMS_MAX` at most; empty when it is whole.
 
     Rows are streamed. Rows after the head that fit are a crash's, not a forger's (`audit.head`). In a
@@ -64,7 +61,7 @@ def verify(vault: Vault, connection: Connection) -> list[Problem]:
     head: Link | None = None
     try:
         # Before the table: what is written meanwhile may be after it.
-        head = read_head(vault.config.vault.data_dir, key)
+        head = read_head(vault.data_dir, key)
     except HeadLostError:
         problems.append(Problem("head", 0, 0))
     last: Link | None = None

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import Connection, delete, func, select
 
-from identity_vault.audit.chain import raw_bytes, raw_columns
+from identity_vault.audit.chain import Audited, raw_bytes, raw_columns
 from identity_vault.audit.checking import verify
-from identity_vault.audit.fence import open_fence
 from identity_vault.audit.trail import PRUNE, record
+from identity_vault.database.fence import open_fence
 from identity_vault.database.tables import audit
-
-if TYPE_CHECKING:
-    from identity_vault.vault import Vault
 
 KEEP_DAYS_MIN: Final = 180
 """Network logs are kept for six months at least: Cybersecurity Law, article 21 (3)."""
@@ -24,7 +21,9 @@ class AuditDamagedError(Exception):
     """What would be removed was tampered with: it is evidence."""
 
 
-def prune(vault: Vault, connection: Connection, *, actor: str, keep_days: int, damaged: bool = False) -> int:
+def prune(
+    vault: Audited, connection: Connection, *, actor: str, keep_days: int, damaged: bool = False
+) -> int:
     """Removes rows from the oldest on as long as they are older; how many. The last row always stays.
 
     The row that says so holds the number and the MAC of the last row removed, which `verify` goes on

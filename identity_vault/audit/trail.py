@@ -5,20 +5,26 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 import msgspec
 import structlog
 from sqlalchemy import Connection, insert, select
 
-from identity_vault.audit.chain import START, Link, audit_key, columns_of, mac_of, raw_bytes, raw_columns
+from identity_vault.audit.chain import (
+    START,
+    Audited,
+    Link,
+    audit_key,
+    columns_of,
+    mac_of,
+    raw_bytes,
+    raw_columns,
+)
 from identity_vault.audit.head import HeadLostError, move_head, read_head
 from identity_vault.database.tables import audit
 from telemetry.purposes import Purpose
-
-if TYPE_CHECKING:
-    from identity_vault.vault import Vault
 
 Detail = int | str | list[str]
 
@@ -50,7 +56,7 @@ class Entry(NamedTuple):
 
 
 def record(
-    vault: Vault,
+    vault: Audited,
     connection: Connection,
     *,
     actor: str,
@@ -63,7 +69,7 @@ def record(
     record_many(vault, connection, (Entry(actor, action, purpose, pupil, detail),))
 
 
-def record_many(vault: Vault, connection: Connection, entries: Iterable[Entry]) -> None:
+def record_many(vault: Audited, connection: Connection, entries: Iterable[Entry]) -> None:
     """Rows in this order with one statement, in the caller's transaction (`vault.begin`).
 
     Where rows were cut off the end, the chain goes on from its head and leaves the gap to be found.
@@ -73,7 +79,7 @@ def record_many(vault: Vault, connection: Connection, entries: Iterable[Entry]) 
         return
     link = _end(connection)
     try:
-        head = read_head(vault.config.vault.data_dir, key)
+        head = read_head(vault.data_dir, key)
     except HeadLostError as error:
         wanted.insert(0, Entry("vault", HEAD_LOST, detail={"reason": error.reason}))
         _move(vault, link)
@@ -97,12 +103,12 @@ def operator() -> str:
         return f"command:uid {os.getuid()}"
 
 
-def begin_head(vault: Vault) -> None:
+def begin_head(vault: Audited) -> None:
     """Called when a vault is made: from then on no head file is a lost one, also where no row is left."""
     _move(vault, START)
 
 
-def keep_head(vault: Vault, connection: Connection) -> None:
+def keep_head(vault: Audited, connection: Connection) -> None:
     """Called by `Vault.begin` when a transaction was committed: the head follows.
 
     A head that cannot be written is logged and does not undo what is done; it is only behind then.
@@ -112,9 +118,9 @@ def keep_head(vault: Vault, connection: Connection) -> None:
         _move(vault, link)
 
 
-def _move(vault: Vault, link: Link) -> None:
+def _move(vault: Audited, link: Link) -> None:
     try:
-        move_head(vault.config.vault.data_dir, audit_key(vault.keys), link)
+        move_head(vault.data_dir, audit_key(vault.keys), link)
     except OSError as error:
         _log.error("audit.head_not_written", seq=link.seq, cause=error.strerror)
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select, text
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
-from identity_vault.audit import put_up_fence
 from identity_vault.database import tables
+from identity_vault.database.fence import put_up_fence
 
 _LOCK: Final = 0x43_50_56_41
 """Names the one writer's lock in PostgreSQL, "CPVA"."""
