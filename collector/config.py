@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from collector.intake.http_settings import IntakeHttpSection
+from collector.series.settings import StoreSection
 from collector.vault.settings import VaultSection
 from foundation.broker import BrokerSettings
 from foundation.logs import LogFormat, LogLevel
@@ -26,13 +27,6 @@ class CollectorSection(StrictModel):
     data_dir: Path
     title: str = Field(default="校园脉动 Campus Pulse", min_length=1, max_length=80)
     """Stands on top of the page; usually the school's name."""
-
-
-class StoreSection(StrictModel):
-    """The embedded series store (DuckDB)."""
-
-    memory_limit_mb: int = Field(default=256, ge=64, le=65_536)
-    threads: int = Field(default=2, ge=1, le=64)
 
 
 class WebSection(StrictModel):
@@ -130,6 +124,7 @@ def load_config(path: Path) -> CollectorConfig:
             "collector": section,
             "mqtt": config.mqtt and config.mqtt.relative_to(base),
             "intake_http": config.intake_http and config.intake_http.relative_to(base),
+            "store": config.store.relative_to(base),
             "vault": vault,
         }
     )

@@ -29,7 +29,7 @@ from collector.records import Records, RecordsUnavailableError
 from collector.retention import Sweeper
 from collector.scenarios import event_rules
 from collector.series.contract import SeriesStore, StoreUnavailableError
-from collector.series.duckdb_store import DuckDbStore
+from collector.series.opening import open_store
 from collector.vault import VaultLink, VaultMetrics, open_link
 from collector.web.app import create_app
 from collector.web.labels import Labels
@@ -93,11 +93,7 @@ class Service:
                 intakes.append(self._listen_for_posts(config.intake_http, stack))
             records = Records.open(config.records_file)
             stack.push_async_callback(records.close)
-            store = await DuckDbStore.open(
-                config.series_file,
-                memory_limit=f"{config.store.memory_limit_mb}MB",
-                threads=config.store.threads,
-            )
+            store = await open_store(config.store, config.series_file, self._metrics)
             stack.push_async_callback(store.close)
             self.records, self.store = records, store
             await self._work(records, store, listening, intakes)

@@ -14,14 +14,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import traceback
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import structlog
 
-from collector.conditions import Conditions
+from collector.conditions import Conditions, where_of
 from collector.hub import Hub
 from collector.intake.commit import Commits
 from collector.intake.contract import Answer, Door, Incoming
@@ -38,7 +37,7 @@ from collector.intake.storing import Storing
 from collector.overview import Overview
 from collector.records import Records, RecordsUnavailableError, RowsRefusedError
 from collector.scenarios import EventRule
-from collector.series.contract import SeriesStore, StoreUnavailableError
+from collector.series.contract import SeriesStore, StoreAwayError, StoreUnavailableError
 from telemetry.envelope import Signer
 from telemetry.status import Status
 from telemetry.topics import Address
@@ -143,7 +142,11 @@ class BatchLine:
         they are not available.
         """
         self._marks.load(await self._records.load_streams())
-        await self._quotas.load(self._store)
+        try:
+            await self._quotas.load(self._store)
+        except StoreAwayError as error:
+            # Alerts do not need it. Until the next start, quotas count from what arrives.
+            self.conditions.trouble("series", str(error))
 
     async def run(self) -> None:
         """Works until cancelled; raises only for a fault of the program."""
@@ -152,6 +155,7 @@ class BatchLine:
             for lane in self._lanes.values():
                 group.create_task(self._open_lane(lane), name=f"line-{lane.name}-opening")
                 group.create_task(self._store_lane(lane), name=f"line-{lane.name}-storing")
+                group.create_task(self._settle_lane(lane), name=f"line-{lane.name}-settling")
 
     def health(self) -> dict[str, str]:
         """The last outcome of the stores, and whether the lanes move."""
@@ -187,6 +191,12 @@ class BatchLine:
             with lane.busy("storing"), self._metrics.stored_s.labels(lane.name).time():
                 await self._supervised(lane.storing.store(batches, answer), len(batches))
 
+    async def _settle_lane(self, lane: _Lane) -> None:
+        """Groups that the store took a while ago, and that become durable one after another."""
+        while True:
+            taken = await lane.storing.next_taken()
+            await self._supervised(lane.storing.settle(taken), len(taken.batches))
+
     async def _supervised(self, work: Coroutine[Any, Any, None], messages: int) -> None:
         """Whatever goes wrong with one group, the next one has its turn: nothing was acknowledged, so
         the gateways keep these batches and send them again.
@@ -198,7 +208,7 @@ class BatchLine:
         except StoreUnavailableError as error:
             part, what = "series", str(error)
         except Exception as error:  # noqa: BLE001  # the supervising boundary of the line
-            part, what = "line", _where(error)
+            part, what = "line", where_of(error)
         else:
             self.conditions.well("line")
             return
@@ -287,13 +297,6 @@ class BatchLine:
 
 def _refusal(batch: Opened, reason: str, detail: str) -> Refused:
     return refuse_for_good(batch.address, identity_of(batch), reason, detail, batch.data)
-
-
-def _where(error: Exception) -> str:
-    """The fault without its words, which may quote a batch."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"
 
 
 def wall_ms() -> int:

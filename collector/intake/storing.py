@@ -1,9 +1,14 @@
-"""The second half of the batch line: into the series store, then the marks, then `stored`."""
+"""The second half of the batch line: into the series store, then the marks, then `stored`.
+
+A store may need a while until what it took is durable. Such groups wait in a queue, from which `settle`
+marks and answers them, while `store` goes on with the next.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -18,19 +23,31 @@ from collector.intake.refusals import Refusals
 from collector.intake.replies import Replies
 from collector.intake.suspects import Suspects
 from collector.overview import Overview
-from collector.records import RowsRefusedError
+from collector.records import RowsRefusedError, StreamKey
 from collector.series.contract import (
+    BatchesRefusedError,
     BatchKey,
     SeriesBatch,
     SeriesStore,
+    StoreAwayError,
     StoreFullError,
     StoreUnavailableError,
 )
 
+WAITING_MAX: Final = 4_000
+"""Groups that wait until they are durable; the store's own bound, in bytes, is usually met first."""
 ALONE_FAILURES_MAX: Final = 3
 """So many batches, each by itself, are tried before the store is taken for broken."""
 
 log = structlog.get_logger()
+
+
+class Taken(NamedTuple):
+    """Batches that the store has taken, and what completes when they are durable."""
+
+    batches: list[Opened]
+    durable: Awaitable[None]
+    answer: Answer
 
 
 class Storing:
@@ -61,26 +78,55 @@ class Storing:
         self._metrics = metrics
         self._now_ms = now_ms
         self._suspects = Suspects()
+        self._waiting: asyncio.Queue[Taken] = asyncio.Queue(WAITING_MAX)
+        self._waiting_ids: set[tuple[StreamKey, int]] = set()
+        # `store` and `settle` run side by side, and each mark is made from the one before.
+        self._marking = asyncio.Lock()
 
     async def store(self, batches: Sequence[Opened], answer: Answer) -> None:
-        """Until it is acknowledged. Raises StoreUnavailableError or RecordsUnavailableError; then
-        nothing (more) has been acknowledged.
+        """Until it is acknowledged, or waits to be durable. Raises StoreUnavailableError or
+        RecordsUnavailableError; then nothing (more) has been acknowledged.
         """
-        fresh = {
-            (batch.key, batch.header.sequence): batch
-            for batch in batches
-            if not self._marks.has("stored", batch)
-        }
-        repeated = [batch for batch in batches if (batch.key, batch.header.sequence) not in fresh]
+        fresh: dict[tuple[StreamKey, int], Opened] = {}
+        repeated = []
+        for batch in batches:
+            if self._marks.has("stored", batch):
+                repeated.append(batch)
+            elif _id(batch) not in self._waiting_ids:
+                fresh[_id(batch)] = batch
+        self._metrics.batches.labels("repeated").inc(len(batches) - len(fresh))
         if repeated:
-            self._metrics.batches.labels("repeated").inc(len(repeated))
             await self._replies.stored(repeated, answer)
-        durable = await self._append(list(fresh.values()), answer)
-        if not durable:
-            return
-        durable = await self._mark(durable, answer)
-        await self._replies.stored(durable, answer)
-        self._count(durable)
+        for taken in await self._append(list(fresh.values()), answer):
+            if _is_done(taken.durable):
+                await self._finish(taken)
+            else:
+                self._waiting_ids.update(map(_id, taken.batches))
+                await self._waiting.put(taken)
+
+    async def next_taken(self) -> Taken:
+        """The next group to `settle`."""
+        return await self._waiting.get()
+
+    async def settle(self, taken: Taken) -> None:
+        """Waits until a group is durable and acknowledges it. Raises as `store`."""
+        try:
+            await self._finish(taken)
+        finally:
+            self._waiting_ids.difference_update(map(_id, taken.batches))
+
+    async def _finish(self, taken: Taken) -> None:
+        try:
+            await taken.durable
+        except StoreUnavailableError:
+            raise
+        except Exception as error:
+            raise _as_unavailable(error) from error
+        async with self._marking:
+            marked = await self._mark(taken.batches, taken.answer)
+        if marked:
+            await self._replies.stored(marked, taken.answer)
+            self._count(marked)
 
     def _count(self, batches: Sequence[Opened]) -> None:
         now_ms = self._now_ms()
@@ -93,44 +139,65 @@ class Storing:
         if any(batch.header.readings for batch in batches):
             self._hub.publish("series")
 
-    async def _append(self, batches: list[Opened], answer: Answer) -> list[Opened]:
-        """The batches whose readings are durable. One that the store never takes is refused."""
+    async def _append(self, batches: list[Opened], answer: Answer) -> list[Taken]:
+        """What the store has taken. A batch that it never takes is refused."""
+        empty = [batch for batch in batches if not batch.header.readings]
         with_readings = [batch for batch in batches if batch.header.readings]
         try:
-            await self._append_all(with_readings)
+            taken = [await self._append_all(with_readings, answer)]
         except StoreUnavailableError as error:
+            if isinstance(error, StoreAwayError):
+                raise
             taken = await self._append_each(with_readings, error, answer)
-            return [batch for batch in batches if not batch.header.readings or batch in taken]
-        return batches
+        return [one for one in (Taken(empty, _done(), answer), *taken) if one.batches]
 
-    async def _append_all(self, batches: Sequence[Opened]) -> None:
-        if not batches:
-            return
-        try:
-            durable = await self._store.append(list(map(_series_batch, batches)))
-            await durable
-        except StoreUnavailableError:
-            raise
-        except Exception as error:
-            # A store is a plug-in: whatever it raises, the other batches go on.
-            raise StoreUnavailableError(f"{type(error).__name__} in the series store") from error
-        self._suspects.stored(batches)
-        self._conditions.well("series")
+    async def _append_all(self, batches: Sequence[Opened], answer: Answer) -> Taken:
+        """Without those that the store refuses; they are settled here."""
+        wanted = list(batches)
+        while wanted:
+            try:
+                durable = await self._store.append(list(map(_series_batch, wanted)))
+            except BatchesRefusedError as error:
+                left = await self._without_refused(wanted, error, answer)
+                if len(left) == len(wanted):
+                    raise _as_unavailable(error) from error
+                wanted = left
+                continue
+            except StoreUnavailableError:
+                raise
+            except Exception as error:
+                # A store is a plug-in: whatever it raises, the other batches go on.
+                raise _as_unavailable(error) from error
+            self._suspects.stored(wanted)
+            self._conditions.well("series")
+            return Taken(wanted, durable, answer)
+        return Taken([], _done(), answer)
+
+    async def _without_refused(
+        self, batches: Sequence[Opened], error: BatchesRefusedError, answer: Answer
+    ) -> list[Opened]:
+        left = []
+        for batch in batches:
+            why = error.refused.get(_series_batch(batch).key)
+            if why is None:
+                left.append(batch)
+            else:
+                await self._refuse([batch], "not_storable", why, answer)
+        return left
 
     async def _append_each(
         self, batches: Sequence[Opened], error: StoreUnavailableError, answer: Answer
-    ) -> list[Opened]:
+    ) -> list[Taken]:
         """After a group has failed: one batch may be to blame, unless there was no room. Raises when none
         is stored.
         """
-        taken: list[Opened] = []
+        taken: list[Taken] = []
         alone = len(batches) == 1 and not isinstance(error, StoreFullError)
         failed: list[Opened] = list(batches) if alone else []
         tries = 0
         for batch in self._suspects.in_order(batches) if len(batches) > 1 else ():
             try:
-                await self._append_all([batch])
-                taken.append(batch)
+                taken.append(await self._append_all([batch], answer))
             except StoreUnavailableError as again:
                 error = again
                 tries += 1
@@ -167,6 +234,24 @@ class Storing:
                 for batch in batches
             ]
             await self._refusals.settle(refused, answer, self._now_ms())
+
+
+def _id(batch: Opened) -> tuple[StreamKey, int]:
+    return batch.key, batch.header.sequence
+
+
+def _is_done(durable: Awaitable[None]) -> bool:
+    return isinstance(durable, asyncio.Future) and durable.done()
+
+
+def _done() -> asyncio.Future[None]:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done
+
+
+def _as_unavailable(error: Exception) -> StoreUnavailableError:
+    return StoreUnavailableError(f"{type(error).__name__} in the series store")
 
 
 def _series_batch(batch: Opened) -> SeriesBatch:

@@ -22,7 +22,7 @@ import msgspec
 from collector.series import victoria_query
 from collector.series.blocks import TimeBounds
 from collector.series.contract import Point, StoreAwayError
-from collector.series.line_protocol import VictoriaHead
+from collector.series.line_protocol import LineHead, VictoriaHead
 from collector.series.memory_index import SeriesName
 from collector.series.metric_names import CLOCK, HIGH, PREFIX, QUALITY, SUFFIXES, name_of, split_suffix
 from collector.series.server_index import Entry
@@ -49,7 +49,7 @@ _LOOK_BACK_MS: Final = (3_600_000, DAY_MS, 7 * DAY_MS, 32 * DAY_MS, 400 * DAY_MS
 class Victoria:
     """A Server; see `collector.series.server_store`."""
 
-    make_head = VictoriaHead
+    make_head: type[LineHead] = VictoriaHead
 
     def __init__(self, wire: ServerWire, *, raw_points: int = victoria_query.RAW_POINTS) -> None:
         """raw_points: up to so many are fetched raw, more are aggregated by the server."""

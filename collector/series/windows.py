@@ -38,6 +38,11 @@ class Question(NamedTuple):
     def is_empty(self) -> bool:
         return self.start_ms >= self.end_ms
 
+    @property
+    def is_one_window(self) -> bool:
+        step_ms = self.step_ms
+        return step_ms is not None and self.start_ms // step_ms == (self.end_ms - 1) // step_ms
+
 
 def question(start_ms: int, end_ms: int, step_ms: int | None, aggregate: Aggregate) -> Question:
     """Within the times that a server knows."""

@@ -13,6 +13,7 @@ import pytest
 
 from collector.series.contract import SeriesStore
 from collector.series.duckdb_store import DuckDbStore
+from collector.series.influx import Influx, InfluxTarget
 from collector.series.server_store import ServerStore
 from collector.series.server_wire import Access, ServerWire
 from collector.series.victoria import Victoria
@@ -90,6 +91,28 @@ class VictoriaHarness:
         return store
 
 
+class InfluxHarness:
+    """One server, one database a place."""
+
+    one_point_a_time = True
+    server: InfluxServer
+    numbers = itertools.count()
+
+    def __enter__(self) -> Self:
+        self.database = f"place-{next(self.numbers)}"
+        self.server.ask("/query", q=f'CREATE DATABASE "{self.database}"')
+        return self
+
+    def __exit__(
+        self, type_: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.server.ask("/query", q=f'DROP DATABASE "{self.database}"')
+
+    async def open(self) -> ServerStore:
+        wire = ServerWire(Access(self.server.url))
+        return ServerStore(Influx(wire, InfluxTarget(self.database)), hold_s=0, held_bytes_max=0)
+
+
 @pytest.fixture(scope="session")
 def victoria() -> Iterator[VictoriaServer]:
     server = VictoriaServer().start()
@@ -104,9 +127,12 @@ def influx() -> Iterator[InfluxServer]:
     server.remove()
 
 
-@pytest.fixture(scope="session", params=["duckdb", "victoriametrics"])
+@pytest.fixture(scope="session", params=["duckdb", "victoriametrics", "influxdb"])
 def harness(request: pytest.FixtureRequest) -> type[StoreHarness]:
     if request.param == "duckdb":
         return DuckDbHarness
+    if request.param == "influxdb":
+        InfluxHarness.server = request.getfixturevalue("influx")
+        return InfluxHarness
     VictoriaHarness.server = request.getfixturevalue("victoria")
     return VictoriaHarness
