@@ -26,6 +26,7 @@ BYTES_ALLOWED = {
     ("JoinQuestion", "nonce"), ("JoinQuestion", "reply_key"),
     ("OrderReport", "records"),  # msgpack of records, which have no picture either
     ("MapUpdate", "blinding_key"), ("MapUpdate", "credentials"), ("MapUpdate", "credentials_gone"),
+    ("MapUpdate", "erased"),  # blinded pseudonyms
 }  # fmt: skip
 
 
