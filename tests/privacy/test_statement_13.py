@@ -19,7 +19,7 @@ from tests.vault.vault_parts import NOW_MS, add_somebody, make_vault
 
 
 class School:
-    """Two classes with a pupil each; 3-2 has PE from 08:10 to 08:50 on Thursdays. It is Thursday, 08:00."""
+    """Two classes with a pupil each. It is Thursday, 08:00; 3-2 has PE from 08:10 to 08:50, 4-1 music."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = Clock(NOW_MS)
@@ -29,6 +29,7 @@ class School:
             one: add_somebody(self.vault, at, class_id=one) for at, one in enumerate(("3-2", "4-1"))
         }
         add_lesson(self.vault, "3-2", 4, "08:10", "08:50")
+        add_lesson(self.vault, "4-1", 4, "08:00", "09:50", subject="music")
 
     def browser(self, role: str, purpose: Purpose, *classes: str) -> Browser:
         return Browser(self.desk, self.clock, role, purpose, classes=classes or None)
@@ -47,6 +48,13 @@ async def test_13_a_class_teacher_has_names_of_the_own_class_only(school: School
     assert list(await school.browser("class_teacher", "health", "3-2").ask(*school.everybody("health"))) == [
         own
     ]
+
+
+@pytest.mark.parametrize(("role", "purpose"), [("class_teacher", "health"), ("pe_teacher", "sport")])
+async def test_13_who_has_no_class_has_no_names(school: School, role: str, purpose: Purpose) -> None:
+    school.clock.go_on(20)
+    with refusal(403):
+        await school.browser(role, purpose).ask(*school.everybody(purpose))
 
 
 async def test_13_a_class_teacher_has_no_names_for_heart_rates_or_doors(school: School) -> None:
@@ -69,7 +77,7 @@ async def test_13_a_pe_teacher_has_names_during_the_lesson_only(
     school.clock.go_on(minutes_after_8)
     teacher = school.browser("pe_teacher", "sport", "3-2", "4-1")
     if sees:
-        # 4-1 is the teacher's too, but has no lesson now.
+        # 4-1 is the teacher's too, but has no PE now.
         assert list(await teacher.ask(*school.everybody("sport"))) == school.everybody("sport")[:1]
     else:
         with refusal(403):
