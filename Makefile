@@ -23,7 +23,7 @@ demo: .venv/.runtime
 
 test: .venv/.dev
 	@sh tools/test-packages.sh
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff check

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from collector.config import CollectorConfig, load_config
+from collector.config import load_config
 from collector.intake.line import wall_ms
 from collector.records import (
     Gateway,
@@ -24,10 +22,12 @@ from collector.records import (
     RecordsUnavailableError,
 )
 from collector.series.duckdb_file import StoreFileError
+from collector.series.metrics_page import metrics_page
 from collector.service import Service
 from foundation import logs
 from foundation.commands import UsageError, errors_in_words
 from foundation.keyfiles import create_signing_key, parse_public, public_text
+from foundation.stopping import run_until_told
 from telemetry.envelope import key_id
 from telemetry.topics import IDENTIFIER
 
@@ -61,33 +61,18 @@ def keygen(
 
 
 @app.command()
+def metrics() -> None:
+    """Write the page of metric names: campus collector metrics > docs/metrics.md."""
+    print(metrics_page(), end="")  # noqa: T201  # the page itself, for a file
+
+
+@app.command()
 def run(config_file: ConfigFile) -> None:
     """Run the collector until Ctrl-C or SIGTERM."""
     with _files_in_words():
         config = load_config(config_file)
         logs.configure(config.log.level, config.log.format)
-        asyncio.run(_run(config))
-
-
-async def _run(config: CollectorConfig) -> None:
-    service = Service(config)
-    loop = asyncio.get_running_loop()
-
-    def stop(*_: object) -> None:
-        # Not the loop's own handlers: those end with it, and a second signal would kill the program.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(service.stop)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        await service.run()
-    except BaseException:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        raise
-    for number in before:
-        # Everything is closed; what remains is the interpreter's own end.
-        signal.signal(number, signal.SIG_IGN)
+        asyncio.run(run_until_told(Service(config)))
 
 
 @gateway_app.command("add")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +26,7 @@ from firmware_bridges.osdp_keys import create_key
 from foundation import logs, memory
 from foundation.commands import UsageError, errors_in_words
 from foundation.keyfiles import create_signing_key, load_signing_key, public_text
+from foundation.stopping import run_until_told
 from telemetry.envelope import Signer
 from telemetry.readings import SeriesTable
 
@@ -84,24 +84,9 @@ def run(config_file: ConfigFile) -> None:
         logs.configure(config.log.level, config.log.format)
         memory.use_little()
         try:
-            asyncio.run(_run(config))
+            asyncio.run(run_until_told(Agent(config)))
         except StartError as error:
             raise UsageError(str(error)) from error
-
-
-async def _run(config: GatewayConfig) -> None:
-    agent = Agent(config)
-    loop = asyncio.get_running_loop()
-    stopping = (signal.SIGINT, signal.SIGTERM)
-    for number in stopping:
-        loop.add_signal_handler(number, agent.stop)
-    try:
-        await agent.run()
-    finally:
-        for number in stopping:
-            # The loop would put the default back: a second signal could then kill an orderly exit.
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
 
 
 @app.command()

@@ -239,7 +239,8 @@ def test_stops_without_a_broker_also_when_told_twice(start: Start, tmp_path: Pat
 def test_stops_without_a_collector_and_keeps_what_it_has(
     start: Start, mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    slow = "[batch]\ninterval_s = 300"
+    # Nor does it tell of its devices that they are heard: those would be readings too.
+    slow = '[batch]\ninterval_s = 300\n[silence]\nafter_s = { "*" = 0 }'
     file = write(tmp_path, mosquitto.port, AIR, STATION, tables=slow)
     empty = campus("edge", "buffer", file)
     assert empty.returncode == 2
