@@ -16,10 +16,11 @@ from collector.series.memory_index import SeriesName
 from collector.series.metric_names import CLOCK, HIGH, LOW, QUALITY, labels_of, metric_of
 from telemetry.quality import ClockQuality, Quality
 
-ORDINARY_MAX: Final = 1e12
+ORDINARY_MAX: Final = 1e9
 ORDINARY_MIN: Final = 1e-9
 """VictoriaMetrics keeps a block of numbers as 18 digits with one exponent: beside a number beyond these,
-ordinary ones would become 0. Such a number is written by its bits, as two whole numbers.
+ordinary ones would lose their decimals or become 0. Such a number is written by its bits, as two whole
+numbers.
 """
 _DOUBLE: Final = Struct(">d")
 _ESCAPES: Final = str.maketrans({",": r"\,", " ": r"\ ", "=": r"\="})

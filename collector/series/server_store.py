@@ -110,7 +110,12 @@ class ServerStore:
         if self._holding:
             holding = self._holding
             self._metrics.held_bytes.set_function(lambda: holding.bytes)
-            self._metrics.rewritten.set_function(lambda: holding.rewritten)
+            self._metrics.rewritten.set_function(lambda: self.rewritten)
+
+    @property
+    def rewritten(self) -> int:
+        """Blocks written again because the server had restarted."""
+        return self._holding.rewritten if self._holding else 0
 
     async def append(self, batches: Sequence[SeriesBatch]) -> Awaitable[None]:
         """See SeriesStore.append."""
