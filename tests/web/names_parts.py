@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote_plus
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, Viewport
 
 from collector.vault.settings import VaultSection
 from collector.web.names import Names
-from tests.collector.vault_double import VaultDouble
+from tests.collector.vault_double import Answer, VaultDouble
 from tests.web.conftest import PSEUDONYM, SCHOOL, Running, now_ms
 
 NAME, OTHER_NAME = "示例学生甲", "Example Pupil B"
@@ -100,3 +100,8 @@ def configure(running: Running, vault: VaultDouble, **changes: Any) -> None:
     vault.origin = running.url
     key: Ed25519PrivateKey = vault.key  # type: ignore[attr-defined]
     running.restart_with(names=Names(section, key, now_ms))
+
+
+def always(answer: Answer) -> Callable[[Answer], Answer]:
+    """Instead of whatever the vault says, except that a page may ask (the preflight)."""
+    return lambda given: given if given[0] == 204 else answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -18,6 +18,7 @@ from tests.web.names_parts import (
     PHONE,
     SHORT,
     Console,
+    always,
     configure,
     open_vault,
     watched,
@@ -104,11 +105,6 @@ def _people(text: str) -> Answer:
     return 200, "application/json", f'{{"people": {{"{PSEUDONYM}": {text}}}}}'.encode()
 
 
-def _always(answer: Answer) -> Callable[[Answer], Answer]:
-    """Instead of whatever the vault says, except that a page may ask (the preflight)."""
-    return lambda given: given if given[0] == 204 else answer
-
-
 PROBLEM = "application/problem+json"
 NO_NAMES: tuple[tuple[Answer | None, str, str], ...] = (
     ((503, PROBLEM, b"{}"), "连不上身份库", "cannot be reached"),
@@ -129,7 +125,7 @@ def test_without_names_the_pseudonym_stays_and_a_note_says_why(console: Console)
         if answer is None:
             console.vault.close()
         else:
-            console.vault.spoil = _always(answer)
+            console.vault.spoil = always(answer)
         console.page.goto(f"{console.running.url}/?lang={'en' if number % 2 else 'zh'}")
         expect(console.note).to_contain_text(en if number % 2 else zh)
         expect(console.who()).to_have_text(SHORT)
@@ -139,7 +135,7 @@ def test_markup_in_a_name_is_text_and_strangers_in_an_answer_are_ignored(console
     markup = "<img src=x onerror='document.title=1'>"
     people = {PSEUDONYM: {"name": markup}, "toString": {"name": "x"}, OTHER: {"name": OTHER_NAME}}
     body = json.dumps({"people": people}).encode()
-    console.vault.spoil = _always((200, "application/json", body))
+    console.vault.spoil = always((200, "application/json", body))
     console.open()
     expect(console.who()).to_have_text(markup)
     console.vault.spoil = lambda given: given

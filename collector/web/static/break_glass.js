@@ -22,6 +22,7 @@ const grants = new Map(dialog ? kept() : []);
 // What the dialog asks for; null when nobody asks.
 let asked = null;
 let proposed = null;
+let hasEnded = false;
 let handlers;
 
 function kept() {
@@ -41,7 +42,8 @@ function keep() {
   }
 }
 
-// The vault need not be asked for what it gives by break-glass only.
+// Whether the vault may be asked: not in vain for what it gives by break-glass only, and not for what
+// somebody has ended.
 export function isOpen(purpose, breakGlass) {
   return grants.get(purpose)?.shown ?? breakGlass !== "required";
 }
@@ -73,6 +75,15 @@ export function show(purpose) {
   until.hidden = ender.hidden = !shown.length;
   const text = shown.map(([one, { untilMs }]) => words.namesUntil(timeText(untilMs), purposeWords[one])).join(" ");
   if (until.textContent !== text) until.textContent = text;
+  if (hasEnded && purpose) {
+    hasEnded = false;
+    queueMicrotask(followFocus);
+  }
+}
+
+// The button that ended it has gone; a keyboard goes on where it was.
+function followFocus() {
+  if (document.activeElement === document.body) opener.focus({ preventScroll: true });
 }
 
 function timeText(ms) {
@@ -83,7 +94,8 @@ function timeText(ms) {
 export function shut() {
   if (!asked) return;
   asked = null;
-  reason.value = trouble.textContent = "";
+  reason.value = "";
+  accept();
   dialog.close();
 }
 
@@ -96,13 +108,18 @@ function open() {
   reason.focus();
 }
 
-// As the vault counts: characters, not the halves of which JavaScript makes rare ones.
+// Code points, as the vault counts; a string's own length counts some characters twice.
 function countReason() {
   const length = [...reason.value.trim()].length;
   count.textContent = `${length} / ${charsMin}–${charsMax}`;
   const fits = length >= charsMin && length <= charsMax;
-  if (fits) reason.removeAttribute("aria-invalid");
+  if (fits && reason.hasAttribute("aria-invalid")) accept();
   return fits;
+}
+
+function accept() {
+  reason.removeAttribute("aria-invalid");
+  trouble.textContent = "";
 }
 
 function complain(text) {
@@ -160,6 +177,7 @@ function end() {
   const shown = [...grants.keys()].filter((purpose) => grants.get(purpose).shown);
   for (const purpose of shown) grants.set(purpose, { ...grants.get(purpose), shown: false });
   keep();
+  hasEnded = true;
   for (const purpose of shown) handlers.changed(purpose);
 }
 
