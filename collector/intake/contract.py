@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from telemetry.batch import Stream
@@ -40,10 +40,13 @@ class Door(Protocol):
     def behind_s(self, stream: Stream) -> int:
         """When to come again after the line had no room."""
 
-    def settled(self, place: Place, data: bytes) -> bytes | None:
-        """The acknowledgement for a question of the kind PENDING; None where there is nothing to tell, or
+    def reply(self, place: Place, data: bytes) -> list[bytes]:
+        """The acknowledgements for a question of the kind PENDING; none where there is nothing to tell, or
         it cannot be believed.
         """
+
+    def held(self, place: Place, batches: Iterable[tuple[str, int]]) -> list[bytes]:
+        """The acknowledgements for batches, given generation and sequence number, as they are now."""
 
 
 class Line(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from collector.conditions import OK, Conditions
@@ -16,8 +16,8 @@ from collector.records import Mark, StreamKey
 from telemetry.ack import FORMAT, RANGES_MAX, Ack, encode_ack
 from telemetry.batch import Stream
 from telemetry.envelope import Envelope, EnvelopeError, Kind, Signer, open_envelope, verify
-from telemetry.posting import Pending, Place, PostingError, decode_pending
-from telemetry.ranges import Range
+from telemetry.posting import Place, PostingError, decode_pending
+from telemetry.ranges import Range, RangeSet
 
 AWAY_RETRY_S: Final = 5
 """While a store is away, so often one post is let in to try it."""
@@ -77,25 +77,35 @@ class LineDoor:
     def behind_s(self, stream: Stream) -> int:
         return min(max(math.ceil(self._queues[stream].wait_s), 1), BEHIND_S_MAX)
 
-    def settled(self, place: Place, data: bytes) -> bytes | None:
+    def reply(self, place: Place, data: bytes) -> list[bytes]:
         try:
             envelope = open_envelope(data)
             if envelope.kind is not Kind.PENDING or self._sender(place, envelope) != "known":
-                return None
+                return []
             pending = decode_pending(envelope.payload)
         except (EnvelopeError, PostingError):
-            return None
+            return []
         if (pending.school, pending.gateway, pending.stream) != place:
-            return None
-        ack = self._answer(pending)
-        # An acknowledgement of nothing would be a greeting.
-        return None if ack.is_greeting else self._signer.wrap(Kind.ACK, encode_ack(ack))
+            return []
+        return self._acks(place, {pending.generation: pending.ranges})
 
-    def _answer(self, pending: Pending) -> Ack:
-        key = StreamKey(pending.school, pending.gateway, pending.stream, pending.generation)
-        stored = self._held(key, "stored", pending.ranges, RANGES_MAX)
-        received = self._held(key, "received", pending.ranges, RANGES_MAX - len(stored))
-        return Ack(FORMAT, *key, received=received, stored=stored)
+    def held(self, place: Place, batches: Iterable[tuple[str, int]]) -> list[bytes]:
+        by_generation: dict[str, RangeSet] = {}
+        for generation, sequence in batches:
+            by_generation.setdefault(generation, RangeSet()).add(sequence)
+        return self._acks(place, by_generation)
+
+    def _acks(self, place: Place, asked: Mapping[str, Iterable[Range]]) -> list[bytes]:
+        found = []
+        for generation, ranges in asked.items():
+            key = StreamKey(*place, generation)
+            stored = self._held(key, "stored", ranges, RANGES_MAX)
+            received = self._held(key, "received", ranges, RANGES_MAX - len(stored))
+            # An acknowledgement of nothing would be a greeting.
+            if stored or received:
+                ack = Ack(FORMAT, *key, received=received, stored=stored)
+                found.append(self._signer.wrap(Kind.ACK, encode_ack(ack)))
+        return found
 
     def _held(
         self, key: StreamKey, mark: Mark, ranges: Iterable[Range], ranges_max: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from http import HTTPStatus
 from typing import Final, NamedTuple
@@ -35,6 +35,8 @@ from telemetry.topics import Address
 
 HOLD_S: Final = 2.0
 """So long a post waits for its acknowledgements; a gateway asks for those that come later."""
+GRACE_S: Final = 0.1
+"""So much longer for `stored` once all of it is received, so that it need not be asked for."""
 BODIES_BYTES_MAX: Final = 32 * 1024 * 1024
 """Of all posts of a stream that are being read or wait; a flood of bulk takes nothing from urgent ones."""
 POSTS_OF_GATEWAY_MAX: Final = 4
@@ -84,28 +86,33 @@ class _Parcel(NamedTuple):
 
 
 class _Exchange:
-    """A post that waits for its acknowledgements."""
+    """A post that waits for its acknowledgements. told: all its batches are received, or more; settled: all
+    are stored or rejected. Of bulk nothing is told before it is settled.
+    """
 
-    def __init__(self, stream: Stream, batches: set[_Identity]) -> None:
-        self._stream = stream
-        self._batches = frozenset(batches)
-        self._open = set(batches)
-        self.answers: list[bytes] = []
-        self.settled = asyncio.Event()
+    def __init__(self, batches: set[_Identity]) -> None:
+        self._untold, self._unsettled = set(batches), set(batches)
+        self.batches = frozenset(batches)
+        self.heard = False
+        self.rejections: list[bytes] = []
+        self.told, self.settled = asyncio.Event(), asyncio.Event()
 
     def hear(self, ack: Ack, data: bytes) -> None:
-        """Takes an acknowledgement of this gateway, if it is about this post."""
-        if ack.stream != self._stream or len(self.answers) >= ENVELOPES_MAX // 2:
-            return
-        done = RangeSet((*ack.stored, *((one.sequence, one.sequence) for one in ack.rejected)))
-        # Urgent batches have been told to people once they are received; storing them may take its time.
-        settling = RangeSet((*done, *ack.received)) if self._stream == "urgent" else done
-        told = RangeSet((*done, *ack.received))
-        if any(one[0] == ack.generation and one[1] in told for one in self._batches):
-            self.answers.append(data)
-        self._open -= {one for one in self._open if one[0] == ack.generation and one[1] in settling}
-        if not self._open:
-            self.settled.set()
+        """Takes an acknowledgement of this gateway and stream, which may be of other batches too."""
+        rejected = self._those(ack, RangeSet((one.sequence, one.sequence) for one in ack.rejected))
+        if rejected and len(self.rejections) < ENVELOPES_MAX // 2:
+            self.rejections.append(data)
+        settled = rejected | self._those(ack, RangeSet(ack.stored))
+        told = settled | self._those(ack, RangeSet(ack.received))
+        self.heard |= bool(told)
+        self._untold -= told
+        self._unsettled -= settled
+        for event, waited_for in ((self.told, self._untold), (self.settled, self._unsettled)):
+            if not waited_for:
+                event.set()
+
+    def _those(self, ack: Ack, numbers: RangeSet) -> set[_Identity]:
+        return {one for one in self.batches if one[0] == ack.generation and one[1] in numbers}
 
 
 class PostDesk:
@@ -173,32 +180,28 @@ class PostDesk:
         return Reply(401, headers=((b"WWW-Authenticate", b"Campus-Envelope"),))
 
     async def _take(self, place: Place, parcel: _Parcel, line: Line) -> Reply:
-        answers = _answers_to(parcel.questions, place, line)
         door = line.door
         if parcel.batches and (away_s := door.away_s(place.stream)) is not None:
             return _later(503, away_s)
         if len(self._exchanges.get(place, ())) >= POSTS_OF_GATEWAY_MAX:
             return _later(429, RETRY_S)
-        exchange = _Exchange(place.stream, parcel.batches)
+        exchange = _Exchange(parcel.batches)
         waiting = self._exchanges.setdefault(place, [])
         waiting.append(exchange)
-        handed_over = False
         try:
-            async with asyncio.timeout(HOLD_S):
-                await line.submit(parcel.messages, self._hear)
-                handed_over = True
-                if parcel.batches:
-                    await exchange.settled.wait()
-        except TimeoutError:
-            if not handed_over:
+            if not await _handed_over(parcel, exchange, partial(line.submit, parcel.messages, self._hear)):
                 return _later(429, door.behind_s(place.stream))
-            if not exchange.answers and (away_s := door.away_s(place.stream)) is not None:
-                return _later(503, away_s)
         finally:
             waiting.remove(exchange)
             if not waiting:
                 del self._exchanges[place]
-        return Reply(200, pack([*answers, *exchange.answers]), (_TYPE,))
+        if parcel.batches and not exchange.heard and (away_s := door.away_s(place.stream)) is not None:
+            return _later(503, away_s)
+        questions = parcel.questions[: ENVELOPES_MAX // 4]
+        answers = [ack for one in questions for ack in door.reply(place, one)]
+        # Of what was sent before, more may be known than was heard just now.
+        answers += [*door.held(place, parcel.batches), *exchange.rejections]
+        return Reply(200, pack(answers[:ENVELOPES_MAX]), (_TYPE,))
 
     async def _hear(self, address: Address, data: bytes) -> None:
         """The line's answer to a gateway, for all of its posts that wait. One that waits no more is told
@@ -262,9 +265,18 @@ def _take_apart(place: Place, envelopes: Iterable[bytes]) -> _Parcel:
     return parcel
 
 
-def _answers_to(questions: Sequence[bytes], place: Place, line: Line) -> list[bytes]:
-    found = (line.door.settled(place, one) for one in questions[: ENVELOPES_MAX // 2])
-    return [one for one in found if one is not None]
+async def _handed_over(parcel: _Parcel, exchange: _Exchange, submit: Callable[[], Awaitable[None]]) -> bool:
+    """Returns when the answer is to go out; False: the line had no room for all of it."""
+    handed_over = False
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(HOLD_S):
+            await submit()
+            handed_over = True
+            if parcel.batches:
+                await exchange.told.wait()
+                async with asyncio.timeout(GRACE_S):
+                    await exchange.settled.wait()
+    return handed_over
 
 
 def _later(status: int, wait_s: int) -> Reply:

@@ -33,7 +33,9 @@ URGENT_RESERVE: Final = 8
 """Urgent batches that may be on their way although the window is full."""
 POLL_S: Final = 1.0
 ASK_S: Final = 1.0
-"""Where answers are not pushed: for one that is due longer it is asked, and as often as that."""
+"""Where answers are not pushed: for one that is due longer it is asked, and as often as that. Sooner where
+batches are soon sent again.
+"""
 
 log = structlog.get_logger()
 
@@ -75,6 +77,7 @@ class Forwarder:
         self._status = status
         self._window_batches = window_batches
         self._resend_s = resend_s
+        self._ask_s = min(ASK_S, resend_s / 2)
         self._late_after_ms = late_after_s * 1000
         self._status_interval_s = status_interval_s
         self._next_status_s = 0.0
@@ -133,7 +136,7 @@ class Forwarder:
 
     def _questions(self, stream: Stream) -> list[Outgoing]:
         """One for each generation of which an answer is due."""
-        before_s = self._now_s() - ASK_S
+        before_s = self._now_s() - self._ask_s
         if self._asked_s.get(stream, before_s) > before_s:
             return []
         due: dict[str, RangeSet] = {}

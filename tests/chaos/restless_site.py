@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from tests.chaos.publisher import CARD, Publisher, check, reading
 from tests.conftest import Mosquitto, free_port
 from tests.line.running_site import WAIT_S_MAX, Process, Site, eventually
 from tests.line.site_vault import Holder
+
+BUNDLED = Path(__file__).parents[2] / "edge_agent" / "gate" / "policy.toml"
 
 LONG = os.environ.get("CAMPUS_CHAOS") == "long"
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,8 +118,11 @@ class RestlessSite(Site):
         gateways: Sequence[str] = ("a",),
         slow: Sequence[str] = (),
         collector_broker: Mosquitto | None = None,
+        ways: Mapping[str, str] | None = None,
     ) -> None:
+        """ways: of gateways that do not reach the collector over the broker."""
         super().__init__(folder, broker)
+        self._ways = ways or {}
         self._nursery = nursery
         if collector_broker:
             text = self.collector_file.read_text("utf-8")
@@ -141,7 +146,14 @@ class RestlessSite(Site):
             f"[batch]\ninterval_s = {interval_s}\n[uplink]\nresend_s = 1\nstatus_interval_s = 1\n"
             f"[metrics]\nport = {self.metrics_ports[name]}\n"
         )
-        return self.add_gateway(f"gw-{name}", devices, tables=tables)
+        file = self.add_gateway(f"gw-{name}", devices, tables=tables, way=self._ways.get(name, ""))
+        # Each check has a temperature of its own, by which it is known again: nothing is rounded.
+        policy = BUNDLED.read_text("utf-8").replace("temperature_c = 0.1 ", "temperature_c = 0 ")
+        assert policy != BUNDLED.read_text("utf-8")
+        file.with_name("exact.toml").write_text(policy, "utf-8")
+        text = file.read_text("utf-8")
+        file.write_text(text.replace("[personal]\n", '[personal]\npolicy = "exact.toml"\n'), "utf-8")
+        return file
 
     def witness(self, name: str) -> Path:
         return self.folder / f"witness-{name}.jsonl"

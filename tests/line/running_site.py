@@ -129,8 +129,11 @@ class Site:
         *,
         register: bool = True,
         tables: str = "",
+        way: str = "",
     ) -> Path:
-        """Writes a gateway's files; `extra` stands before the first table, `tables` among them."""
+        """Writes a gateway's files; `extra` stands before the first table, `tables` among them. `way`: to
+        the collector, if not over the broker.
+        """
         home = self.folder / gateway
         key = create_signing_key(home / "gateway.key")
         now_ms = time.time_ns() // 1_000_000
@@ -148,7 +151,7 @@ class Site:
         file.write_text(
             f'{extra}\n[gateway]\nid = "{gateway}"\nschool = "{SCHOOL}"\nkey_file = "gateway.key"\n'
             'data_dir = "data"\nclock = "system"\n'
-            f'[collector]\npublic_key = "{self.collector_key}"\nmqtt = {broker}\n'
+            f'[collector]\npublic_key = "{self.collector_key}"\n{way or f"mqtt = {broker}"}\n'
             f'[personal]\nvault = "{vault.url}"\nvault_public_key = "{vault.public_key}"\nrefresh_s = 1\n'
             f"{tables}\n"
             f'[[mqtt]]\nname = "devices"\nbroker = {broker}\n{rows}',
@@ -157,6 +160,15 @@ class Site:
         if register:
             self.register(gateway, public_text(key.public_key()), key_id(key.public_key()))
         return file
+
+    def take_posts(self, certificate: tuple[Path, Path] | None = None) -> str:
+        """Lets the collector, not yet started, listen for posts on this machine; where."""
+        port, tls = free_port(), ""
+        if certificate:
+            tls = f'cert_file = "{certificate[0]}"\nkey_file = "{certificate[1]}"\n'
+        with self.collector_file.open("a", encoding="utf-8") as file:
+            file.write(f'[intake_http]\nhost = "127.0.0.1"\nport = {port}\n{tls}')
+        return f"http{'s' if certificate else ''}://127.0.0.1:{port}"
 
     def register(self, gateway: str, public_key: str, key: bytes) -> None:
         records = Records.open(self.folder / "collector-data" / "records.db")
