@@ -29,7 +29,7 @@ _FUTURE_MS_MAX: Final = 366 * DAY_MS
 _MARGIN_MS: Final = 60_000
 """A point that is about to be forgotten would be refused, and its batch with it."""
 _DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_EVERY: Final = f"/^{PREFIX}.+/"
+_EVERY: Final = f"""/^{PREFIX}.+/ WHERE "school"!='' AND "gateway"!=''"""
 
 
 class InfluxTarget(NamedTuple):

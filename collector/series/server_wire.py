@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 import urllib3
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as AskedTooLongError
 
 from collector.series.contract import QueryTooLargeError, StoreAwayError, StoreFullError
@@ -143,7 +143,7 @@ class ServerWire:
         return data
 
     def _unreachable(self, error: Exception) -> StoreAwayError:
-        if isinstance(error, AskedTooLongError):
+        if isinstance(error, AskedTooLongError) and not isinstance(error, NewConnectionError):
             return StoreAwayError(f"{self._url} does not answer in time")
         return StoreAwayError(f"{self._url} cannot be reached ({type(error).__name__})")
 

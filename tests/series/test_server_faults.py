@@ -1,0 +1,307 @@
+"""Servers that are away, full, overloaded, closed to us, or something else altogether."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from collector.series.contract import (
+    BatchesRefusedError,
+    BatchKey,
+    SeriesBatch,
+    StoreAwayError,
+    StoreFullError,
+)
+from collector.series.influx import Influx, InfluxTarget
+from collector.series.opening import open_store
+from collector.series.server_store import ServerStore
+from collector.series.server_wire import Access, ServerWire
+from collector.series.settings import StoreSection
+from collector.series.victoria import Victoria
+from foundation.commands import UsageError
+from telemetry.batch import Body
+from telemetry.readings import SeriesKey
+from tests.conftest import free_port
+from tests.series.server_double import Asked, Reply, ServerDouble
+from tests.series.servers import InfluxServer, VictoriaServer
+
+T0 = 1_577_836_800_000
+SECRET = "campus:geheim-4711"
+METRICS = b"""flag{name="dedup.minScrapeInterval", value="1ms", is_set="true"} 1
+flag{name="search.latencyOffset", value="0s", is_set="true"} 1
+flag{name="retentionPeriod", value="100y", is_set="true"} 1
+process_start_time_seconds 1788000000
+vm_rows_inserted_total{type="influx"} 0
+"""
+KEY = SeriesKey("co2", "air-1", "main/101")
+
+
+def make_batch(sequence: int, time_ms: int = T0, key: SeriesKey = KEY) -> SeriesBatch:
+    body = Body([key], [1], [time_ms + sequence], [float(sequence)], [0], [])
+    return SeriesBatch(BatchKey("example", "gw-1", "bulk", "a", sequence), 0, body)
+
+
+def healthy(asked: Asked) -> Reply:
+    """As an empty VictoriaMetrics."""
+    if asked.path == "/metrics":
+        return Reply(200, METRICS)
+    if asked.path == "/api/v2/write":
+        return Reply(204)
+    return Reply(200, b'{"status":"success","data":[]}')
+
+
+def victoria_store(access: Access, timeout_s: float = 5, held_bytes_max: int = 10**6) -> ServerStore:
+    return ServerStore(
+        Victoria(ServerWire(access, timeout_s=timeout_s)), hold_s=0.02, held_bytes_max=held_bytes_max
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "words"),
+    [
+        (Reply(500, b"oops"), StoreAwayError, "answers 500"),
+        (Reply(502), StoreAwayError, "answers 502"),
+        (Reply(429, b"slow down"), StoreAwayError, "send less"),
+        (Reply(503, b"the storage is in read-only mode; check -storage.minFreeDiskSpaceBytes"), StoreFullError, "no room"),
+        (Reply(500, b'{"error":"write /data: no space left on device"}'), StoreFullError, "no room"),
+        (Reply(507), StoreFullError, "no room"),
+        (Reply(401, SECRET.encode()), StoreAwayError, "token_file"),
+        (Reply(403), StoreAwayError, "token_file"),
+        (Reply(404, b"page not found"), StoreAwayError, "answers 404"),
+        (Reply(200, b"<html>Welcome to nginx!</html>"), StoreAwayError, "no such server"),
+        (Reply(500, b"\xff\xfe garbage"), StoreAwayError, "text"),
+    ],
+)  # fmt: skip
+async def test_what_a_server_says_to_lines(reply: Reply, error: type[Exception], words: str) -> None:
+    double = ServerDouble(lambda asked: reply if asked.path == "/api/v2/write" else healthy(asked))
+    with double.running():
+        store = victoria_store(Access(double.url, SECRET))
+        with pytest.raises(error, match=words) as raised:
+            await store.append([make_batch(1)])
+        assert type(raised.value) is error
+        assert "geheim" not in repr(raised.value)
+        double.answer = healthy
+        await (await store.append([make_batch(1)]))
+        assert [info.latest.value for info in await store.series()] == [1.0]
+        await store.close()
+
+
+@pytest.mark.parametrize("kind", ["victoriametrics", "influxdb"])
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"<html>", b'{"data":7}', b'{"results":[{"series":[{"name":"x"}]}]}', b"\x00\xff" * 500]
+)  # fmt: skip
+async def test_an_answer_that_is_garbage_is_an_absent_store(kind: str, body: bytes) -> None:
+    def answer(asked: Asked) -> Reply:
+        return Reply(200, METRICS if asked.path == "/metrics" else body)
+
+    double = ServerDouble(answer)
+    with double.running():
+        section = StoreSection(kind=kind, url=double.url, database="campus")  # type: ignore[arg-type]  # one of two
+        store = await open_store(section, Path("unused"), CollectorRegistry())
+        with pytest.raises(StoreAwayError):
+            await store.series()
+        with pytest.raises(StoreAwayError):
+            await store.append([make_batch(1)])
+        await store.close()
+
+
+async def test_another_server_than_configured_is_named() -> None:
+    double = ServerDouble(lambda asked: Reply(200, b"# HELP node_cpu_seconds_total\n"))
+    with double.running():
+        store = victoria_store(Access(double.url))
+        with pytest.raises(StoreAwayError, match="no VictoriaMetrics"):
+            await store.append([make_batch(1)])
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [("dedup.minScrapeInterval", "0s"), ("search.latencyOffset", "30s")]
+)
+async def test_a_server_that_would_answer_wrongly_is_not_used(flag: str, value: str) -> None:
+    lines = [
+        f'flag{{name="{flag}", value="{value}", is_set="false"}} 1'.encode()
+        if flag.encode() in line
+        else line
+        for line in METRICS.splitlines()
+    ]
+    double = ServerDouble(
+        lambda asked: Reply(200, b"\n".join(lines) + b"\n") if asked.path == "/metrics" else healthy(asked)
+    )
+    with double.running():
+        store = victoria_store(Access(double.url))
+        with pytest.raises(StoreAwayError, match=f"start it with -{flag}="):
+            await store.append([make_batch(1)])
+        await store.close()
+
+
+async def test_away_at_the_start_and_for_long() -> None:
+    port = free_port()
+    store = victoria_store(Access(f"http://127.0.0.1:{port}"))
+    away = f"127.0.0.1:{port} cannot be reached"
+    for _ in range(3):
+        with pytest.raises(StoreAwayError, match=away):
+            await store.append([make_batch(1)])
+        with pytest.raises(StoreAwayError, match=away):
+            await store.series()
+        with pytest.raises(StoreAwayError, match=away):
+            await store.query([1], 0, 1)
+    server = VictoriaServer()
+    server.port = port
+    try:
+        server.start()
+        durable = await store.append([make_batch(1)])
+        await durable
+        server.kill()
+        with pytest.raises(StoreAwayError):
+            await store.append([make_batch(2)])
+        assert [info.latest.value for info in await store.series()] == [1.0]
+        server.start()
+        await (await store.append([make_batch(2)]))
+        assert [info.latest.value for info in await store.series()] == [2.0]
+    finally:
+        await store.close()
+        server.remove()
+
+
+async def test_a_silent_server_does_not_hold_anybody_for_ever() -> None:
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path == "/api/v2/write":
+            asyncio.run_coroutine_threadsafe(done.wait(), loop).result()
+        return healthy(asked)
+
+    double = ServerDouble(answer)
+    with double.running():
+        store = victoria_store(Access(double.url), timeout_s=0.2)
+        with pytest.raises(StoreAwayError, match="in time"):
+            await store.append([make_batch(1)])
+        done.set()
+        await store.close()
+
+
+async def test_a_batch_the_server_never_takes_is_found_among_others(influx: InfluxServer) -> None:
+    influx.ask("/query", q='CREATE DATABASE "refusing"')
+    wire = ServerWire(Access(influx.url))
+    # Somebody else has written this field as a text: points of this quantity are refused from now on.
+    wire.write(
+        "/write",
+        [("db", "refusing")],
+        b'environment_temperature_celsius value="warm" %d\n' % (T0 * 1_000_000),
+    )
+    store = ServerStore(Influx(wire, InfluxTarget("refusing")), hold_s=0, held_bytes_max=0)
+    bad = make_batch(3, key=KEY._replace(quantity="temperature"))
+    batches = [make_batch(1), make_batch(2), bad, make_batch(4)]
+    with pytest.raises(BatchesRefusedError) as refused:
+        await store.append(batches)
+    assert list(refused.value.refused) == [bad.key]
+    await (await store.append([one for one in batches if one is not bad]))
+    assert await store.point_count() == 3
+    await store.close()
+
+
+async def test_a_database_that_does_not_exist_says_so(influx: InfluxServer) -> None:
+    store = ServerStore(
+        Influx(ServerWire(Access(influx.url)), InfluxTarget("nowhere")), hold_s=0, held_bytes_max=0
+    )
+    with pytest.raises(StoreAwayError, match=r"no such database; create it"):
+        await store.append([make_batch(1)])
+    influx.ask("/query", q='CREATE DATABASE "nowhere"')
+    await (await store.append([make_batch(1)]))
+    influx.ask("/query", q='DROP DATABASE "nowhere"')
+    with pytest.raises(StoreAwayError, match=r"no such database; create it"):
+        await store.append([make_batch(2)])
+    await store.close()
+
+
+async def test_points_older_than_the_database_keeps_are_left_out_and_counted(influx: InfluxServer) -> None:
+    influx.ask("/query", q='CREATE DATABASE "short" WITH DURATION 24h')
+    section = StoreSection(kind="influxdb", url=influx.url, database="short")
+    registry = CollectorRegistry()
+    store = await open_store(section, Path("unused"), registry)
+    await (await store.append([make_batch(1)]))
+    assert await store.point_count() == 0
+    labels = {"reason": "older than the store keeps"}
+    assert registry.get_sample_value("campus_series_points_left_out_total", labels) == 1
+    await store.close()
+
+
+async def test_a_wrong_password_is_loud_and_never_said(
+    influx_with_users: InfluxServer, tmp_path: Path
+) -> None:
+    token = tmp_path / "store.token"
+    section = StoreSection(kind="influxdb", url=influx_with_users.url, database="campus", token_file=token)
+    token.write_text("admin:wrong-geheim\n", "utf-8")
+    store = await open_store(section, Path("unused"), CollectorRegistry())
+    with pytest.raises(StoreAwayError, match="token_file") as error:
+        await store.append([make_batch(1)])
+    assert "geheim" not in repr(error.value)
+    await store.close()
+    token.write_text("admin:right-geheim\n", "utf-8")
+    store = await open_store(section, Path("unused"), CollectorRegistry())
+    await (await store.append([make_batch(1)]))
+    await store.close()
+
+
+@pytest.fixture
+def influx_with_users() -> Iterator[InfluxServer]:
+    server = InfluxServer("auth").start()
+    try:
+        server.ask("/query", q="CREATE USER admin WITH PASSWORD 'right-geheim' WITH ALL PRIVILEGES")
+        server.ask("/query?u=admin&p=right-geheim", q="CREATE DATABASE campus")
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"two\nlines", b"\xff\xfe", "密码".encode()])
+async def test_a_token_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | None) -> None:
+    token = tmp_path / "store.token"
+    if content is not None:
+        token.write_bytes(content)
+    section = StoreSection(kind="victoriametrics", url="http://127.0.0.1:9", token_file=token)
+    with pytest.raises(UsageError, match=r"\[store\] token_file: .*store\.token"):
+        await open_store(section, Path("unused"), CollectorRegistry())
+
+
+async def test_lines_are_packed_once_on_their_way() -> None:
+    double = ServerDouble(healthy)
+    with double.running():
+        store = victoria_store(Access(double.url, gzip=True, token="abc", scheme="Bearer"))
+        await (await store.append([make_batch(1)]))
+        [written] = [one for one in double.asked if one.path == "/api/v2/write"]
+        assert written.headers["Content-Encoding"] == "gzip"
+        assert written.headers["Authorization"] == "Bearer abc"
+        assert gzip.decompress(written.body) == (
+            b"environment_co2,school=example,gateway=gw-1,building=main,room=101,device=air-1 ppm=1.0 1577836800001\n"
+        )
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"kind": "victoriametrics"}, "url is missing"),
+        ({"kind": "victoriametrics", "url": "tsdb:8428"}, "url is missing or is none"),
+        ({"kind": "victoriametrics", "url": "http://user:pw@tsdb"}, "url is missing or is none"),
+        ({"kind": "influxdb", "url": "http://127.0.0.1:8086"}, "database is missing"),
+        ({"kind": "influxdb", "url": "http://127.0.0.1", "database": "d", "api": "v2"}, "org is missing"),
+        (
+            {"kind": "influxdb", "url": "http://127.0.0.1", "database": "d", "threads": 2},
+            "threads: not for kind",
+        ),
+        ({"url": "http://127.0.0.1:8428"}, "url: not for kind = 'duckdb'"),
+        ({"kind": "victoriametrics", "url": "http://tsdb.example", "token_file": "t"}, "use https"),
+        ({"kind": "victoriametrics", "url": "http://127.0.0.1", "hold_s": 1}, "greater than or equal to 20"),
+    ],
+)
+def test_a_wrong_section_says_what_is_wrong(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        StoreSection.model_validate(settings)
