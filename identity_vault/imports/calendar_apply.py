@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
-from identity_vault.audit import record
+from identity_vault.audit import operator, record
 from identity_vault.calendar.days import (
     Booking,
     CalendarDay,
@@ -23,8 +23,6 @@ from identity_vault.calendar.days import (
 from identity_vault.imports.bookings_file import BookingRows, event_uid
 from identity_vault.roster import bump
 from identity_vault.vault import Vault
-
-ACTOR: Final = "command"
 
 _Row = TypeVar("_Row", WeeklyLesson, CalendarDay, Booking)
 
@@ -114,5 +112,5 @@ def _do(
         if outcome.changes:
             write()
             bump(connection)
-        record(vault, connection, actor=ACTOR, action=action, **outcome._asdict())
+        record(vault, connection, actor=operator(), action=action, **outcome._asdict())
     return outcome

@@ -7,8 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 from sqlalchemy import Connection, delete
 
-from identity_vault.audit import Detail
-from identity_vault.audit.trail import Entry, record_many
+from identity_vault.audit import Detail, Entry, operator, record_many
 from identity_vault.calendar.days import in_parts
 from identity_vault.database import tables
 from identity_vault.imports.headers import Content, Headers
@@ -34,7 +33,6 @@ from identity_vault.roster import (
 )
 from identity_vault.vault import Vault
 
-ACTOR: Final = "command"
 FILES_MAX: Final = 200
 PUPILS_MAX: Final = 50_000
 """As many as a credential map holds."""
@@ -132,7 +130,7 @@ def _apply(vault: Vault, connection: Connection, plan: Plan, missing: Missing, r
         change_pupil(vault, connection, pupil.id, state="left")
         valid = [one.id for one in credentials_of(vault, connection, [pupil.id]) if one.until_ms is None]
         end_credentials(connection, valid, now_ms)
-        entries.append(Entry(ACTOR, "import_left", pupil=pupil.id))
+        entries.append(Entry(operator(), "import_left", pupil=pupil.id))
     bump(connection)
     record_many(vault, connection, entries)
     report(total, total)
@@ -174,13 +172,13 @@ def _write(vault: Vault, connection: Connection, change: Change, now_ms: int) ->
     if change.consents:
         detail["consents"] = [consent.purpose for consent in change.consents]
     return Entry(
-        ACTOR, "import_added" if change.pupil is None else "import_changed", pupil=id_, detail=detail
+        operator(), "import_added" if change.pupil is None else "import_changed", pupil=id_, detail=detail
     )
 
 
 def _summary(plan: Plan, left: int) -> Entry:
     return Entry(
-        ACTOR,
+        operator(),
         "import_roster",
         detail={
             "added": len(plan.added),

@@ -10,6 +10,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
+from identity_vault.audit import find, operator
 from identity_vault.cli import app
 from identity_vault.config import load_config
 from identity_vault.roster import count_pupils
@@ -85,6 +86,10 @@ def test_a_morning_of_imports(home: Path) -> None:
         home, "bookings", "bookings.csv", "场地,日期,开始时间,结束时间\n操场,2026-10-09,8:00,8:40\n"
     )
     assert "1 bookings name no class" in bookings.stdout, bookings.output
+    with open_vault(load_config(home / "vault.toml"), PASSPHRASE) as vault, vault.read() as connection:
+        rows = [row for row in find(connection) if row.action.startswith("import_")]
+    assert {row.action for row in rows} >= {"import_added", "import_left", "import_roster", "import_calendar"}
+    assert {row.actor for row in rows} == {operator()}, "the audit says who it was"
 
 
 def test_problems_are_lines_and_fifty_are_enough(home: Path) -> None:
