@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,9 @@ from foundation.keyfiles import parse_public
 from foundation.logs import LogFormat, LogLevel
 from foundation.tomlfile import StrictModel, load
 from telemetry.topics import IDENTIFIER
+
+_ORIGIN: Final = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?")
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def _identifier(text: str) -> str:
@@ -41,9 +44,13 @@ def _public_key(text: str) -> str:
 
 
 def _origin(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or f"{parts.scheme}://{parts.netloc}" != text or "*" in text:
-        raise ValueError("must be an origin such as https://pulse.example.edu.cn: scheme and host, no path")
+    """As a browser writes it, or no page would ever be of that origin."""
+    if not _ORIGIN.fullmatch(text) or text != text.lower():
+        raise ValueError(
+            "must be an origin such as https://pulse.example.edu.cn: scheme and host in lower case, no path"
+        )
+    if text.endswith((":443", ":80")) and urlsplit(text).port == _DEFAULT_PORTS[urlsplit(text).scheme]:
+        raise ValueError("must be without the port that its scheme has anyway: browsers leave it out")
     return text
 
 
