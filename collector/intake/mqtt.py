@@ -9,12 +9,13 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
-from collector.intake.contract import Answer, Incoming, Line
+from collector.intake.contract import Incoming, Line
 from foundation.broker import BrokerMessage, BrokerSettings, BrokerUnavailableError, Link, keep_connected
 from telemetry.topics import Address, Leaf, intake_filters, parse_topic, topic
 
 LANES: Final[dict[str, Sequence[Leaf]]] = {"urgent": ("urgent",), "bulk": ("batch", "status")}
-"""The topics of each connection."""
+"""The topics of each connection that receives."""
+_ANSWERS: Final = "answers"
 _NOBODY: Final = Address("", "", "")
 
 log = structlog.get_logger()
@@ -24,7 +25,9 @@ class MqttIntake:
     """Receives from one broker under clean sessions; what is lost there is sent again.
 
     A connection for each lane: neither at the broker nor here does an urgent event queue behind
-    bulk, and a full bulk lane slows down its own connection only.
+    bulk, and a full lane leaves the socket of its own connection unread, so that the broker waits.
+    Answers have a third one: on a socket that nobody reads the broker's receipt for an
+    acknowledgement would not be seen, and the lane would wait for it instead of making room.
     """
 
     def __init__(self, settings: BrokerSettings, client_id: str, registry: CollectorRegistry) -> None:
@@ -40,53 +43,46 @@ class MqttIntake:
 
     @property
     def connected(self) -> bool:
-        return len(self._links) == len(LANES)
+        return len(self._links) == len(LANES) + 1
 
     async def run(self, line: Line) -> None:
         async with asyncio.TaskGroup() as group:
-            for lane in LANES:
-                group.create_task(self._run_lane(lane, line), name=f"intake-{lane}")
+            for name in (_ANSWERS, *LANES):
+                group.create_task(self._keep(name, line), name=f"intake-{name}")
 
-    async def _run_lane(self, lane: str, line: Line) -> None:
-        answer = self._answering(lane)
-
+    async def _keep(self, name: str, line: Line) -> None:
         async def session(link: Link) -> None:
-            await link.subscribe(intake_filters(LANES[lane]))
-            self._links[lane] = link
+            if name in LANES:
+                await link.subscribe(intake_filters(LANES[name]))
+            self._links[name] = link
             try:
                 if self.connected:
-                    await line.greet(answer)
-                await self._receive(link, line, answer)
+                    await line.greet(self._answer)
+                await self._receive(link, line)
             finally:
-                del self._links[lane]
+                del self._links[name]
 
-        client_id = f"{self._client_id}-{lane}"
-        await keep_connected(self._settings, client_id, session, what=f"intake {lane}")
+        await keep_connected(self._settings, f"{self._client_id}-{name}", session, what=f"intake {name}")
 
-    async def _receive(self, link: Link, line: Line, answer: Answer) -> None:
+    async def _receive(self, link: Link, line: Line) -> None:
         overflowed = 0
         async for messages in link.chunks():
-            await line.submit(list(map(_addressed, messages)), answer)
+            await line.submit(list(map(_addressed, messages)), self._answer)
             if link.overflowed > overflowed:
                 if not overflowed:
                     log.warning("intake is behind, messages dropped", count=link.overflowed)
                 self._overflowed.inc(link.overflowed - overflowed)
                 overflowed = link.overflowed
 
-    def _answering(self, lane: str) -> Answer:
-        """Answers over whatever connection the lane has by then."""
-
-        async def answer(address: Address, data: bytes) -> None:
-            link = self._links.get(lane)
-            if link is None:
-                return
-            try:
-                await link.publish(topic(address.school, address.gateway, "ack"), data)
-            except BrokerUnavailableError as error:
-                # The gateway sends the batch again and is then answered from the marks.
-                log.debug("acknowledgement lost", gateway=address.gateway, error=str(error))
-
-        return answer
+    async def _answer(self, address: Address, data: bytes) -> None:
+        link = self._links.get(_ANSWERS)
+        if link is None:
+            return
+        try:
+            await link.publish(topic(address.school, address.gateway, "ack"), data)
+        except BrokerUnavailableError as error:
+            # The gateway sends the batch again and is then answered from the marks.
+            log.debug("acknowledgement lost", gateway=address.gateway, error=str(error))
 
 
 def _addressed(message: BrokerMessage) -> Incoming:
