@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from telemetry import ack as ack_format
 from telemetry import batch as batch_format
+from telemetry import posting as posting_format
 from telemetry import status as status_format
 from telemetry.ack import Ack, Rejection, decode_ack, encode_ack
 from telemetry.batch import BatchBuilder, Gap, Header, decode_body, decode_payload, encode_payload
@@ -35,6 +36,7 @@ from telemetry.credential_map import (
 )
 from telemetry.envelope import Kind, Signer, open_envelope, verify
 from telemetry.exchange import MapQuestion, read_question, wrap_question
+from telemetry.posting import Pending, decode_pending, encode_pending, pack, unpack
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import Chunk, SeriesKey, SeriesTable
 from telemetry.records import AccessEvent, HeartRateWindow, MealRecord, MorningCheck, Record, SafetyEvent
@@ -171,6 +173,15 @@ def question() -> bytes:
     return wrap_question(MapQuestion(SCHOOL, "gw-1", bytes(16), bytes(range(32)), 7), SIGNER)
 
 
+def pending() -> bytes:
+    found = Pending(posting_format.FORMAT, SCHOOL, "gw-1", "urgent", "5f3a", ((7, 9), (12, 12)))
+    return SIGNER.wrap(Kind.PENDING, encode_pending(found))
+
+
+def post() -> bytes:
+    return pack([status(), pending(), bulk()])
+
+
 FILES: Final = {
     "bulk": bulk,
     "urgent": urgent,
@@ -179,6 +190,8 @@ FILES: Final = {
     "records": records,
     "credential_map": credential_map,
     "question": question,
+    "pending": pending,
+    "post": post,
 }
 
 
@@ -186,15 +199,20 @@ def describe(name: str, data: bytes) -> Any:
     """What a file decodes to, by the project's decoders, as JSON can say it."""
     if name == "credential_map":
         return as_json(decode_update(data))
+    if name == "post":
+        return [describe("", one) for one in unpack(data)]
     envelope = open_envelope(data)
     if envelope.kind is Kind.VAULT_QUESTION:
         return as_json(read_question(envelope, SIGNER.public_key))
     payload = verify(envelope, SIGNER.public_key)
     found: dict[str, Any] = {"kind": envelope.kind.name, "key_id": envelope.key_id.hex()}
-    if envelope.kind is Kind.ACK:
-        return found | as_json(decode_ack(payload))
-    if envelope.kind is Kind.STATUS:
-        return found | as_json(decode_status(payload))
+    decoders: dict[Kind, Any] = {
+        Kind.ACK: decode_ack,
+        Kind.STATUS: decode_status,
+        Kind.PENDING: decode_pending,
+    }
+    if envelope.kind in decoders:
+        return found | as_json(decoders[envelope.kind](payload))
     header, packed = decode_payload(payload)
     body = decode_body(header, packed)
     readings = [
@@ -222,6 +240,8 @@ def unpacked(data: bytes) -> bytes:
     """The bytes without what a version of zstd decides: a batch's body laid open, and its signature
     (which covers the packed body) left out. Everything else unchanged.
     """
+    if data[:2] == b"\0\0":
+        return b"".join(map(unpacked, unpack(data)))
     if data[:4] != b"CP\x01\x01":
         return data
     envelope = open_envelope(data)

@@ -28,6 +28,10 @@ def test_like_a_set_of_integers(ranges: list[tuple[int, int]], window: tuple[int
     assert [n for a, b in holes for n in range(a, b + 1)] == sorted(
         set(range(window[0], window[1] + 1)) - model
     )
+    overlap = found.overlap(*window)
+    assert [n for a, b in overlap for n in range(a, b + 1)] == sorted(
+        set(range(window[0], window[1] + 1)) & model
+    )
     again = RangeSet(reversed(ranges))
     assert again == found
     again.update(found)

@@ -12,7 +12,18 @@ import msgspec
 import pytest
 import zstandard
 
-from telemetry import ack, batch, columns, credential_map, envelope, exchange, names, resolve_token, status
+from telemetry import (
+    ack,
+    batch,
+    columns,
+    credential_map,
+    envelope,
+    exchange,
+    names,
+    posting,
+    resolve_token,
+    status,
+)  # fmt: skip
 from telemetry.batch import Gap, Header, encode_body, encode_payload
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import SeriesKey
@@ -45,11 +56,19 @@ def test_the_numbers() -> None:
         batch.GAPS_MAX,
         batch.GENERATION_CHARS_MAX,
         ack.RANGES_MAX,
+        posting.ENVELOPES_MAX,
         columns.DIGITS_MAX,
         credential_map.BLINDED_BYTES,
     ):
         assert f"{number:,}" in PAGE
-    versions = {batch.FORMAT, ack.FORMAT, status.FORMAT, envelope.VERSION, resolve_token.FORMAT}
+    versions = {
+        batch.FORMAT,
+        ack.FORMAT,
+        status.FORMAT,
+        envelope.VERSION,
+        resolve_token.FORMAT,
+        posting.FORMAT,
+    }
     assert versions == {1}, "the page speaks of version 1"
     assert credential_map.FORMAT == 2, "but for the map"
 
@@ -62,6 +81,7 @@ def test_the_numbers() -> None:
         ack.Ack,
         ack.Rejection,
         status.Status,
+        posting.Pending,
         credential_map.MapUpdate,
         credential_map.Person,
         credential_map.Permit,
