@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from collector.intake.contract import Incoming, Line
+from collector.intake.http_bodies import Body, Talk
 from foundation.httpconnection import Handler, Reading, Reply, length_of
 from foundation.logs import FirstOnly
 from telemetry.ack import Ack, decode_ack
@@ -37,8 +38,6 @@ HOLD_S: Final = 2.0
 """So long a post waits for its acknowledgements; a gateway asks for those that come later."""
 GRACE_S: Final = 0.1
 """So much longer for `stored` once all of it is received, so that it need not be asked for."""
-BODIES_BYTES_MAX: Final = 32 * 1024 * 1024
-"""Of all posts of a stream that are being read or wait; a flood of bulk takes nothing from urgent ones."""
 POSTS_OF_GATEWAY_MAX: Final = 4
 """At the same time and of one stream: the connection in use, and some that are lost and do not know it."""
 RETRY_S: Final = 1
@@ -62,19 +61,6 @@ log = structlog.get_logger()
 
 _Identity = tuple[str, int]
 """Generation and sequence number; stream and gateway are those of the place."""
-
-
-class _Bytes:
-    """A body as it comes."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def feed(self, data: bytes) -> None:
-        self.data += data
-
-    def finish(self) -> None:
-        return None
 
 
 class _Parcel(NamedTuple):
@@ -132,27 +118,27 @@ class PostDesk:
     @contextlib.contextmanager
     def talking(self, line: Line, failed: Callable[[str], None]) -> Iterator[Handler]:
         """A handler for one connection."""
-        talk = _Talk(self._bodies_bytes)
+        talk = Talk(self._bodies_bytes)
         try:
             yield Handler(partial(self._begin, talk, line, failed), failed, usual)
         finally:
             talk.give_back()
 
     def _begin(
-        self, talk: _Talk, line: Line, failed: Callable[[str], None], request: h11.Request
+        self, talk: Talk, line: Line, failed: Callable[[str], None], request: h11.Request
     ) -> Reply | Reading:
         place = parse_path(request.target.decode("latin-1"))
         if place is None:
             return Reply(404)
         if (reply := _objection(request)) is not None:
             return self._count(place, reply)
-        if not talk.take(place.stream, length_of(request)):
-            return self._count(place, _later(429, RETRY_S))
-        body = _Bytes()
+        body = Body(talk, place.stream)
 
         async def finish(_: int) -> Reply:
             try:
-                return self._count(place, await self._answer(place, bytes(body.data), line))
+                data = body.taken()
+                reply = _later(429, RETRY_S) if data is None else await self._answer(place, data, line)
+                return self._count(place, reply)
             finally:
                 talk.give_back()
 
@@ -211,28 +197,6 @@ class PostDesk:
         place = Place(address.school, address.gateway, ack.stream)
         for exchange in self._exchanges.get(place, ()):
             exchange.hear(ack, data)
-
-
-class _Talk:
-    """What one connection takes of the bound that all of them have together."""
-
-    def __init__(self, bodies_bytes: dict[Stream, int]) -> None:
-        self._bodies_bytes = bodies_bytes
-        self._taken: tuple[Stream, int] | None = None
-
-    def take(self, stream: Stream, size_bytes: int) -> bool:
-        self.give_back()
-        if self._bodies_bytes[stream] + size_bytes > BODIES_BYTES_MAX:
-            return False
-        self._bodies_bytes[stream] += size_bytes
-        self._taken = stream, size_bytes
-        return True
-
-    def give_back(self) -> None:
-        if self._taken is not None:
-            stream, size_bytes = self._taken
-            self._bodies_bytes[stream] -= size_bytes
-            self._taken = None
 
 
 def _objection(request: h11.Request) -> Reply | None:

