@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from collector.series.contract import BatchKey, Point, SeriesBatch
+from collector.series.line_protocol import line_ends
 from collector.series.memory_index import Origin, SeriesName
 from collector.series.metric_names import UnnamedQuantityError
 from collector.series.server_index import Entry, SameIdError, ServerIndex
@@ -16,11 +17,14 @@ BLOCK_BYTES_MAX: Final = 8 * 1024 * 1024
 
 
 class Block(NamedTuple):
-    """Lines of some batches, and the latest point that each of their series gets by them."""
+    """Lines of some batches, and the latest point that each of their series gets by them. `packed`: the
+    lines again, to be held.
+    """
 
     keys: tuple[BatchKey, ...]
     lines: bytes
     latest: list[tuple[Entry, Point]]
+    packed: bytes = b""
 
 
 class TimeBounds(NamedTuple):
@@ -38,7 +42,12 @@ class Encoded(NamedTuple):
     too_old: int
 
 
-def encode(index: ServerIndex, batches: Sequence[SeriesBatch], bounds: TimeBounds) -> Encoded:
+def encode(
+    index: ServerIndex,
+    batches: Sequence[SeriesBatch],
+    bounds: TimeBounds,
+    packing: Callable[[bytes], bytes] | None = None,
+) -> Encoded:
     """Every batch once."""
     blocks: list[Block] = []
     refused: dict[BatchKey, str] = {}
@@ -54,15 +63,22 @@ def encode(index: ServerIndex, batches: Sequence[SeriesBatch], bounds: TimeBound
             continue
         too_old += old
         if texts and sum(map(len, texts)) + len(lines) > BLOCK_BYTES_MAX:
-            blocks.append(Block(tuple(keys), b"".join(texts), latest))
+            blocks.append(_block(keys, texts, latest))
             keys, texts, latest = [], [], []
         if lines:
             keys.append(batch.key)
             texts.append(lines)
             latest += points
     if texts:
-        blocks.append(Block(tuple(keys), b"".join(texts), latest))
+        blocks.append(_block(keys, texts, latest))
+    if packing:
+        blocks = [block._replace(packed=packing(block.lines)) for block in blocks]
     return Encoded(blocks, refused, too_old)
+
+
+def _block(keys: list[BatchKey], texts: list[bytes], latest: list[tuple[Entry, Point]]) -> Block:
+    # One batch alone, which is often, is not copied.
+    return Block(tuple(keys), texts[0] if len(texts) == 1 else b"".join(texts), latest)
 
 
 class _TooFarAheadError(ValueError):
@@ -77,10 +93,11 @@ def _lines(
         raise _TooFarAheadError("a time further ahead than the series store takes")
     old = bool(body.time_ms) and min(body.time_ms) < bounds.first_ms
     origin = Origin(batch.key.school, batch.key.gateway)
-    texts: list[str] = []
+    parts: list[bytes] = []
     latest: list[tuple[Entry, Point]] = []
-    left_out = 0
-    end = 0
+    left_out = end = 0
+    before: list[int] = []
+    ends: list[bytes] = []
     for key, count in zip(body.series, body.counts, strict=True):
         start, end = end, end + count
         entry = index.entry(SeriesName(origin, key))
@@ -91,13 +108,15 @@ def _lines(
             left_out += count - len(times)
             if not times:
                 continue
-        texts.append(entry.head.lines(times, values, qualities, clock))
+        if times != before:
+            before, ends = times, line_ends(times)
+        parts += entry.head.parts(ends, values, qualities, clock)
         newest = max(times)
         at = len(times) - 1
         if times[at] != newest:
             at -= times[::-1].index(newest)
         latest.append((entry, Point(newest, values[at], pack_quality(qualities[at], clock))))
-    return "".join(texts).encode(), latest, left_out
+    return b"".join(parts), latest, left_out
 
 
 def _without_old(

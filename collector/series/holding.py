@@ -27,6 +27,11 @@ POLL_S: Final = 1.0
 log = structlog.get_logger()
 
 
+def pack(lines: bytes) -> bytes:
+    """A tenth of the bytes for a tenth of a microsecond a line."""
+    return zstandard.ZstdCompressor(level=1).compress(lines)
+
+
 @dataclass(slots=True)
 class _Held:
     packed: bytes
@@ -61,11 +66,10 @@ class Holding:
         self.bytes = 0
         self.rewritten = 0
 
-    async def put(self, lines: bytes) -> asyncio.Future[None]:
-        """Writes a block; what it returns completes when the block is durable. Waits while too much is
-        held already. Raises StoreUnavailableError.
+    async def put(self, lines: bytes, packed: bytes) -> asyncio.Future[None]:
+        """Writes a block, which is held as `pack` packs it; what it returns completes when the block is
+        durable. Waits while too much is held already. Raises StoreUnavailableError.
         """
-        packed = await asyncio.to_thread(zstandard.ZstdCompressor(level=1).compress, lines)
         async with self._changed:
             await self._changed.wait_for(lambda: self._trouble or self._has_room(len(packed)))
             if not self._has_room(len(packed)):

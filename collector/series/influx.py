@@ -54,10 +54,15 @@ class Influx:
         self._check_again_s = 0.0
         self._path, self._query = _write_to(target)
 
+    def bounds(self) -> TimeBounds | None:
+        return self._bounds() if time.monotonic() < self._check_again_s else None
+
     def check(self) -> TimeBounds:
-        if time.monotonic() >= self._check_again_s:
-            self._retention_ms = self._read_retention_ms()
-            self._check_again_s = time.monotonic() + CHECKED_S
+        self._retention_ms = self._read_retention_ms()
+        self._check_again_s = time.monotonic() + CHECKED_S
+        return self._bounds()
+
+    def _bounds(self) -> TimeBounds:
         now_ms = time.time_ns() // 1_000_000
         first_ms = now_ms - self._retention_ms + _MARGIN_MS if self._retention_ms else TIME_MS_MIN
         return TimeBounds(max(TIME_MS_MIN, first_ms), min(now_ms + _FUTURE_MS_MAX, TIME_MS_MAX))

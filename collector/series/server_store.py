@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Final, Protocol, TypeVar, cast
 
 import structlog
@@ -30,7 +29,7 @@ from collector.series.contract import (
     StoreAwayError,
     StoreUnavailableError,
 )
-from collector.series.holding import Holding
+from collector.series.holding import Holding, pack
 from collector.series.line_protocol import LineHead
 from collector.series.memory_index import SeriesName
 from collector.series.server_index import Entry, ServerIndex
@@ -48,6 +47,9 @@ class Server(Protocol):
     """
 
     make_head: type[LineHead]
+
+    def bounds(self) -> TimeBounds | None:
+        """The times it keeps; None when it is time to `check`. Does not block."""
 
     def check(self) -> TimeBounds:
         """Whether this is such a server, set up as it must be; and the times it keeps."""
@@ -121,7 +123,7 @@ class ServerStore:
         """See SeriesStore.append."""
         await self._open()
         bounds = await self._bounds()
-        encoded = await self._in_writer(lambda: encode(self._index, batches, bounds))
+        encoded = await self._encode(batches, bounds)
         refused = dict(encoded.refused)
         durable: list[Awaitable[None]] = []
         for block in encoded.blocks:
@@ -134,9 +136,13 @@ class ServerStore:
         self._note_left_out(encoded)
         return _together(durable)
 
+    async def _encode(self, batches: Sequence[SeriesBatch], bounds: TimeBounds) -> Encoded:
+        packing = pack if self._holding else None
+        return await self._in_writer(lambda: encode(self._index, batches, bounds, packing))
+
     async def _put(self, block: Block) -> Awaitable[None]:
         if self._holding:
-            durable: Awaitable[None] = await self._holding.put(block.lines)
+            durable: Awaitable[None] = await self._holding.put(block.lines, block.packed)
         else:
             await self._write(block.lines)
             durable = _done()
@@ -153,7 +159,7 @@ class ServerStore:
         refused: dict[BatchKey, str] = {}
         for batch in batches:
             if batch.key in block.keys:
-                encoded = await self._in_writer(partial(encode, self._index, [batch], bounds))
+                encoded = await self._encode([batch], bounds)
                 try:
                     for alone in encoded.blocks:
                         await self._put(alone)
@@ -222,7 +228,8 @@ class ServerStore:
                 self._ready = True
 
     async def _bounds(self) -> TimeBounds:
-        return await self._in_reader(self._server.check)
+        bounds = self._server.bounds()
+        return await self._in_reader(self._server.check) if bounds is None else bounds
 
     async def _write(self, lines: bytes) -> None:
         await self._in_writer(lambda: self._server.write(lines))

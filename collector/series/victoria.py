@@ -55,16 +55,20 @@ class Victoria:
         """raw_points: up to so many are fetched raw, more are aggregated by the server."""
         self._wire = wire
         self._raw_points = raw_points
-        self._bounds = TimeBounds(TIME_MS_MIN, 0)
         self._retention_ms = 0
         self._check_again_s = 0.0
         self._rows = -1.0
         self._run = 0
 
+    def bounds(self) -> TimeBounds | None:
+        return self._bounds() if time.monotonic() < self._check_again_s else None
+
     def check(self) -> TimeBounds:
-        if time.monotonic() >= self._check_again_s:
-            self._check_flags(self._metrics())
-            self._check_again_s = time.monotonic() + CHECKED_S
+        self._check_flags(self._metrics())
+        self._check_again_s = time.monotonic() + CHECKED_S
+        return self._bounds()
+
+    def _bounds(self) -> TimeBounds:
         now_ms = time.time_ns() // 1_000_000
         return TimeBounds(max(TIME_MS_MIN, now_ms - self._retention_ms), now_ms + FUTURE_MS_MAX)
 

@@ -38,6 +38,11 @@ class SeriesServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        assert self._process, "not running"
+        return self._process.pid
+
     def command(self) -> list[str]:
         raise NotImplementedError
 
