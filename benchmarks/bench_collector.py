@@ -52,6 +52,7 @@ SERIES: Final = 40
 GATEWAYS: Final = 8
 PERIOD_MS: Final = 10_000
 SCHOOL: Final = "bench"
+PSEUDONYM: Final = "7K3M9PXA2QH5RT8WZ4CB6DFG1E"
 KEYS: Final = [SeriesKey("temperature", f"sensor-{n}", f"main/{n // 4}", "bench") for n in range(SERIES)]
 
 
@@ -95,7 +96,7 @@ class Gateways:
 
     def fever(self, sequence: int) -> Incoming:
         now_ms = wall_ms()
-        check = MorningCheck(now_ms, "station", "gate/east", "forehead", 38.2, 22.0, (), "p-1", "3-2")
+        check = MorningCheck(now_ms, "station", "gate/east", "forehead", 38.2, 22.0, (), PSEUDONYM, "3-2")
         body = encode_body([], [check], now_ms)
         return self._wrap(0, "urgent", sequence, now_ms, 0, 1, body)
 
@@ -152,7 +153,7 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(folder: Path, gateways: Gateways) -> AsyncIterator[Running]:
-    records = Records.open(folder / "records.db")
+    records = Records.open(folder / "records.db", Ed25519PrivateKey.generate())
     gateways.register(records)
     store = await DuckDbStore.open(folder / "series.duckdb")
     made = Running(records, store)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from collector.config import load_config
+from collector.database_commands import app as database_app
 from collector.intake.line import wall_ms
 from collector.records import (
     Gateway,
@@ -26,7 +27,7 @@ from collector.series.metrics_page import metrics_page
 from collector.service import Service
 from foundation import logs
 from foundation.commands import UsageError, errors_in_words
-from foundation.keyfiles import create_signing_key, parse_public, public_text
+from foundation.keyfiles import create_signing_key, load_signing_key, parse_public, public_text
 from foundation.stopping import run_until_told
 from telemetry.envelope import key_id
 from telemetry.topics import IDENTIFIER
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 gateway_app = typer.Typer(no_args_is_help=True, help="Which gateways may send to this collector.")
 app.add_typer(gateway_app, name="gateway")
+app.add_typer(database_app, name="database")
 console = Console()
 
 ConfigFile = Annotated[
@@ -124,7 +126,9 @@ def list_gateways(config_file: ConfigFile) -> None:
 
 @contextmanager
 def _records(config_file: Path) -> Iterator[Records]:
-    records = Records.open(load_config(config_file).records_file)
+    config = load_config(config_file)
+    # An older program may be running: only its own start, or a command, takes the tables further.
+    records = Records.open(config.records_place, load_signing_key(config.collector.key_file), "command")
     try:
         yield records
     finally:

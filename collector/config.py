@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from collector.intake.http_settings import IntakeHttpSection
+from collector.records.settings import RecordsSection
 from collector.series.settings import StoreSection
 from collector.vault.settings import VaultSection
 from foundation.broker import BrokerSettings
@@ -81,6 +82,7 @@ class CollectorConfig(StrictModel):
     """The broker that gateways publish to."""
     intake_http: IntakeHttpSection | None = None
     """Where gateways post to, which reach no broker."""
+    records: RecordsSection = RecordsSection()
     store: StoreSection = StoreSection()
     web: WebSection = WebSection()
     vault: VaultSection | None = None
@@ -96,6 +98,11 @@ class CollectorConfig(StrictModel):
         if self.mqtt is None and self.intake_http is None:
             raise ValueError("no gateway could reach this collector: give [mqtt], [intake_http] or both")
         return self
+
+    @property
+    def records_place(self) -> Path | str:
+        """Where the records are, as `Records.open` takes it."""
+        return self.records.database or self.records_file
 
     @property
     def records_file(self) -> Path:

@@ -91,7 +91,7 @@ class Service:
             intakes: list[Intake] = [self._mqtt] if self._mqtt else []
             if config.intake_http:
                 intakes.append(self._listen_for_posts(config.intake_http, stack))
-            records = Records.open(config.records_file)
+            records = Records.open(config.records_place, self._key, config.records.upgrade)
             stack.push_async_callback(records.close)
             store = await open_store(config.store, config.series_file, self._metrics)
             stack.push_async_callback(store.close)

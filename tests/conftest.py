@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgresql import PostgreSql, running_postgresql
+
 _READY_S_MAX = 20.0
 _STOP_S_MAX = 20.0
 _PORT_ATTEMPTS = 5
@@ -156,3 +158,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSql]:
+    """One server for the whole run; a test takes a database of its own."""
+    with running_postgresql() as server:
+        yield server

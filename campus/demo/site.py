@@ -91,7 +91,7 @@ def make_site(
         f"{_names_toml(school)}",
         encoding="utf-8",
     )
-    records = Records.open(load_collector(collector_file).records_file)
+    records = Records.open(load_collector(collector_file).records_place)
     files = []
     try:
         for layout in layouts:

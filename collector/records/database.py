@@ -4,95 +4,183 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.exc import StatementError
 
-from collector.records import alerts, dead_letters, gateways, schema, streams
+from collector.records import alerts, dead_letters, gateways, schema, sealing, streams, upgrading
 from collector.records.alerts import Alert, AlertState
 from collector.records.dead_letters import DeadLetter
+from collector.records.engine import (
+    Place,
+    begin_reading,
+    begin_writing,
+    empty_journal,
+    in_words,
+    is_of_a_row,
+    vacuum,
+)
+from collector.records.errors import (
+    RecordsChangedError,
+    RecordsFileError,
+    RecordsUnavailableError,
+    RowsRefusedError,
+)
 from collector.records.gateways import Gateway
-from collector.records.schema import RecordsFileError
+from collector.records.schema import HEAD
+from collector.records.sealing import Keyring
 from collector.records.streams import StreamKey, StreamMarks
+from collector.records.tables import ABOUT_PEOPLE, records_revision, sealing_keys
+from collector.records.upgrading import Upgrade
 
 Result = TypeVar("Result")
 
+log = structlog.get_logger()
 
-class RecordsUnavailableError(Exception):
-    """A transaction failed and changed nothing (disk full, locked, damaged); try again later."""
-
-
-class RowsRefusedError(Exception):
-    """A transaction failed for a row that the database will never take; it changed nothing."""
-
-
-_ROW_ERRORS: Final = (DataError, IntegrityError, InterfaceError, ProgrammingError)
+_STATE: Final = select(
+    select(records_revision.c.version_num).scalar_subquery(),
+    select(func.max(sealing_keys.c.generation)).scalar_subquery(),
+)
+"""The revision and the newest key: asked in every transaction, for they can change beside us."""
 
 
 class Records:
     """The records database of one collector.
 
-    `run` executes a function in one transaction; the named methods are what the web and the
-    commands need. Every method raises RecordsUnavailableError when the transaction failed, and
-    RowsRefusedError when it failed for what was to be written.
+    `run` executes a function in one transaction, `look` one that only reads; the named methods are what
+    the web and the commands need. Every method raises RecordsUnavailableError when the transaction
+    failed, and RowsRefusedError when it failed for what was to be written.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, place: Place, keyring: Keyring) -> None:
         self._engine = engine
+        self._place = place
+        self.keyring = keyring
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Opens or creates the SQLite file, its folder the owner's alone. Raises RecordsFileError."""
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecordsFileError(
-                f"{path.parent} cannot be made a folder: {error.strerror}; name another"
-            ) from error
-        engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 10})
-        event.listen(engine, "connect", _prepare_sqlite)
+    def open(
+        cls,
+        where: Path | str,
+        key: Ed25519PrivateKey | None = None,
+        upgrade: Upgrade | None = None,
+        old_key: Ed25519PrivateKey | None = None,
+    ) -> Self:
+        """Opens or creates the database: an SQLite file, or an address as in the configuration.
+
+        key: the collector's; without it everything works except the sealed columns. upgrade: what to do
+        about an older revision; None: as `upgrading.refuse_to_start` says. old_key: opens what was sealed
+        before the key file was replaced. Raises RecordsFileError.
+        """
+        place, now_ms = Place(where), time.time_ns() // 1_000_000
+        keyring = Keyring(*(one.private_bytes_raw() for one in (key, old_key) if one))
+        engine = place.engine()
+        sealing.attach(engine, keyring)
+        copy = migrated = None
         try:
             with engine.begin() as connection:
                 # Now, and not with the first row: a program killed here leaves all tables or none.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                schema.prepare(connection, path)
-        except (DBAPIError, sqlite3.Error) as error:
+                begin_writing(connection)
+                place.check_server(connection)
+                found = schema.look(connection, place)
+                if found is None:
+                    schema.create(connection, keyring, now_ms)
+                elif found != HEAD:
+                    upgrading.refuse_to_start(place, found, upgrade)
+                    copy = upgrading.migrate(connection, place, keyring, HEAD, now_ms)
+                    migrated = found
+                schema.load_keys(connection, keyring, place, now_ms)
+            if migrated:
+                log.info(
+                    "records database upgraded",
+                    database=place.shown,
+                    before=migrated,
+                    after=HEAD,
+                    copy=str(copy) if copy else None,
+                )
+            if place.is_sqlite and migrated:
+                empty_journal(engine)
+        except (StatementError, sqlite3.Error) as error:
             engine.dispose()
-            raise RecordsFileError(_explain(path, error)) from error
+            raise place.explain(error) from error
         except RecordsFileError:
             engine.dispose()
             raise
-        return cls(engine)
+        return cls(engine, place, keyring)
 
     async def run(self, work: Callable[[Connection], Result]) -> Result:
-        """`work` in one transaction, durable when this returns."""
+        """`work` in one transaction, durable when this returns; nobody else writes meanwhile."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self.run_now, work)
 
+    async def look(self, work: Callable[[Connection], Result]) -> Result:
+        """`work`, which only reads, on one moment of the database, whoever writes meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self.look_now, work)
+
     def run_now(self, work: Callable[[Connection], Result]) -> Result:
-        """The same for commands without an event loop."""
+        """`run` for commands without an event loop."""
+        return self._transact(begin_writing, work)
+
+    def look_now(self, work: Callable[[Connection], Result]) -> Result:
+        """`look` for commands without an event loop."""
+        return self._transact(begin_reading, work)
+
+    def _transact(self, begin: Callable[[Connection], None], work: Callable[[Connection], Result]) -> Result:
         try:
             with self._engine.begin() as connection:
+                begin(connection)
+                self._notice_changes(connection)
                 return work(connection)
-        except _ROW_ERRORS as error:
-            raise RowsRefusedError(str(error.orig)) from error
-        except OverflowError as error:  # an integer beyond 64 bits, which the driver lets through
-            raise RowsRefusedError(str(error)) from error
-        except DBAPIError as error:
-            raise RecordsUnavailableError(str(error.orig)) from error
+        except StatementError as error:
+            if isinstance(error.orig, RecordsUnavailableError):  # on the way in
+                raise error.orig from None
+            if is_of_a_row(error):
+                raise RowsRefusedError(in_words(error)) from error
+            raise RecordsUnavailableError(in_words(error)) from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            # An integer beyond 64 bits, half a character: the driver lets them through.
+            raise RowsRefusedError(type(error).__name__) from error
+
+    def _notice_changes(self, connection: Connection) -> None:
+        """A migration or another key beside a running collector: what it wrote would be lost."""
+        revision, generation = connection.execute(_STATE).one()
+        if revision != HEAD:
+            raise RecordsChangedError(
+                f"{self._place.shown} was taken to revision {revision} meanwhile; start the program anew"
+            )
+        if (generation or 0) != self.keyring.current:
+            try:
+                schema.load_keys(connection, self.keyring, self._place, 0)
+            except RecordsFileError as error:
+                raise RecordsChangedError(str(error)) from None
 
     async def empty_journal(self) -> None:
-        """Overwrites what the write-ahead log still holds of deleted rows; at the next call if somebody
-        reads at the moment.
+        """Overwrites what else the database's files hold of deleted rows, and deletes the copy that a
+        migration made: the journal of SQLite, at the next call if somebody reads at the moment; the free
+        rows of PostgreSQL, as far as VACUUM goes (docs/decisions/0022).
         """
-        # Its answer is read to the end: a statement in progress would keep the next one from committing.
-        await self.run(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all())
+        # PostgreSQL does it beside the writers, SQLite between them.
+        thread = self._thread if self._place.is_sqlite else None
+        await asyncio.get_running_loop().run_in_executor(thread, self.clean)
+
+    def clean(self) -> None:
+        """`empty_journal` for commands without an event loop."""
+        upgrading.forget_copies(self._place)
+        try:
+            if self._place.is_sqlite:
+                empty_journal(self._engine)
+            else:
+                vacuum(self._engine, ABOUT_PEOPLE)
+        except StatementError as error:
+            raise RecordsUnavailableError(in_words(error)) from error
 
     async def close(self) -> None:
         await asyncio.to_thread(self.close_now)
@@ -106,34 +194,34 @@ class Records:
         self, state: AlertState | None = None, before_id: int | None = None, limit: int = 50
     ) -> list[Alert]:
         """Newest first; `before_id` pages on."""
-        return await self.run(lambda connection: alerts.find(connection, state, before_id, limit))
+        return await self.look(lambda connection: alerts.find(connection, state, before_id, limit))
 
     async def count_open_alerts(self) -> int:
-        return await self.run(alerts.count_open)
+        return await self.look(alerts.count_open)
 
     async def acknowledge_alert(self, alert_id: int, by: str, at_ms: int) -> Alert | None:
         """The alert afterwards, None for an unknown id; the first acknowledgement counts."""
         return await self.run(lambda connection: alerts.acknowledge(connection, alert_id, by, at_ms))
 
     async def gateways(self) -> list[Gateway]:
-        return await self.run(gateways.find_all)
+        return await self.look(gateways.find_all)
 
     async def load_streams(self) -> dict[StreamKey, StreamMarks]:
         """Raises RecordsFileError when they are damaged: without them nothing may be acknowledged."""
         try:
-            return await self.run(streams.load)
+            return await self.look(streams.load)
         except (msgspec.MsgspecError, ValueError) as error:
             raise RecordsFileError(
-                f"the stream marks in {self._engine.url.database} are damaged; restore the file from a backup"
+                f"the stream marks in {self._place.shown} are damaged; restore it from a backup"
             ) from error
 
     async def given_up(self) -> dict[tuple[str, str], dict[str, int]]:
         """Readings given up by (school, gateway) and reason, as the gateways declared them."""
-        return await self.run(streams.given_up)
+        return await self.look(streams.given_up)
 
     def list_gateways(self) -> list[Gateway]:
         """`gateways` for commands without an event loop."""
-        return self.run_now(gateways.find_all)
+        return self.look_now(gateways.find_all)
 
     def add_gateway(self, gateway: Gateway) -> None:
         """Raises GatewayExistsError."""
@@ -149,21 +237,4 @@ class Records:
 
     async def dead_letters(self, limit: int = 50) -> list[DeadLetter]:
         """Newest first."""
-        return await self.run(lambda connection: dead_letters.find(connection, limit))
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    # What is deleted is overwritten: a free page would still hold it.
-    cursor.execute("PRAGMA secure_delete=ON")
-    cursor.close()
-
-
-def _explain(path: Path, error: DBAPIError | sqlite3.Error) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if "locked" in str(cause):
-        return f"{path} is in use by another program that does not let go of it; stop that one first"
-    return f"{path} cannot be used as a records database: {cause}; move it away or restore it from a backup"
+        return await self.look(lambda connection: dead_letters.find(connection, limit))

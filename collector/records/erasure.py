@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from collector.records import tombstones
 from collector.records.chunks import chunks
+from collector.records.errors import SealingError
 from collector.records.letter_content import pseudonyms_in
 from collector.records.retention import STRIPPED
 from collector.records.tables import RECORD_TABLES, alerts, class_pseudonyms, dead_letters
@@ -50,7 +51,10 @@ def _delete_letters(connection: Connection, pseudonyms: frozenset[str]) -> int:
     ids = list(connection.scalars(select(dead_letters.c.id)))
     found = []
     for id_ in ids:  # one by one: together they may be as large as the memory
-        envelope = connection.scalar(select(dead_letters.c.envelope).where(dead_letters.c.id == id_))
+        try:
+            envelope = connection.scalar(select(dead_letters.c.envelope).where(dead_letters.c.id == id_))
+        except SealingError:
+            envelope = b""
         about = frozenset() if envelope is None else pseudonyms_in(envelope)
         if about is None or about & pseudonyms:
             found.append(id_)

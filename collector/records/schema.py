@@ -1,57 +1,78 @@
-"""The version of a records file: made anew, or brought up to this program's from the one before."""
+"""Which revision a records database is at: a new one is made, this program's is taken, others are told."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, MetaData, Table, case, insert, inspect, select, update
+from sqlalchemy import Connection, delete, insert, inspect, select, text
 
-from collector.records import tables
+from collector.records import key_table, tables
+from collector.records.engine import Place
+from collector.records.errors import RecordsFileError
+from collector.records.key_table import WrongKeyFileError
+from collector.records.sealing import Keyring
 
-_ALERTS_BEFORE: Final = "alerts_version_1"
+REVISIONS: Final = ("0001", "0002", "0003")
+"""Oldest first; the last one is this program's. Each is a file in `migrations/versions`."""
+HEAD: Final = REVISIONS[-1]
+_BEFORE_ALEMBIC: Final = {1: "0001", 2: "0002"}
+"""By the number in the table `schema_version`, which programs before revision 0003 kept."""
 
 
-class RecordsFileError(Exception):
-    """The database cannot be used; the message names file, cause and remedy."""
-
-
-def prepare(connection: Connection, path: Path) -> None:
-    """Makes the tables or adds what an older file lacks, in the caller's transaction.
-
-    Raises RecordsFileError for a file of another version.
+def look(connection: Connection, place: Place) -> str | None:
+    """The revision of a database; None for an empty one. Raises RecordsFileError when it is of another
+    program, or of a newer one.
     """
-    found = inspect(connection).get_table_names()
+    found = set(inspect(connection).get_table_names())
     if not found:
-        tables.metadata.create_all(connection)
-        connection.execute(insert(tables.schema_version), [{"version": tables.SCHEMA_VERSION}])
-        return
-    version = (
-        connection.scalar(select(tables.schema_version.c.version)) if "schema_version" in found else None
+        return None
+    if "schema_version" in found and "gateways" in found:
+        number = connection.scalar(text("SELECT version FROM schema_version"))
+        if number in _BEFORE_ALEMBIC:
+            return _BEFORE_ALEMBIC[number]
+        raise _too_new(place, f"schema version {number}")
+    if "records_revision" not in found:
+        raise RecordsFileError(f"{place.shown} has tables of another program; name another database")
+    revision = connection.scalar(select(tables.records_revision.c.version_num))
+    if revision not in REVISIONS:
+        raise _too_new(place, f"revision {revision}")
+    return str(revision)
+
+
+def _too_new(place: Place, what: str) -> RecordsFileError:
+    return RecordsFileError(
+        f"{place.shown} has {what}, this program knows those up to {HEAD}; install the newer program that "
+        "wrote it, which can also take it down to an older revision"
     )
-    if version == 1:
-        _from_version_1(connection)
-    elif version != tables.SCHEMA_VERSION:
-        raise RecordsFileError(
-            f"{path} has schema version {version}, this program needs {tables.SCHEMA_VERSION}; use the "
-            "program version that wrote it, or another file"
-        )
 
 
-def _from_version_1(connection: Connection) -> None:
-    """Adds the tables of further record types and of the vault. Alerts get the type of their record, and
-    may lose their value; SQLite changes that of a column only by writing the table anew.
+def create(connection: Connection, keyring: Keyring, now_ms: int) -> None:
+    """Makes all tables in an empty database, in the caller's transaction. What the migrations lead to is
+    the same, which a test holds.
     """
-    connection.exec_driver_sql(f"ALTER TABLE alerts RENAME TO {_ALERTS_BEFORE}")
-    connection.exec_driver_sql("DROP INDEX ix_alerts_state")
     tables.metadata.create_all(connection)
-    for index in tables.morning_checks.indexes:
-        index.create(connection, checkfirst=True)
-    before = Table(_ALERTS_BEFORE, MetaData(), autoload_with=connection)
-    names = [column.name for column in before.c]
-    record_type = case((before.c.kind == "fever", "morning_check"), else_=None)
-    connection.execute(
-        insert(tables.alerts).from_select([*names, "record_type"], select(before, record_type))
-    )
-    before.drop(connection)
-    connection.execute(update(tables.schema_version).values(version=2))
+    stamp(connection, HEAD)
+    if keyring.has_seed:
+        key_table.begin(connection, keyring, now_ms)
+
+
+def stamp(connection: Connection, revision: str) -> None:
+    """Writes down which revision the tables are at."""
+    tables.records_revision.create(connection, checkfirst=True)
+    connection.execute(delete(tables.records_revision))
+    connection.execute(insert(tables.records_revision), [{"version_num": revision}])
+
+
+def load_keys(connection: Connection, keyring: Keyring, place: Place, now_ms: int) -> None:
+    """The keys of a database at this program's revision; the first one is made with the first key file
+    that comes. Raises RecordsFileError for another key file than the one it was sealed under.
+    """
+    try:
+        key_table.load(connection, keyring)
+    except WrongKeyFileError:
+        raise RecordsFileError(
+            f"{place.shown} was sealed under another key file than this collector's; put that one back, or "
+            "run: campus collector database rekey CONFIG --old-key-file FILE"
+        ) from None
+    if not keyring.current and keyring.has_seed:
+        key_table.begin(connection, keyring, now_ms)

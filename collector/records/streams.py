@@ -95,5 +95,6 @@ def given_up(connection: Connection) -> dict[tuple[str, str], dict[str, int]]:
     )
     found: dict[tuple[str, str], dict[str, int]] = {}
     for row in connection.execute(query):
-        found.setdefault((row.school, row.gateway), {})[row.reason] = row.readings
+        # PostgreSQL sums 64-bit numbers as Decimal.
+        found.setdefault((row.school, row.gateway), {})[row.reason] = int(row.readings)
     return found

@@ -1,7 +1,10 @@
 """The tables of the records database (SQLAlchemy Core). Times are ms UTC.
 
 `RECORD_TABLES` has one table a record type. Its columns are the fields of the type and, before them,
-which batch the record came in and where in it, so that a batch that comes twice is written once.
+which batch the record came in and where in it, so that a batch that comes twice is written once. What
+says how somebody is, is sealed (`sealing.py`).
+
+The migrations lead to these tables; a change here needs a new one there (docs/decisions/0022).
 """
 
 from __future__ import annotations
@@ -16,16 +19,41 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     UniqueConstraint,
 )
 
-SCHEMA_VERSION: Final = 2
+from collector.records.sealing import Form, Sealed
 
 metadata = MetaData()
 
-schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+records_revision = Table(
+    "records_revision",
+    MetaData(),  # Alembic's own, of this form
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="records_revision_pkc"),
+)
+"""Which migration the tables are at: one row."""
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts by itself only under this name, and to 64 bits."""
+
+
+def _sealed(table: str, name: str, form: Form, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, Sealed(f"{table}.{name}", form), nullable=nullable)
+
+
+sealing_keys = Table(
+    "sealing_keys",
+    metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("salt", LargeBinary, nullable=False),
+    # something known, sealed: a wrong key file is found at the start
+    Column("proof", LargeBinary, nullable=False),
+    Column("made_ms", BigInteger, nullable=False),
+)
 
 gateways = Table(
     "gateways",
@@ -75,7 +103,7 @@ def _record_table(name: str, *fields: Column[Any]) -> Table:
     return Table(
         name,
         metadata,
-        Column("id", Integer, primary_key=True),
+        Column("id", _Id, primary_key=True),
         Column("school", String(63), nullable=False),
         Column("gateway", String(63), nullable=False),
         Column("stream", String(8), nullable=False),
@@ -96,10 +124,10 @@ morning_checks = _record_table(
     "morning_checks",
     Column("device", String(256), nullable=False),
     Column("site", String(16), nullable=False),
-    Column("temperature_c", Float, nullable=False),
+    _sealed("morning_checks", "temperature_c", "number"),
     Column("ambient_c", Float),
     # with commas between
-    Column("symptoms", String(256), nullable=False),
+    _sealed("morning_checks", "symptoms", "text"),
 )
 access_events = _record_table(
     "access_events",
@@ -108,18 +136,18 @@ access_events = _record_table(
 )
 heart_rate_windows = _record_table(
     "heart_rate_windows",
-    Column("mean_bpm", Float, nullable=False),
-    Column("min_bpm", Float, nullable=False),
-    Column("max_bpm", Float, nullable=False),
+    _sealed("heart_rate_windows", "mean_bpm", "number"),
+    _sealed("heart_rate_windows", "min_bpm", "number"),
+    _sealed("heart_rate_windows", "max_bpm", "number"),
     Column("samples", Integer, nullable=False),
     Column("contact", Float),
-    Column("above_limit_s", Float),
+    _sealed("heart_rate_windows", "above_limit_s", "number", nullable=True),
 )
 meal_records = _record_table(
     "meal_records",
     Column("device", String(256), nullable=False),
     Column("meal", String(16), nullable=False),
-    Column("mass_g", Float),
+    _sealed("meal_records", "mass_g", "number", nullable=True),
 )
 safety_events = _record_table(
     "safety_events",
@@ -139,7 +167,7 @@ RECORD_TABLES: Final[dict[str, Table]] = {
 alerts = Table(
     "alerts",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", _Id, primary_key=True),
     # What the alert was raised from, so that the same finding cannot raise it twice.
     Column("cause", String(300), nullable=False, unique=True),
     Column("kind", String(32), nullable=False),
@@ -155,7 +183,7 @@ alerts = Table(
     Column("class_id", String(64)),
     Column("site", String(16)),
     # None once the record's time is over, as are pseudonym and class_id
-    Column("value", Float),
+    _sealed("alerts", "value", "number", nullable=True),
     Column("unit", String(16), nullable=False),
     Column("limit", Float),
     Column("doubtful", Boolean, nullable=False),
@@ -168,7 +196,7 @@ alerts = Table(
 dead_letters = Table(
     "dead_letters",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", _Id, primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
     Column("school", String(63), nullable=False),
     Column("gateway", String(63), nullable=False),
@@ -177,7 +205,7 @@ dead_letters = Table(
     Column("size_bytes", Integer, nullable=False),
     # The signed envelope, kept for repair while it is among the newest (both bounds below hold), and no
     # longer than the record type that is kept shortest.
-    Column("envelope", LargeBinary, nullable=False),
+    _sealed("dead_letters", "envelope", "bytes"),
 )
 DEAD_LETTERS_MAX: Final = 1_000
 DEAD_LETTERS_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -242,5 +270,16 @@ order_reports = Table(
     metadata,
     Column("order_id", String(64), primary_key=True),
     # telemetry.exchange.OrderReport, msgpack; kept until the vault has it
-    Column("report", LargeBinary, nullable=False),
+    _sealed("order_reports", "report", "bytes"),
+)
+
+SEALED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    table.name: names
+    for table in metadata.sorted_tables
+    if (names := tuple(column.name for column in table.c if isinstance(column.type, Sealed)))
+}
+"""By table."""
+
+ABOUT_PEOPLE: Final = tuple(
+    table.name for table in metadata.sorted_tables if "pseudonym" in table.c or table.name in SEALED_COLUMNS
 )

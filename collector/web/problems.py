@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from collector.records.database import RecordsUnavailableError
+from collector.records import RecordsUnavailableError
 from collector.series.contract import QueryTooLargeError, StoreUnavailableError
 
 MEDIA_TYPE: Final = "application/problem+json"

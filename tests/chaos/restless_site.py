@@ -17,7 +17,12 @@ from typing import Any
 
 import duckdb
 import msgspec
+from sqlalchemy import select
 
+from collector.records import Records
+from collector.records.tables import alerts as alert_rows
+from collector.records.tables import morning_checks
+from foundation.keyfiles import load_signing_key
 from tests.chaos.ledger import Ledger, StreamName
 from tests.chaos.publisher import CARD, Publisher, check, reading
 from tests.conftest import Mosquitto, free_port
@@ -241,6 +246,16 @@ class RestlessSite(Site):
         """Of the records database, which may be in use."""
         return _rows(self.folder / "collector-data" / "records.db", query)
 
+    def opened(self, columns: Any) -> list[tuple[Any, ...]]:
+        """Of the same, sealed columns too."""
+        key = load_signing_key(self.folder / "collector.key")
+        records = Records.open(self.folder / "collector-data" / "records.db", key)
+        try:
+            found = records.look_now(lambda connection: connection.execute(select(*columns)).all())
+        finally:
+            records.close_now()
+        return [tuple(row) for row in found]
+
     def settle(self) -> None:
         """Ends the load, lets everything arrive, stops everything in order."""
         self.publisher.stop()
@@ -314,9 +329,9 @@ class RestlessSite(Site):
         assert len(set(co2)) == len(co2) == said // 2, "a device said it once"
 
         checks = _sum(ledger.checks() for ledger in ledgers.values())
-        stored = self.rows("SELECT device, time_ms, temperature_c FROM morning_checks")
-        assert Counter(map(tuple, stored)) == checks
-        alerts = self.rows("SELECT device, at_ms, value FROM alerts")
+        stored = self.opened(morning_checks.c["device", "time_ms", "temperature_c"])
+        assert Counter(stored) == checks
+        alerts = self.opened(alert_rows.c["device", "at_ms", "value"])
         assert Counter(map(tuple, alerts)) == _sum(ledger.fevers() for ledger in ledgers.values())
         assert len({value for _, _, value in alerts}) == len(alerts), "each fever alerts once"
         assert self.rows("SELECT reason, count(*) FROM dead_letters GROUP BY reason") == []

@@ -31,6 +31,7 @@ from telemetry.records import MorningCheck, Record
 from telemetry.status import FORMAT as STATUS_FORMAT
 from telemetry.status import Status, encode_status
 from telemetry.topics import Address
+from tests.collector.record_databases import RecordsDatabase, make_database
 from tests.conftest import Mosquitto
 from tests.line.running_site import Site
 
@@ -173,12 +174,17 @@ MakeLab = Callable[..., Any]
 
 
 @pytest.fixture
-async def make_lab(tmp_path: Path) -> AsyncIterator[MakeLab]:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> RecordsDatabase:
+    return make_database(request, tmp_path)
+
+
+@pytest.fixture
+async def make_lab(tmp_path: Path, database: RecordsDatabase) -> AsyncIterator[MakeLab]:
     """Makes a running line that knows the gateways it is given."""
     running: list[tuple[asyncio.Task[None], Lab]] = []
 
     async def make(*senders: Sender, rules: Sequence[EventRule] | None = None) -> Lab:
-        records = Records.open(tmp_path / "records.db")
+        records = database.open()
         for sender in senders:
             records.add_gateway(sender.row)
         store = await FaultyStore.open(tmp_path / "series.duckdb")

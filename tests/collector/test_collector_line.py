@@ -17,8 +17,10 @@ from telemetry.batch import Body
 from telemetry.quality import ClockQuality
 from telemetry.topics import Address
 from tests.collector.conftest import NOW_MS, SMOKE, MakeLab, Sender, check, column, eventually
+from tests.collector.record_databases import on_both
 
 
+@on_both
 async def test_a_batch_counts_once_however_often_it_comes(make_lab: MakeLab) -> None:
     sender = Sender()
     lab = await make_lab(sender)
@@ -33,6 +35,7 @@ async def test_a_batch_counts_once_however_often_it_comes(make_lab: MakeLab) -> 
     assert lab.overview.of(sender.school, sender.gateway).readings_stored == 2
 
 
+@on_both
 async def test_the_same_finding_alerts_once_although_the_marks_are_lost(make_lab: MakeLab) -> None:
     sender = Sender()
     lab = await make_lab(sender)
@@ -130,6 +133,7 @@ async def test_a_store_that_takes_nothing_blames_no_batch(
     assert lab.rejected() == {}
 
 
+@on_both
 async def test_a_row_the_database_refuses_costs_only_its_own_batch(
     make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +200,7 @@ async def test_an_urgent_batch_without_time_still_alerts_at_its_arrival(make_lab
     assert info.latest.quality >> 4 == ClockQuality.UNSYNCED
 
 
+@on_both
 async def test_a_revoked_gateway_is_refused_and_an_added_one_taken_while_running(make_lab: MakeLab) -> None:
     sender, other = Sender(), Sender("gw-2")
     lab = await make_lab(sender)

@@ -15,13 +15,16 @@ from collector.records import DeadLetter, tables, tombstones
 from telemetry.exchange import Order
 from tests.collector.conftest import PSEUDONYM, SCHOOL, Sender, check
 from tests.collector.kept_records import counts
+from tests.collector.record_databases import RecordsDatabase, on_both
 from tests.collector.vault_bench import CLASS_LISTS, OTHER, Bench, fill
 from tests.collector.vault_double import empty_directory
 
+pytestmark = on_both
+
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    bench = Bench(tmp_path)
+async def bench(tmp_path: Path, database: RecordsDatabase) -> AsyncIterator[Bench]:
+    bench = Bench(tmp_path, database)
     yield bench
     await asyncio.to_thread(bench.vault.close)
     await bench.records.close()
@@ -29,7 +32,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 async def test_an_erasure_reaches_every_place_and_leaves_everybody_else(bench: Bench) -> None:
     await fill(bench)
-    assert PSEUDONYM.encode() in bench.files()
+    on_sqlite = bench.database.is_sqlite
+    assert not on_sqlite or PSEUDONYM.encode() in bench.files()
     bench.vault.directory = empty_directory(
         2, classes=CLASS_LISTS, orders=[Order("order-1", "erase", [PSEUDONYM])]
     )
@@ -45,7 +49,7 @@ async def test_an_erasure_reaches_every_place_and_leaves_everybody_else(bench: B
     (stone,) = await bench.rows(tables.erased_pseudonyms)
     assert (stone["pseudonym"], stone["until_ms"]) == (PSEUDONYM, None)
     assert [row["pseudonym"] for row in await bench.rows(tables.class_pseudonyms)] == [OTHER]
-    assert (bench.folder / "records.db-wal").stat().st_size == 0  # one look
+    assert not on_sqlite or (bench.folder / "records.db-wal").stat().st_size == 0  # one look
     assert bench.hub.published["alerts"] == signals + 1
     assert bench.count("campus_vault_orders_total", kind="erase") == 1
 
@@ -60,7 +64,7 @@ async def test_an_erasure_reaches_every_place_and_leaves_everybody_else(bench: B
 
     await bench.records.run(lambda connection: tombstones.forget_old(connection, wall_ms() + 61 * 86_400_000))
     await bench.records.empty_journal()
-    assert PSEUDONYM.encode() not in bench.files()
+    assert not on_sqlite or PSEUDONYM.encode() not in bench.files()
 
 
 async def test_an_order_is_carried_out_once_and_reported_until_the_vault_has_heard(bench: Bench) -> None:

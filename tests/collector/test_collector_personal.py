@@ -42,6 +42,7 @@ from tests.collector.conftest import (
     eventually,
 )
 from tests.collector.kept_records import RECORDS, WHO
+from tests.collector.record_databases import on_both
 
 DAY_MS = 86_400_000
 BARE: tuple[Record, ...] = (
@@ -70,6 +71,7 @@ def test_every_type_has_a_table_with_a_column_a_field() -> None:
         assert fields <= set(table.c.keys())
 
 
+@on_both
 @pytest.mark.parametrize("given_records", [RECORDS, BARE], ids=["whole", "bare"])
 async def test_a_batch_of_all_types_is_kept_as_it_was_sent(
     make_lab: MakeLab, given_records: tuple[Record, ...]
@@ -89,6 +91,7 @@ async def test_a_batch_of_all_types_is_kept_as_it_was_sent(
     assert lab.count("campus_intake_records_total") == 5
 
 
+@on_both
 async def test_a_batch_that_comes_again_is_written_once_even_when_its_marks_are_lost(
     make_lab: MakeLab,
 ) -> None:
@@ -105,6 +108,7 @@ async def test_a_batch_that_comes_again_is_written_once_even_when_its_marks_are_
     assert len(await lab.records.find_alerts()) == 4, "a fever and a panic each"
 
 
+@on_both
 async def test_a_carried_button_raises_an_alert_with_pseudonym_and_class_and_without_a_device(
     make_lab: MakeLab,
 ) -> None:
@@ -205,6 +209,7 @@ def test_at_arrival_moves_every_type_and_nothing_else(record: Record, shift_ms: 
     assert header.clock == ClockQuality.UNSYNCED
 
 
+@on_both
 async def test_what_comes_of_somebody_who_was_erased_is_dropped_and_acknowledged(make_lab: MakeLab) -> None:
     sender = Sender()
     lab = await make_lab(sender)
@@ -221,6 +226,7 @@ async def test_what_comes_of_somebody_who_was_erased_is_dropped_and_acknowledged
     assert {(one.pseudonym, one.class_id, one.value) for one in alerts} == {(None, None, None)}
 
 
+@on_both
 async def test_a_consent_given_anew_counts_once_no_gateway_can_be_behind(make_lab: MakeLab) -> None:
     sender = Sender()
     lab = await make_lab(sender)
@@ -235,6 +241,7 @@ async def test_a_consent_given_anew_counts_once_no_gateway_can_be_behind(make_la
     assert [row["time_ms"] for row in await rows(lab, "access_event")] == [anew.time_ms]
 
 
+@on_both
 async def test_a_batch_from_before_the_holidays_brings_nothing_that_is_over_its_time(
     make_lab: MakeLab,
 ) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert
@@ -23,6 +25,7 @@ from collector.records import (
 from collector.records import alerts as alert_rows
 from telemetry.batch import Gap
 from tests.collector.conftest import NOW_MS, SCHOOL
+from tests.collector.record_databases import RecordsDatabase, on_both, open_records
 
 
 def _row(at_ms: int) -> dict[str, object]:
@@ -32,19 +35,26 @@ def _row(at_ms: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("last_ms", [2**63, None], ids=["beyond 64 bits", "missing"])
-async def test_a_row_that_can_never_be_written_is_told_apart(tmp_path: Path, last_ms: int) -> None:
-    records = Records.open(tmp_path / "records.db")
+@on_both
+@pytest.mark.parametrize(
+    "wrong",
+    [{"last_ms": 2**63}, {"last_ms": None}, {"generation": "\ud800"}],
+    ids=["beyond 64 bits", "missing", "half a character"],
+)
+async def test_a_row_that_can_never_be_written_is_told_apart(
+    database: RecordsDatabase, wrong: dict[str, Any]
+) -> None:
+    records = database.open()
     with pytest.raises(RowsRefusedError):
         await records.run(
-            lambda connection: connection.execute(insert(tables.streams), [_row(1), _row(last_ms)])
+            lambda connection: connection.execute(insert(tables.streams), [_row(1), _row(2) | wrong])
         )
     assert await records.load_streams() == {}
     await records.close()
 
 
 async def test_a_locked_database_is_unavailable_and_recovers(tmp_path: Path) -> None:
-    records = Records.open(tmp_path / "records.db")
+    records = open_records(tmp_path / "records.db")
     await records.run(lambda connection: connection.exec_driver_sql("PRAGMA busy_timeout = 20").all())
     other = sqlite3.connect(tmp_path / "records.db")
     other.execute("BEGIN IMMEDIATE")
@@ -84,21 +94,22 @@ def test_files_that_are_no_records_database_are_refused_in_words(tmp_path: Path)
     newer = tmp_path / "newer.db"
     Records.open(newer).close_now()
     with sqlite3.connect(newer) as connection:
-        connection.execute("UPDATE schema_version SET version = 99")
+        connection.execute("UPDATE records_revision SET version_num = '0099'")
     connection.close()
     for path, words in (
         (rubbish, "move it away or restore it"),
         (blocked / "records.db", "cannot be made a folder"),
         (tmp_path, "unable to open"),
-        (other, "schema version None"),
-        (newer, "schema version 99"),
+        (other, "tables of another program; name another database"),
+        (newer, "has revision 0099, this program knows those up to .*; install the newer program"),
     ):
         with pytest.raises(RecordsFileError, match=words):
             Records.open(path)
 
 
-async def test_damaged_marks_stop_the_start(tmp_path: Path) -> None:
-    records = Records.open(tmp_path / "records.db")
+@on_both
+async def test_damaged_marks_stop_the_start(database: RecordsDatabase) -> None:
+    records = database.open()
     await records.run(lambda connection: connection.execute(insert(tables.streams), [_row(1)]))
     with pytest.raises(RecordsFileError, match="damaged"):
         await records.load_streams()
@@ -130,14 +141,19 @@ Records.open(Path(sys.argv[1])).close_now()
     assert survived == 1, "the last one only"
 
 
-async def test_gaps_are_written_once_and_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@on_both
+async def test_gaps_are_written_once_and_bounded(
+    database: RecordsDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(streams, "GAPS_KEPT_MAX", 3)
-    records = Records.open(tmp_path / "records.db")
+    records = database.open()
     declared = [Gap("bulk", "g", n, n, "dropped", 10) for n in range(1, 6)]
     for _ in range(2):
         await records.run(lambda connection: streams.add_gaps(connection, SCHOOL, "gw-1", declared))
     await records.run(lambda connection: streams.add_gaps(connection, SCHOOL, "gw-2", declared[:1]))
-    assert await records.given_up() == {
+    given_up = await records.given_up()
+    assert json.dumps([*given_up.values()])
+    assert given_up == {
         (SCHOOL, "gw-1"): {"dropped": 30},
         (SCHOOL, "gw-2"): {"dropped": 10},
     }
@@ -146,7 +162,7 @@ async def test_gaps_are_written_once_and_bounded(tmp_path: Path, monkeypatch: py
 
 async def test_thousands_of_alerts_in_one_transaction(tmp_path: Path) -> None:
     """More causes than a statement may have parameters."""
-    records = Records.open(tmp_path / "records.db")
+    records = open_records(tmp_path / "records.db")
     rows = [
         {
             "cause": f"cause {n}", "kind": "smoke", "state": "open", "school": SCHOOL, "gateway": "gw-1",

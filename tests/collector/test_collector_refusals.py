@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +14,7 @@ from collector.intake.contract import Incoming
 from collector.intake.objections import FUTURE_MS_MAX, GAP_READINGS_MAX, TIME_MS_MIN, at_arrival, objection
 from collector.intake.opening import open_some
 from collector.intake.registry import Registry
-from collector.records import Records, tables
+from collector.records import tables
 from collector.records.dead_letters import DeadLetter
 from telemetry.batch import Body, Gap, Header, decode_body, decode_payload
 from telemetry.decoding import INT_MAX
@@ -25,6 +24,7 @@ from telemetry.quantities import QUANTITIES, Lane
 from telemetry.readings import SeriesKey
 from telemetry.topics import Address
 from tests.collector.conftest import CO2, NOW_MS, SCHOOL, MakeLab, Sender, check, column, eventually
+from tests.collector.record_databases import RecordsDatabase, on_both
 
 Make = Callable[[Sender], Incoming]
 
@@ -248,10 +248,11 @@ def test_a_batch_moved_to_its_arrival_ends_now(readings: list[int], records: lis
     assert moved_header.clock == ClockQuality.UNSYNCED
 
 
+@on_both
 async def test_dead_letters_are_bounded_in_number_and_in_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: RecordsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = Records.open(tmp_path / "records.db")
+    records = database.open()
     letter = partial(DeadLetter, 1, SCHOOL, "gw-1", "undecodable")
     monkeypatch.setattr("collector.records.dead_letters.DEAD_LETTERS_MAX", 5)
     monkeypatch.setattr("collector.records.dead_letters.DEAD_LETTERS_BYTES_MAX", 100)

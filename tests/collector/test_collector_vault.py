@@ -17,13 +17,16 @@ from telemetry.credential_map import Lesson
 from telemetry.exchange import Order
 from tests.collector.conftest import PSEUDONYM, SCHOOL
 from tests.collector.kept_records import counts
+from tests.collector.record_databases import RecordsDatabase, on_both
 from tests.collector.vault_bench import CLASS_LISTS, OTHER, Bench, fill
 from tests.collector.vault_double import Answer, VaultDouble, empty_directory
 
+pytestmark = on_both
+
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    bench = Bench(tmp_path)
+async def bench(tmp_path: Path, database: RecordsDatabase) -> AsyncIterator[Bench]:
+    bench = Bench(tmp_path, database)
     yield bench
     await asyncio.to_thread(bench.vault.close)
     await bench.records.close()

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, select
 
 from collector.hub import Hub
 from collector.intake.line import wall_ms
-from collector.records import DeadLetter, Records
+from collector.records import DeadLetter
 from collector.records import alerts as alert_rows
 from collector.vault import VaultLink, VaultMetrics, open_link
 from collector.vault.settings import VaultSection
@@ -21,6 +21,7 @@ from telemetry.exchange import ClassList
 from telemetry.records import AccessEvent
 from tests.collector.conftest import PSEUDONYM, SCHOOL, Sender, check
 from tests.collector.kept_records import RECORDS, keep
+from tests.collector.record_databases import RecordsDatabase
 from tests.collector.vault_double import VaultDouble, empty_directory
 
 OTHER = PSEUDONYM[::-1]
@@ -33,11 +34,12 @@ CLASS_LISTS = [
 class Bench:
     """A link over a real file and a real socket."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: RecordsDatabase) -> None:
         self.folder = folder
+        self.database = database
         self.signer = Signer(Ed25519PrivateKey.generate())
         self.vault = VaultDouble(self.signer.public_key)
-        self.records = Records.open(folder / "records.db")
+        self.records = database.open()
         self.registry = CollectorRegistry()
         self.hub = Hub()
         self.link = self.make_link()

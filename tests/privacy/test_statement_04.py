@@ -17,10 +17,10 @@ import httpx
 import pytest
 
 from collector.config import CollectorConfig
-from collector.records import Records
 from foundation.keyfiles import create_signing_key
 from telemetry.exchange import ClassList
 from tests.collector.kept_records import RECORDS, keep
+from tests.collector.record_databases import open_records
 from tests.collector.vault_double import VaultDouble, empty_directory
 from tests.conftest import free_port
 from tests.line.running_site import eventually
@@ -128,7 +128,7 @@ def test_04_no_setting_of_the_collector_names_a_secret_of_the_vault() -> None:
 
 async def test_04_no_table_of_the_collector_leads_from_a_person_to_a_pseudonym(tmp_path: Path) -> None:
     """Whoever has the whole file has pseudonyms, and nothing that one of them could be made from."""
-    records = Records.open(tmp_path / "records.db")
+    records = open_records(tmp_path / "records.db")
     await keep(records, RECORDS, NOW_MS)
     columns = await records.run(
         lambda connection: {

@@ -18,13 +18,15 @@ from collector.config import load_config
 from collector.intake.line import wall_ms
 from collector.records import Records, retention
 from collector.records import alerts as alert_rows
-from collector.records.tables import RECORD_TABLES, alerts, dead_letters, metadata
+from collector.records.sealing import Sealed
+from collector.records.tables import RECORD_TABLES, SEALED_COLUMNS, alerts, dead_letters, metadata
 from collector.retention import Sweeper
 from collector.service import Service
-from foundation.keyfiles import create_signing_key
+from foundation.keyfiles import create_signing_key, load_signing_key
 from telemetry.quantities import QUANTITIES
 from telemetry.records import RECORD_TYPES, HeartRateWindow, MorningCheck
 from tests.collector.kept_records import counts, keep
+from tests.collector.record_databases import RecordsDatabase, make_database, on_both, open_records
 
 NOW_MS = 1_788_220_862_500
 DAY_MS = 86_400_000
@@ -35,6 +37,11 @@ CHECK = MorningCheck(
     NOW_MS, "station-gate", "gate/east", "forehead", 38.25, pseudonym=PSEUDONYM, class_id="3-2"
 )
 WINDOW = HeartRateWindow(NOW_MS, "sports", 151.5, 140.0, 163.0, 15, pseudonym=PSEUDONYM, class_id="3-2")
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> RecordsDatabase:
+    return make_database(request, tmp_path)
 
 
 def oldest_days(connection: Connection, name: str, now_ms: int) -> float:
@@ -53,8 +60,11 @@ def test_10_the_registered_retention_is_within_the_limit(name: str, days: int) -
     assert RECORD_TYPES[name].retention_days <= days
 
 
-async def test_10_a_month_of_records_swept_hourly_never_holds_one_that_is_too_old(tmp_path: Path) -> None:
-    records = Records.open(tmp_path / "records.db")
+@on_both
+async def test_10_a_month_of_records_swept_hourly_never_holds_one_that_is_too_old(
+    database: RecordsDatabase,
+) -> None:
+    records = database.open()
     clock = [NOW_MS]
     sweeper = Sweeper(records, CollectorRegistry(), lambda: clock[0])
     for day in range(40):
@@ -79,8 +89,9 @@ async def test_10_a_month_of_records_swept_hourly_never_holds_one_that_is_too_ol
     await records.close()
 
 
-async def test_10_alerts_and_dead_letters_keep_no_temperature_longer(tmp_path: Path) -> None:
-    records = Records.open(tmp_path / "records.db")
+@on_both
+async def test_10_alerts_and_dead_letters_keep_no_temperature_longer(database: RecordsDatabase) -> None:
+    records = database.open()
     clock = [NOW_MS]
     fever = {
         "cause": "c", "kind": "fever", "state": "open", "school": "example-primary", "gateway": "gw-1",
@@ -114,7 +125,7 @@ async def test_10_alerts_and_dead_letters_keep_no_temperature_longer(tmp_path: P
 
 
 async def test_10_nothing_of_a_deleted_row_is_left_in_the_files(tmp_path: Path) -> None:
-    records = Records.open(tmp_path / "records.db")
+    records = open_records(tmp_path / "records.db")
     await keep(records, [CHECK, WINDOW], NOW_MS)
     assert PSEUDONYM.encode() in everything_in(tmp_path)
     await Sweeper(records, CollectorRegistry(), lambda: NOW_MS + 31 * DAY_MS).sweep()
@@ -122,10 +133,11 @@ async def test_10_nothing_of_a_deleted_row_is_left_in_the_files(tmp_path: Path) 
     await records.close()
 
 
+@on_both
 async def test_10_a_backlog_goes_in_small_transactions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: RecordsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = Records.open(tmp_path / "records.db")
+    records = database.open()
     await keep(records, [CHECK] * 2_500, NOW_MS)
     largest: list[int] = []
     delete_due = retention.delete_due
@@ -149,7 +161,7 @@ async def test_10_a_collector_sweeps_by_itself(tmp_path: Path) -> None:
         "utf-8",
     )
     config = load_config(file)
-    records = Records.open(config.records_file)
+    records = Records.open(config.records_place, load_signing_key(config.collector.key_file))
     await keep(records, [CHECK, WINDOW], NOW_MS)
     old_ms = wall_ms() - 31 * DAY_MS
     for name in LIMITS_D:
@@ -185,7 +197,13 @@ def test_10_there_is_no_place_for_video(tmp_path: Path) -> None:
             if column[2] == "BLOB"
         }
     connection.close()
-    assert binary == {
+    sealed = {(table, column) for table, columns in SEALED_COLUMNS.items() for column in columns}
+    numbers_and_texts = sealed - {("dead_letters", "envelope"), ("order_reports", "report")}
+    for table, column in numbers_and_texts:
+        kind = metadata.tables[table].c[column].type
+        assert isinstance(kind, Sealed)
+        assert kind.form in {"number", "text"}
+    assert binary - numbers_and_texts == {
         ("streams", "received"), ("streams", "stored"), ("dead_letters", "envelope"),
-        ("order_reports", "report"),
+        ("order_reports", "report"), ("sealing_keys", "salt"), ("sealing_keys", "proof"),
     }  # fmt: skip

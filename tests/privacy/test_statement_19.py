@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from collector.records import Records, erasure
+from collector.records import erasure
 from collector.records.tables import RECORD_TABLES
 from identity_vault import audit, roster
 from identity_vault.database import tables
@@ -30,6 +30,7 @@ from telemetry.credential_map import Forgotten, blind_pseudonym
 from telemetry.exchange import Directory
 from telemetry.records import AccessEvent, MealRecord, MorningCheck, Record
 from tests.collector.kept_records import counts, keep
+from tests.collector.record_databases import open_records
 from tests.vault.exchange_parts import Gateway, ask_directory, vault_with_collector
 from tests.vault.guardian_parts import Browser, Family, add_family, make_app, make_link
 from tests.vault.vault_parts import NOW_MS
@@ -45,7 +46,7 @@ class Campus:
         self.clock = [NOW_MS]
         self.vault: Vault = vault_with_collector(folder, self.clock)
         self.desk = ExchangeDesk(self.vault)
-        self.records = Records.open(folder / "records.sqlite")
+        self.records = open_records(folder / "records.sqlite")
         self.gateway = Gateway(self.vault)
         self.app = make_app(self.vault, self.desk)
 

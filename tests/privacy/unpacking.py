@@ -14,7 +14,11 @@ from typing import Final, NamedTuple
 import duckdb
 import msgspec
 import zstandard
+from sqlalchemy import select
 
+from collector.records import Records
+from collector.records.tables import SEALED_COLUMNS, metadata
+from foundation.keyfiles import load_signing_key
 from telemetry.batch import BatchError, decode_body, decode_payload
 from telemetry.envelope import MAGIC, EnvelopeError, Kind, open_envelope
 
@@ -84,6 +88,18 @@ def sqlite_rows(file: Path) -> Iterator[Source]:
             yield from _rows(
                 f"{file.name}/{table}", connection.execute(f'select * from "{table}"').fetchall()
             )
+
+
+def sealed_values(file: Path, key_file: Path) -> Iterator[Source]:
+    """What the sealed columns of a records database hold, opened with the collector's key."""
+    records = Records.open(file, load_signing_key(key_file))
+    try:
+        for name, columns in SEALED_COLUMNS.items():
+            query = select(*(metadata.tables[name].c[column] for column in columns))
+            rows = records.look_now(lambda connection, query=query: connection.execute(query).all())  # type: ignore[misc]  # mypy does not infer the lambda
+            yield from _rows(f"{file.name}/{name} opened", [tuple(row) for row in rows])
+    finally:
+        records.close_now()
 
 
 def duckdb_rows(file: Path) -> Iterator[Source]:

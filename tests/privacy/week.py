@@ -24,7 +24,7 @@ from telemetry.batch import Body, decode_body, decode_payload
 from telemetry.credential_map import CredentialMap
 from telemetry.envelope import Kind, open_envelope
 from telemetry.records import Record
-from tests.privacy.unpacking import Source, duckdb_rows, sqlite_rows
+from tests.privacy.unpacking import Source, duckdb_rows, sealed_values, sqlite_rows
 from tests.privacy.week_feed import Feed, bands_of, radio_of
 from tests.privacy.week_site import SCHOOL_DAYS, WeekSite, calls_of
 
@@ -171,7 +171,9 @@ def _collected(
     left += [Source("wire to the vault", bytes(stream), like_chance=True) for stream in site.wire.streams]
     data = site.folder / "collector" / "data"
     rows = list(sqlite_rows(data / "records.db"))
-    at_collector = [*_files(data), *rows, *duckdb_rows(data / "series.duckdb")]
+    sealed = list(sealed_values(data / "records.db", data.parent / "collector.key"))
+    assert any(one.data for one in sealed), "there is something to search"
+    at_collector = [*_files(data), *rows, *sealed, *duckdb_rows(data / "series.duckdb")]
     stored = Counter(
         {one.name: one.data.count(b"\n") + bool(one.data) for one in rows if not one.like_chance}
     )

@@ -6,14 +6,8 @@ from pathlib import Path
 import pytest
 
 from identity_vault.vault import Vault
-from tests.postgresql import PostgreSql, running_postgresql
+from tests.postgresql import PostgreSql
 from tests.vault.vault_parts import make_config, make_vault
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSql]:
-    with running_postgresql() as server:
-        yield server
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from collector.web.labels import Labels
 from telemetry.batch import Body
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import Reading, SeriesKey
+from tests.collector.record_databases import open_records
 
 Result = TypeVar("Result")
 
@@ -80,7 +81,7 @@ class School:
 
     @classmethod
     async def open(cls, folder: Path, now_ms: Callable[[], int]) -> Self:
-        records = Records.open(folder / "records.sqlite")
+        records = open_records(folder / "records.sqlite")
         return cls(records, await DuckDbStore.open(folder / "series.duckdb"), now_ms)
 
     async def close(self) -> None:
