@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import icalendar
 import recurring_ical_events  # type: ignore[import-untyped]
+from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 from icalendar.error import BrokenCalendarProperty
 
 from identity_vault.imports.problems import CellError, Problems, whole_file
@@ -24,6 +25,8 @@ YEARS_BACK_MAX: Final = 6
 INTERVAL_MAX: Final = 1_000
 _FREQUENCIES: Final = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
 _WITHIN_A_DAY: Final = ("BYHOUR", "BYMINUTE", "BYSECOND")
+_LATE_YEAR: Final = 9988
+"""A leap year twelve years before the end of time, where counting a rule out ends soon."""
 
 
 class Event(NamedTuple):
@@ -108,8 +111,22 @@ def _check_rule(rule: object, start: dt.date, first: dt.date) -> None:
         raise CellError("recurs more than once a day", "make it daily or rarer")
     if any(not 1 <= step <= INTERVAL_MAX for step in rule.get("INTERVAL", [])):
         raise CellError(f"recurs with a step that is not 1 to {INTERVAL_MAX}", "correct its INTERVAL")
+    if not _ever_occurs(rule, start):
+        raise CellError("has a rule for days that there are not, such as 30 February", "correct it")
     if start.year < first.year - YEARS_BACK_MAX:
         raise CellError(f"recurs since more than {YEARS_BACK_MAX} years", "begin it later")
+
+
+def _ever_occurs(rule: icalendar.vRecur, start: dt.date) -> bool:
+    """Within twelve years. One that never does is searched for to the year 9999, month by month of ours."""
+    endless = {key: value for key, value in rule.items() if key not in {"UNTIL", "COUNT"}}
+    begins = dt.datetime(_LATE_YEAR, start.month, start.day)  # noqa: DTZ001  # any zone's
+    try:
+        text = icalendar.vRecur(endless).to_ical().decode()  # type: ignore[no-untyped-call]
+        found = rrulestr(text, dtstart=begins)
+        return next(iter(found), None) is not None
+    except (ValueError, TypeError, OverflowError):
+        return False
 
 
 def _field(event: icalendar.Event, name: str) -> dt.date | None:

@@ -264,6 +264,17 @@ def test_recurring_events_end_where_the_time_ends() -> None:
             "1 VEVENT: recurs with a step that is not 1 to 1000",
         ),
         ("UID:a|DTSTART:20260914T080000|RRULE:COUNT=3", "1 VEVENT: has a rule that is none"),
+        *(
+            (
+                f"UID:a|DTSTART:20260914T080000|RRULE:{rule}",
+                "1 VEVENT: has a rule for days that there are not, such as 30 February",
+            )
+            for rule in (
+                "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+                "FREQ=WEEKLY;BYDAY=MO;BYSETPOS=5",
+                "FREQ=YEARLY;BYWEEKNO=53;BYMONTH=6;COUNT=3",
+            )
+        ),
         ("UID:a|DTSTART:19990914T080000|RRULE:FREQ=DAILY", "1 VEVENT: recurs since more than 6 years"),
         ("UID:a|DTSTART:示例", "1 VEVENT: has a date that is none (DTSTART)"),
         ("UID:a|DTSTART:00010101T000000", "1 VEVENT: begins in a year that no school plans"),
@@ -292,6 +303,21 @@ def test_an_event_that_cannot_be_taken_says_why(event: str, cause: str) -> None:
 def test_a_file_that_is_no_calendar_says_so(data: bytes) -> None:
     with pytest.raises(ImportProblems):
         read_events("a.ics", data, FIRST, LAST, ZONE)
+
+
+@pytest.mark.parametrize(
+    ("rule", "count"),
+    [
+        ("FREQ=WEEKLY;BYDAY=MO;UNTIL=20261006T000000Z", 4),
+        ("FREQ=MONTHLY;BYDAY=2MO;COUNT=3", 3),
+        ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;UNTIL=20261231", 1),
+        ("FREQ=YEARLY;INTERVAL=1000", 1),
+    ],
+)
+def test_rules_that_occur_are_counted_out(rule: str, count: int) -> None:
+    """The beginning always counts (RFC 5545, 3.8.5.3)."""
+    rows = booked(f"UID:a|DTSTART:20260914T080000|DURATION:PT40M|SUMMARY:3-2 PE|RRULE:{rule}")
+    assert len(rows.bookings) == count
 
 
 def test_too_many_occurrences_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
