@@ -97,6 +97,7 @@ def _lines(
     latest: list[tuple[Entry, Point]] = []
     left_out = end = 0
     before: list[int] = []
+    spread: list[int] = []
     ends: list[bytes] = []
     for key, count in zip(body.series, body.counts, strict=True):
         start, end = end, end + count
@@ -109,7 +110,9 @@ def _lines(
             if not times:
                 continue
         if times != before:
-            before, ends = times, line_ends(times)
+            before, spread = times, _spread(times)
+            ends = line_ends(spread)
+        times = spread
         parts += entry.head.parts(ends, values, qualities, clock)
         newest = max(times)
         at = len(times) - 1
@@ -117,6 +120,20 @@ def _lines(
             at -= times[::-1].index(newest)
         latest.append((entry, Point(newest, values[at], pack_quality(qualities[at], clock))))
     return b"".join(parts), latest, left_out
+
+
+def _spread(times: list[int]) -> list[int]:
+    """Each time once, in the order of the readings: of several at one time each later one is moved on by a
+    millisecond. A burst that came in one millisecond would be one point else. The same batch is always
+    spread the same way.
+    """
+    if len(set(times)) == len(times):
+        return times
+    spread = times.copy()
+    last = -1
+    for index in sorted(range(len(times)), key=times.__getitem__):
+        last = spread[index] = max(times[index], last + 1)
+    return spread
 
 
 def _without_old(

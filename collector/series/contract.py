@@ -2,7 +2,8 @@
 
 Everything here is columns. A store is idempotent by batch: appending the same batch again changes
 nothing, whatever crashed in between. Of several points of one series with the same time the embedded
-store keeps all, a server one of them.
+store keeps all. A server keeps one: within a batch the later ones are moved on by a millisecond each, of
+several batches the point of the last one stays.
 """
 
 from __future__ import annotations

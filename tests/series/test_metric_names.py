@@ -162,3 +162,19 @@ def test_times_that_the_server_does_not_keep() -> None:
     assert (encoded.blocks, list(encoded.refused)) == ([], [ahead.key])
     all_old = encode(ServerIndex(VictoriaHead), [make_batch(key, [1.0], [T0 - 1])], BOUNDS)
     assert (all_old.blocks, all_old.refused, all_old.too_old) == ([], {}, 1)
+
+
+@given(times=st.lists(st.integers(0, 30).map(lambda ms: T0 + ms), min_size=1, max_size=40))
+def test_a_burst_in_one_millisecond_stays_as_many_points(times: list[int]) -> None:
+    batch = make_batch(SeriesKey("co2", "air-301", "main/301"), [float(n) for n in range(len(times))], times)
+    [block] = encode(ServerIndex(VictoriaHead), [batch], BOUNDS).blocks
+    rows = [line.split() for line in block.lines.decode().splitlines()]
+    written = [int(row[2]) for row in rows]
+    assert [row[1] for row in rows] == [f"ppm={n}.0" for n in range(len(times))]
+    assert len(set(written)) == len(times)
+    order = sorted(range(len(times)), key=times.__getitem__)
+    assert sorted(range(len(times)), key=written.__getitem__) == order
+    assert all(0 <= moved - time_ms < len(times) for time_ms, moved in zip(times, written, strict=True))
+    if len(set(times)) == len(times):
+        assert written == times
+    assert encode(ServerIndex(VictoriaHead), [batch], BOUNDS).blocks[0].lines == block.lines
