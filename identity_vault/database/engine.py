@@ -141,6 +141,8 @@ def _connect(url: str) -> Database:
             url,
             connect_args={"check_same_thread": False, "timeout": 10} if sqlite else {"connect_timeout": 10},
             pool_pre_ping=not sqlite,
+            # A traceback has the statement, and nobody's values.
+            hide_parameters=True,
         )
     except OSError as error:
         raise DatabaseError(f"{_shown(url)} cannot be made: {error.strerror}; name another folder") from error

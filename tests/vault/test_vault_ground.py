@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
+import traceback
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select, text, update
+from sqlalchemy import insert, select, text, update
 
 from foundation.keyfiles import KeyFileError
 from identity_vault import keys as key_module
 from identity_vault.database import tables
-from identity_vault.database.engine import DatabaseError, create_database, open_database
+from identity_vault.database.engine import (
+    DatabaseError,
+    VaultUnavailableError,
+    create_database,
+    open_database,
+)
 from identity_vault.fields import FieldError, Fields
 from identity_vault.keys import VaultKeys, change_passphrase, create_keys, open_keys
 from identity_vault.pseudonyms import SHAPE, Pseudonyms, to_base32
@@ -203,6 +209,14 @@ def test_moved_fields_are_found_out(vault: Vault) -> None:
         connection.execute(update(tables.pupils).where(tables.pupils.c.id == second).values(sealed=sealed))
     with vault.read() as connection, pytest.raises(FieldError, match=f"pupils.sealed/{second}"):
         all_pupils(vault, connection)
+
+
+def test_a_statement_that_fails_quotes_no_value(any_vault: Vault) -> None:
+    """Neither in words nor in a traceback, which goes on to what the database's driver raised."""
+    row = {"key": "school", "value": "示例值"}
+    with pytest.raises(VaultUnavailableError) as caught, any_vault.begin() as connection:
+        connection.execute(insert(tables.meta), [row])
+    assert "示例值" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_databases_that_cannot_be_used(tmp_path: Path, postgresql: PostgreSql) -> None:
