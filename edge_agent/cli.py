@@ -58,6 +58,8 @@ def keygen(
         soft_wrap=True,
         highlight=False,
     )
+    console.print("\nand where the identity vault is, for cards and bands:")
+    console.print(f"  campus vault gateway add vault.toml GATEWAY {public}", soft_wrap=True, highlight=False)
 
 
 @app.command("osdp-key")
