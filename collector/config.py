@@ -131,6 +131,7 @@ def load_config(path: Path) -> CollectorConfig:
             "collector": section,
             "mqtt": config.mqtt and config.mqtt.relative_to(base),
             "intake_http": config.intake_http and config.intake_http.relative_to(base),
+            "records": config.records.relative_to(base),
             "store": config.store.relative_to(base),
             "vault": vault,
         }
