@@ -73,8 +73,7 @@ class Holding:
         async with self._changed:
             await self._changed.wait_for(lambda: self._trouble or self._has_room(len(packed)))
             if not self._has_room(len(packed)):
-                assert self._trouble
-                raise self._trouble
+                raise StoreAwayError(str(self._trouble))
             self.bytes += len(packed)
         try:
             async with self._turn:

@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 import urllib3
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as AskedTooLongError
 
 from collector.series.contract import QueryTooLargeError, StoreAwayError, StoreFullError
@@ -39,6 +39,7 @@ _NO_DATABASE: Final = re.compile(
 )
 
 
+_LIMIT: Final = re.compile(r"max-series-per-database|max-values-per-tag", re.IGNORECASE)
 _REMEDIES: Final = {
     0: "has a certificate that is not accepted; see [store] ca_file",
     401: "does not let this collector in (401); see [store] token_file",
@@ -143,6 +144,8 @@ class ServerWire:
         return data
 
     def _unreachable(self, error: Exception) -> StoreAwayError:
+        if isinstance(error, SSLError):
+            return StoreAwayError(f"{self._url} {_REMEDIES[0]}")
         if isinstance(error, AskedTooLongError) and not isinstance(error, NewConnectionError):
             return StoreAwayError(f"{self._url} does not answer in time")
         return StoreAwayError(f"{self._url} cannot be reached ({type(error).__name__})")
@@ -150,6 +153,8 @@ class ServerWire:
     def _explain(self, status: int, words: str) -> Exception:
         """Never with the server's own words: they may quote a line, or what we said to be let in."""
         url = self._url
+        if status == 400 and _LIMIT.search(words):
+            return StoreAwayError(f"{url} is set to take no more series; raise its limits")
         if status in (400, 413, 422):
             return RefusedError(f"refused with {status}")
         if status == 507 or (status >= 500 and _NO_ROOM.search(words)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,7 @@ def victoria_store(access: Access, timeout_s: float = 5, held_bytes_max: int = 1
         (Reply(503, b"the storage is in read-only mode; check -storage.minFreeDiskSpaceBytes"), StoreFullError, "no room"),
         (Reply(500, b'{"error":"write /data: no space left on device"}'), StoreFullError, "no room"),
         (Reply(507), StoreFullError, "no room"),
+        (Reply(400, b'{"error":"partial write: max-values-per-tag limit exceeded (100001/100000)"}'), StoreAwayError, "limits"),
         (Reply(401, SECRET.encode()), StoreAwayError, "token_file"),
         (Reply(403), StoreAwayError, "token_file"),
         (Reply(404, b"page not found"), StoreAwayError, "answers 404"),
@@ -269,6 +272,37 @@ async def test_a_token_file_that_cannot_be_used_is_named(tmp_path: Path, content
     section = StoreSection(kind="victoriametrics", url="http://127.0.0.1:9", token_file=token)
     with pytest.raises(UsageError, match=r"\[store\] token_file: .*store\.token"):
         await open_store(section, Path("unused"), CollectorRegistry())
+
+
+async def test_a_certificate_is_trusted_by_ca_file_and_not_else(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "tls.key", tmp_path / "tls.crt"
+    subprocess.run(  # noqa: ASYNC221  # nothing else runs yet
+        [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-days", "2", "-subj", "/CN=campus test", "-addext", "subjectAltName=IP:127.0.0.1",
+            "-keyout", key, "-out", certificate,
+        ],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with ServerDouble(healthy, tls).running() as double:
+        section = StoreSection(kind="victoriametrics", url=double.url)
+        store = await open_store(section, Path("unused"), CollectorRegistry())
+        with pytest.raises(StoreAwayError, match="ca_file"):
+            await store.append([make_batch(1)])
+        await store.close()
+        wire = ServerWire(Access(double.url))
+        with pytest.raises(StoreAwayError, match="ca_file"):
+            await asyncio.to_thread(wire.write, "/api/v2/write", (), b"x")
+        wire.close()
+        store = victoria_store(Access(double.url, ca_file=certificate))
+        await (await store.append([make_batch(1)]))
+        await store.close()
+    with pytest.raises(UsageError, match="ca_file"):
+        await open_store(
+            section.model_copy(update={"ca_file": tmp_path / "none"}), Path("unused"), CollectorRegistry()
+        )
 
 
 async def test_lines_are_packed_once_on_their_way() -> None:
