@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -112,12 +112,12 @@ def size_of(records: Records, table: str) -> float:
 
 
 @contextlib.contextmanager
-def places() -> Iterator[dict[str, partial[Path | str]]]:
+def places() -> Iterator[dict[str, Callable[[], Path | str]]]:
     with tempfile.TemporaryDirectory() as folder, running_postgresql() as server:
         numbers = iter(range(1_000))
         yield {
-            "SQLite": partial(lambda: Path(folder) / f"{next(numbers)}.db"),
-            "PostgreSQL": partial(server.new_database),
+            "SQLite": lambda: Path(folder) / f"{next(numbers)}.db",
+            "PostgreSQL": server.new_database,
         }
 
 

@@ -166,7 +166,7 @@ async def test_a_whole_collector_on_postgresql(site: Site, postgresql: PostgreSq
     now_ms = wall_ms()
     message = sender.batch(1, stream="urgent", records=[check(time_ms=now_ms)], time_base_ms=now_ms)
     async with connect(BrokerSettings(host=site.broker.host, port=site.broker.port), "gateway") as link:
-        await link.publish(topic(SCHOOL, "gw-1", message.address.leaf), message.data)
+        await link.publish(topic(SCHOOL, "gw-1", "urgent"), message.data)
     (alert,) = eventually(site.alerts, "an alert from PostgreSQL on the page's API")
     assert (alert["kind"], alert["value"]) == ("fever", 38.2)
     assert len(await records.find_alerts()) == 1
