@@ -35,7 +35,7 @@ from telemetry.posting import (
     pack,
     unpack,
 )
-from tests.collector.conftest import SCHOOL, Lab, MakeLab, Sender, check, column, eventually
+from tests.collector.conftest import SCHOOL, SMOKE, Lab, MakeLab, Sender, check, column, eventually
 
 
 class Post:
@@ -57,6 +57,14 @@ class Post:
             while True:
                 answer = await self.post(sender, *messages, stream=stream)
                 if answer.status_code == status:
+                    return answer
+                await asyncio.sleep(0.1)
+
+    async def until_stored(self, sender: Sender, urgent: Incoming) -> httpx.Response:
+        async with asyncio.timeout(20):
+            while True:
+                answer = await self.post(sender, urgent, stream="urgent")
+                if self.stored(answer):
                     return answer
                 await asyncio.sleep(0.1)
 
@@ -315,6 +323,22 @@ async def test_bodies_have_a_bound_together_which_is_given_back(
             writer.transport.abort()
         await eventually(lambda: post.intake._desk._bodies_bytes["bulk"] == 0)
         assert (await post.raw(place, good)).status_code == 200
+        assert post.intake._desk._bodies_bytes == {"urgent": 0, "bulk": 0}, "also of connections that stay"
+
+
+async def test_an_urgent_post_is_answered_when_it_is_received(
+    make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_desk, "HOLD_S", 3_600)
+    sender = Sender()
+    lab = await make_lab(sender)
+    async with posting(lab) as post:
+        lab.store.hold = asyncio.Event()
+        smoke = sender.batch(1, column(SMOKE, [1.0]), stream="urgent")
+        told = post.acks(await post.post(sender, smoke, stream="urgent"))
+        assert [(ack.received, ack.stored) for ack in told] == [(((1, 1),), ())]
+        lab.store.hold.set()
+        assert post.stored(await post.until_stored(sender, smoke)) == [(1, 1)], "sent again it is told all"
 
 
 async def _connect(post: Post, said: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

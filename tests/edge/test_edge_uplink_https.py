@@ -107,6 +107,22 @@ async def test_an_urgent_batch_never_waits_for_bulk(outlook: Outlook) -> None:
         assert outlook.buffer.stats().batches == 9
 
 
+async def test_bulk_goes_on_while_urgent_posts_are_turned_away(outlook: Outlook) -> None:
+    site = PostSite(outlook)
+
+    async def say(stream: Stream, batches: list[Header]) -> Reply:
+        if stream == "urgent":
+            return Reply(503, headers=((b"Retry-After", b"500"),))
+        return site.told([site.ears.stored(one) for one in batches])
+
+    await outlook.buffer.append([item("urgent"), item(), item("urgent"), item()])
+    async with running(site.uplink(), outlook.forwarder), site.saying(say):
+        await eventually(lambda: outlook.buffer.stats().batches == 2, "bulk is stored")
+        await outlook.buffer.append([item("urgent"), item()])
+        await eventually(lambda: outlook.buffer.stats().batches == 3, "bulk passes what nobody takes")
+    assert outlook.buffer.stats().urgent_batches == 3
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -186,7 +186,9 @@ class PostSite:
         async def finish(_: int) -> Reply:
             self.posts.append(place.stream)
             found = [self.ears.hear(one) for one in unpack(bytes(body.data))]
-            return await say(place.stream, [one for one in found if one])
+            batches = [one for one in found if one]
+            assert {one.stream for one in batches} <= {place.stream}
+            return await say(place.stream, batches)
 
         return Reading(body, finish, lambda _: None)
 
