@@ -39,7 +39,7 @@ from collector.web.server import GRACEFUL_STOP_S, WebServer
 from collector.web.wording import Text
 from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key
-from foundation.webserver import listen
+from foundation.webserver import BoundedHttp, listen
 from telemetry.envelope import Signer
 from telemetry.limits import default_limits
 
@@ -145,6 +145,7 @@ class Service:
         server = WebServer(
             uvicorn.Config(
                 create_app(parts),
+                http=BoundedHttp,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
