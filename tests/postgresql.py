@@ -24,6 +24,7 @@ class PostgreSql:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._data = folder / "data"
+        self._pid_file = self._data / "postmaster.pid"
         self._made = 0
 
     def new_database(self, *options: str) -> str:
@@ -57,19 +58,24 @@ class PostgreSql:
         _run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self.folder / "log"), "-o", options, "start")
 
     def stop(self) -> None:
+        if not self._pid_file.exists():
+            return
         _run("pg_ctl", "-D", str(self._data), "-m", "immediate", "stop")
 
     def kill(self) -> None:
         """As kill -9 of the server: its processes follow, nothing is written."""
-        pid = int((self._data / "postmaster.pid").read_text("ascii").splitlines()[0])
-        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
-        for process in (pid, *map(int, workers)):
+        pid = self._pid_file.read_text("ascii").splitlines()[0]
+        processes = [pid, *Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+        for process in processes:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+                os.kill(int(process), signal.SIGKILL)
         until = time.monotonic() + 20
-        while any(_is_alive(one) for one in workers):  # their shared memory is taken only then
+        while any(map(_is_alive, processes)):  # their shared memory is free only then
             assert time.monotonic() < until, "PostgreSQL outlives kill -9"
             time.sleep(0.01)
+        # As at the next boot of a machine: here nobody may have seen its end, and its number be taken.
+        for file in (self._pid_file, self.folder / ".s.PGSQL.5432.lock"):
+            file.unlink()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, func, select
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from collector.records import alerts, dead_letters, gateways, schema, sealing, streams, upgrading
 from collector.records.alerts import Alert, AlertState
@@ -46,6 +46,8 @@ Result = TypeVar("Result")
 
 log = structlog.get_logger()
 
+AWAY_S: Final = 0.5
+"""For so long after a connection that failed none is tried."""
 _STATE: Final = select(
     select(records_revision.c.version_num).scalar_subquery(),
     select(func.max(sealing_keys.c.generation)).scalar_subquery(),
@@ -66,6 +68,7 @@ class Records:
         self._place = place
         self.keyring = keyring
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
+        self._away_until_s, self._away_for = float("-inf"), ""
 
     @classmethod
     def open(
@@ -135,7 +138,7 @@ class Records:
 
     def _transact(self, begin: Callable[[Connection], None], work: Callable[[Connection], Result]) -> Result:
         try:
-            with self._engine.begin() as connection:
+            with self._connect() as connection, connection.begin():
                 begin(connection)
                 self._notice_changes(connection)
                 return work(connection)
@@ -148,6 +151,16 @@ class Records:
         except (OverflowError, UnicodeEncodeError) as error:
             # An integer beyond 64 bits, half a character: the driver lets them through.
             raise RowsRefusedError(type(error).__name__) from error
+
+    def _connect(self) -> Connection:
+        """After a failure nobody tries for a moment: those who wait would wait for the time-out in turns."""
+        if time.monotonic() < self._away_until_s:
+            raise RecordsUnavailableError(self._away_for)
+        try:
+            return self._engine.connect()
+        except DBAPIError as error:
+            self._away_until_s, self._away_for = time.monotonic() + AWAY_S, in_words(error)
+            raise
 
     def _notice_changes(self, connection: Connection) -> None:
         """A migration or another key beside a running collector: what it wrote would be lost."""

@@ -204,5 +204,8 @@ def empty_journal(engine: Engine) -> None:
 def vacuum(engine: Engine, names: Iterable[str]) -> None:
     """Frees the deleted rows of PostgreSQL tables. Not FULL, which would keep every writer out for seconds."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # Not given back to the pool: the others keep their time limit.
+        connection.detach()
+        connection.execute(text("SET statement_timeout = 0"))
         for name in names:
             connection.execute(text(f"VACUUM (INDEX_CLEANUP ON) {name}"))

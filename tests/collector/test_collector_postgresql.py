@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from collector.intake import line as line_module
@@ -76,6 +76,24 @@ async def test_a_lost_connection_costs_one_transaction_at_most(database: Records
         await records.run(lambda connection: (database.rows(cut), connection.execute(text("SELECT 1"))))
     await keep(records, RECORDS, NOW_MS, 3)
     assert (await counts(records))["meal_record"] == 3
+    await records.close()
+
+
+async def test_while_the_server_is_away_nobody_waits_for_it_in_turns(
+    mortal: PostgreSql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.records.database.AWAY_S", 1_000)
+    records = Records.open(mortal.new_schema(), KEY)
+    mortal.kill()
+    tries = []
+    event.listen(records._engine, "do_connect", lambda *_: tries.append(1))
+    for _ in range(20):
+        with pytest.raises(RecordsUnavailableError, match=r"connection|server"):
+            await records.gateways()
+    assert len(tries) <= 2
+    mortal.start()
+    records._away_until_s = 0
+    assert await records.gateways() == []
     await records.close()
 
 
