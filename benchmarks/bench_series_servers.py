@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,6 +25,9 @@ import numpy as np
 import urllib3
 from rich.console import Console
 from rich.table import Table
+
+# The servers that the tests start.
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.bench_series import SHAPES, START_MS, make_batches
 from collector.series.blocks import TimeBounds, encode

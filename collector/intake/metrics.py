@@ -39,7 +39,7 @@ class LineMetrics:
         )
         self.stored_s = Histogram(
             "campus_intake_stored_seconds",
-            "Time from opened batches to their acknowledgement as stored",
+            "Time from opened batches to their acknowledgement as stored, or to the wait until they are durable",
             ["lane"],
             registry=registry,
         )
