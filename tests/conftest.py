@@ -20,6 +20,9 @@ import pytest
 
 from tests.postgresql import PostgreSql, running_postgresql
 
+# Processes that run tests side by side are told a width of 80; commands under test ask for their own.
+os.environ.pop("COLUMNS", None)
+
 _READY_S_MAX = 20.0
 _STOP_S_MAX = 20.0
 _PORT_ATTEMPTS = 5
