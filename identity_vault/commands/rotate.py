@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from foundation.commands import UsageError, errors_in_words
+from foundation.commands import UsageError
 from identity_vault.audit import operator, record
-from identity_vault.commands.opening import ConfigFile, PassphraseFile, open_from
+from identity_vault.commands.opening import ConfigFile, PassphraseFile
+from identity_vault.commands.whom import open_in_words
 from identity_vault.roster import EpochError, all_epochs, begin_epoch, bump, close_epoch
 from identity_vault.roster.cases import keep_case
 from identity_vault.vault import school_year
@@ -38,7 +39,7 @@ def rotate(
 
     Once a year, in the summer holidays. Gateways take the new ones within minutes.
     """
-    with errors_in_words(), open_from(config_file, passphrase_file) as vault, vault.begin() as connection:
+    with open_in_words(config_file, passphrase_file) as vault, vault.begin() as connection:
         wanted = epoch or school_year(vault.now_ms(), vault.config)
         if not 1 <= len(wanted) <= 16 or not wanted.isascii() or not wanted.isprintable():
             raise UsageError("--epoch: 1 to 16 plain characters such as 2027-28")
@@ -57,7 +58,7 @@ def rotate(
 
 def epochs(config_file: ConfigFile, passphrase_file: PassphraseFile = None) -> None:
     """Show the epochs of pseudonyms."""
-    with errors_in_words(), open_from(config_file, passphrase_file) as vault, vault.read() as connection:
+    with open_in_words(config_file, passphrase_file) as vault, vault.read() as connection:
         console.print(_table(connection))
 
 
@@ -68,7 +69,7 @@ def case(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Keep one pseudonym resolvable although its epoch will be closed: for a case that is still open."""
-    with errors_in_words(), open_from(config_file, passphrase_file) as vault, vault.begin() as connection:
+    with open_in_words(config_file, passphrase_file) as vault, vault.begin() as connection:
         wanted = next((one for one in PURPOSE_NAMES if one == purpose), None)
         if wanted is None:
             raise UsageError(f"--purpose: one of {', '.join(PURPOSE_NAMES)}")
