@@ -30,7 +30,7 @@ class Door(Protocol):
     """What an intake asks that answers its senders itself. Cheap: nothing here waits."""
 
     def recognise(self, place: Place, data: bytes) -> Sender:
-        """Whether an envelope is signed by the gateway that this place names."""
+        """Whether an envelope is signed by the gateway that this place names. May run in a thread."""
 
     def away_s(self, stream: Stream) -> int | None:
         """How long to stay away because a store does; None for who may come in. While a store is away that

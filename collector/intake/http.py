@@ -38,10 +38,7 @@ log = structlog.get_logger()
 
 
 class HttpIntake:
-    """Takes posts at a listening socket, which it closes at the end.
-
-    Raises UsageError for a certificate that cannot be used.
-    """
+    """Takes posts at a listening socket. Raises UsageError for a certificate that cannot be used."""
 
     def __init__(
         self, section: IntakeHttpSection, listening: socket.socket, registry: CollectorRegistry

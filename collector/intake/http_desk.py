@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
-from collector.intake.contract import Incoming, Line
+from collector.intake.contract import Incoming, Line, Sender
 from collector.intake.http_bodies import Body, Talk
 from foundation.httpconnection import Handler, Reading, Reply, length_of
 from foundation.logs import FirstOnly
@@ -153,7 +153,9 @@ class PostDesk:
             envelopes = unpack(data)
         except PostingError:
             return Reply(400)
-        sender = line.door.recognise(place, envelopes[0]) if envelopes else "stranger"
+        sender: Sender = "stranger"
+        if envelopes:
+            sender = await asyncio.to_thread(line.door.recognise, place, envelopes[0])
         if sender == "known":
             parcel = await asyncio.to_thread(_take_apart, place, envelopes)
             return await self._take(place, parcel, line)

@@ -42,10 +42,10 @@ from telemetry.posting import (
     unpack,
 )
 
-POST_BYTES: Final = 512 * 1024
-"""No post is larger unless one envelope alone is: a slow line gets its answers in good time, and proxies
-with a bound of 1 MiB let it pass.
-"""
+POST_BYTES_MAX: Final = 512 * 1024
+"""No post is larger unless one envelope alone is: proxies with a bound of 1 MiB let it pass."""
+POST_BYTES_MIN: Final = 16 * 1024
+"""Half as large after every post that did not get through, so that a slow line finds its size."""
 ANSWER_BYTES_MAX: Final = 1024 * 1024
 WAIT_S_MAX: Final = 600.0
 """No Retry-After is believed beyond this."""
@@ -74,6 +74,7 @@ class HttpsUplink:
         self._signer = signer
         self._counters = counters
         self._failing: set[Stream] = set()
+        self._post_bytes: dict[Stream, int] = {"urgent": POST_BYTES_MAX, "bulk": POST_BYTES_MAX}
 
     async def run(self, outbox: Outbox) -> None:
         async with asyncio.TaskGroup() as group:
@@ -113,6 +114,8 @@ class HttpsUplink:
                         await self._send(post, stream, outbox)
                         backoff.reset()
                 except PostError as error:
+                    if _reason(error) != "later":
+                        self._post_bytes[stream] = max(self._post_bytes[stream] // 2, POST_BYTES_MIN)
                     delay_s = self._delay_s(error, backoff)
                     self._note(stream, error, delay_s)
                     await asyncio.sleep(delay_s)
@@ -122,8 +125,9 @@ class HttpsUplink:
     async def _send(self, post: HttpPost, stream: Stream, outbox: Outbox) -> None:
         """Everything there is to send now. Raises PostError; then some of it has not been answered."""
         place = Place(self._school, self._gateway, stream)
-        for envelopes in _parcels(await outbox.next_of(stream)):
+        for envelopes in _parcels(await outbox.next_of(stream), self._post_bytes[stream]):
             answers = await self._exchange(post, place, envelopes)
+            self._post_bytes[stream] = min(self._post_bytes[stream] * 2, POST_BYTES_MAX)
             if stream in self._failing:
                 self._failing.discard(stream)
                 log.info("collector answers posts again", stream=stream, collector=self._settings.url)
@@ -161,12 +165,12 @@ class HttpsUplink:
         )
 
 
-def _parcels(envelopes: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """Posts of a bounded size, in the order given."""
+def _parcels(envelopes: Sequence[bytes], bytes_max: int) -> Iterator[Sequence[bytes]]:
+    """Posts of a bounded size, in the order given; an envelope that is larger goes alone."""
     parcel: list[bytes] = []
     size_bytes = 0
     for one in envelopes:
-        if parcel and (size_bytes + len(one) > POST_BYTES or len(parcel) == ENVELOPES_MAX):
+        if parcel and (size_bytes + len(one) > bytes_max or len(parcel) == ENVELOPES_MAX):
             yield parcel
             parcel, size_bytes = [], 0
         parcel.append(one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from telemetry.posting import (
     unpack,
 )
 from tests.collector.conftest import SCHOOL, SMOKE, Lab, MakeLab, Sender, check, column, eventually
+from tests.foundation.test_broker_tls import Authority
 
 
 class Post:
@@ -342,7 +344,7 @@ async def test_an_urgent_post_is_answered_when_it_is_received(
 
 
 async def _connect(post: Post, said: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    host, port = post.intake.url.removeprefix("http://").split(":")
+    host, port = post.intake.url.partition("://")[2].split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(said)
     return reader, writer
@@ -371,6 +373,29 @@ async def test_who_is_silent_or_slow_is_sent_away_and_too_many_are_not_let_in(
             writer.close()
         await eventually(lambda: lab.count("campus_intake_http_connections") == 0)
         assert (await post.post(sender, sender.status())).status_code == 200
+
+
+async def test_who_never_ends_the_handshake_is_counted_and_sent_away(
+    make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(http_module, "HANDSHAKE_S_MAX", 0.5)
+    authority = Authority(tmp_path, "school-ca")
+    cert_file, key_file = authority.issue("pulse")
+    lab = await make_lab(Sender())
+    async with posting(lab, connections_max=4, cert_file=cert_file, key_file=key_file) as post:
+        assert post.intake.url.startswith("https://")
+        crowd = [
+            await _connect(post, said) for said in (b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n", b"")
+        ]
+        await eventually(lambda: lab.count("campus_intake_http_connections") >= 2)
+        for reader, writer in crowd:
+            with contextlib.suppress(ConnectionError):
+                await asyncio.wait_for(reader.read(), 20)
+            writer.close()
+        await eventually(lambda: lab.count("campus_intake_http_connections") == 0)
+        context = ssl.create_default_context(cafile=str(authority.file))
+        async with httpx.AsyncClient(verify=context) as client:
+            assert (await client.get(f"{post.intake.url}/")).status_code == 404
 
 
 async def test_a_gateway_has_so_many_posts_at_a_time_and_no_more(make_lab: MakeLab) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from edge_agent.uplink.choice import FallbackUplink, make_uplink
 from edge_agent.uplink.contract import UplinkError
-from edge_agent.uplink.https import POST_BYTES, HttpsUplink, _parcels
+from edge_agent.uplink.https import POST_BYTES_MAX, HttpsUplink, _parcels
 from edge_agent.uplink.mqtt import MqttUplink
 from edge_agent.uplink.settings import CollectorSection, HttpsSettings
 from foundation.broker import BrokerSettings
@@ -166,14 +166,37 @@ async def test_a_post_ends_with_what_it_was_about(outlook: Outlook) -> None:
     assert [one.sequence for one in site.ears.heard[2:]] == [2] * len(site.ears.heard[2:])
 
 
-def test_posts_are_bounded_in_bytes_and_envelopes() -> None:
-    sizes = [POST_BYTES // 2, POST_BYTES // 2, 1, POST_BYTES * 3, 5, *([1] * 200)]
-    parcels = [[len(one) for one in parcel] for parcel in _parcels([bytes(size) for size in sizes])]
+@pytest.mark.parametrize("bytes_max", [POST_BYTES_MAX, 16 * 1024])
+def test_posts_are_bounded_in_bytes_and_envelopes(bytes_max: int) -> None:
+    sizes = [bytes_max // 2, bytes_max // 2, 1, bytes_max * 3, 5, *([1] * 200)]
+    parcels = [
+        [len(one) for one in parcel] for parcel in _parcels([bytes(size) for size in sizes], bytes_max)
+    ]
     assert [size for parcel in parcels for size in parcel] == sizes
     assert all(parcel for parcel in parcels)
-    assert all(len(one) == 1 or sum(one) <= POST_BYTES for one in parcels)
+    assert all(len(one) == 1 or sum(one) <= bytes_max for one in parcels)
     assert all(len(one) <= ENVELOPES_MAX for one in parcels)
-    assert list(_parcels([])) == []
+    assert list(_parcels([], bytes_max)) == []
+
+
+async def test_a_way_on_which_large_posts_fail_gets_smaller_ones(
+    outlook: Outlook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow line, or a proxy with a bound."""
+    monkeypatch.setattr("edge_agent.uplink.https.BACKOFF_S_MAX", {"urgent": 0.1, "bulk": 0.1})
+    monkeypatch.setattr("edge_agent.uplink.https.POST_BYTES_MIN", 64)
+    monkeypatch.setattr("edge_agent.uplink.https.POST_BYTES_MAX", 4_096)
+    site = PostSite(outlook)
+
+    async def say(_: Stream, batches: list[Header]) -> Reply:
+        if len(batches) > 1:
+            return Reply(413)
+        return site.told([site.ears.stored(one) for one in batches])
+
+    await outlook.buffer.append([item() for _ in range(4)])
+    async with running(site.uplink(), outlook.forwarder), site.saying(say):
+        await eventually(lambda: _empty(outlook), "all stored")
+    assert outlook.counters.post_failures["refused"] >= 1
 
 
 async def test_only_a_certificate_of_the_right_authority_and_time_is_believed(
