@@ -32,9 +32,9 @@ from telemetry.status import Status, encode_status
 URGENT_RESERVE: Final = 8
 """Urgent batches that may be on their way although the window is full."""
 POLL_S: Final = 1.0
-ASK_S: Final = 1.0
-"""Where answers are not pushed: for one that is due longer it is asked, and as often as that. Sooner where
-batches are soon sent again.
+ASK_S, ASK_S_MAX = 1.0, 5.0
+"""Where answers are not pushed: for one that is due so long it is asked, then less and less often. Sooner
+where batches are soon sent again.
 """
 
 log = structlog.get_logger()
@@ -83,7 +83,7 @@ class Forwarder:
         self._next_status_s = 0.0
         self._flights: dict[BatchId, _Flight] = {}
         self._leasing = asyncio.Lock()
-        self._asked_s: dict[Stream, float] = {}
+        self._next_question_s: dict[Stream, float] = {}
         self._wakes: dict[Stream | None, asyncio.Event] = {
             stream: asyncio.Event() for stream in (None, "urgent", "bulk")
         }
@@ -136,24 +136,23 @@ class Forwarder:
 
     def _questions(self, stream: Stream) -> list[Outgoing]:
         """One for each generation of which an answer is due."""
-        before_s = self._now_s() - self._ask_s
-        if self._asked_s.get(stream, before_s) > before_s:
+        now_s, due = self._now_s(), dict[str, RangeSet]()
+        if now_s < self._next_question_s.get(stream, 0.0):
             return []
-        due: dict[str, RangeSet] = {}
+        age_s = 0.0
         for id_, flight in self._flights.items():
-            if id_.stream == stream and flight.sent_s <= before_s:
+            if id_.stream == stream and now_s - flight.sent_s >= self._ask_s:
                 due.setdefault(id_.generation, RangeSet()).add(id_.sequence)
+                age_s = max(age_s, now_s - flight.sent_s)
         if due:
-            self._asked_s[stream] = self._now_s()
-        names = self._school, self._gateway, stream
-        asking = [Pending(PENDING_FORMAT, *names, generation, tuple(due[generation])) for generation in due]
-        return [
-            Outgoing(
-                "urgent" if stream == "urgent" else "batch",
-                self._signer.wrap(Kind.PENDING, encode_pending(one)),
-            )
-            for one in asking
-        ]
+            # What takes long will take longer: a store that holds what it has is asked a few times only.
+            self._next_question_s[stream] = now_s + min(age_s, ASK_S_MAX)
+        return [self._question(stream, generation, ranges) for generation, ranges in due.items()]
+
+    def _question(self, stream: Stream, generation: str, ranges: RangeSet) -> Outgoing:
+        pending = Pending(PENDING_FORMAT, self._school, self._gateway, stream, generation, tuple(ranges))
+        envelope = self._signer.wrap(Kind.PENDING, encode_pending(pending))
+        return Outgoing("urgent" if stream == "urgent" else "batch", envelope)
 
     @staticmethod
     def _now_s() -> float:

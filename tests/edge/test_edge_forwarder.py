@@ -10,7 +10,8 @@ import pytest
 import structlog
 
 from telemetry.ack import Rejection, encode_ack, greeting
-from telemetry.envelope import Kind
+from telemetry.envelope import Kind, open_envelope
+from telemetry.posting import decode_pending
 from tests.edge.edge_parts import BYTES_MAX, GATEWAY, SCHOOL, FickleBuffer, Outlook, eventually, item
 
 
@@ -122,3 +123,26 @@ async def test_a_new_buffer_file_while_running(buffer: FickleBuffer) -> None:
     await outlook.answer("bulk", before, stored=((1, 1),))
     await outlook.answer("bulk", buffer.generation, stored=((1, 1),))
     await eventually(lambda: buffer.stats().batches == 0, "everything delivered")
+
+
+async def test_what_is_due_is_asked_for_less_and_less_often(
+    buffer: FickleBuffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outlook, now_s = Outlook(buffer), 100.0
+    monkeypatch.setattr(outlook.forwarder, "_now_s", lambda: now_s)
+    await buffer.append([item(), item()])
+    await outlook.forwarder.next_of("bulk")
+    asked = []
+    for second in range(1, 25):
+        now_s = 100.0 + second
+        questions = outlook.forwarder._questions("bulk")
+        assert outlook.forwarder._questions("urgent") == []
+        if questions:
+            (question,) = [decode_pending(open_envelope(one.data).payload) for one in questions]
+            assert (question.generation, question.ranges) == (buffer.generation, ((1, 2),))
+            asked.append(second)
+    assert asked == [1, 2, 4, 8, 13, 18, 23]
+    await outlook.answer("bulk", buffer.generation, stored=((1, 1),))
+    now_s += 9
+    (left,) = outlook.forwarder._questions("bulk")
+    assert decode_pending(open_envelope(left.data).payload).ranges == ((2, 2),)
