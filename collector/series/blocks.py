@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from collector.series.contract import BatchKey, Point, SeriesBatch
-from collector.series.line_protocol import line_ends
+from collector.series.line_protocol import all_ordinary, join_plain, line_ends
 from collector.series.memory_index import Origin, SeriesName
 from collector.series.metric_names import UnnamedQuantityError
 from collector.series.server_index import Entry, SameIdError, ServerIndex
+from telemetry.batch import Body
 from telemetry.quality import pack_quality
 
 BLOCK_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -85,41 +86,79 @@ class _TooFarAheadError(ValueError):
     pass
 
 
-def _lines(
-    index: ServerIndex, batch: SeriesBatch, bounds: TimeBounds
-) -> tuple[bytes, list[tuple[Entry, Point]], int]:
-    body, clock = batch.body, batch.clock
-    if body.time_ms and max(body.time_ms) > bounds.last_ms:
+class _Lines(NamedTuple):
+    lines: bytes
+    latest: list[tuple[Entry, Point]]
+    too_old: int
+
+
+def _lines(index: ServerIndex, batch: SeriesBatch, bounds: TimeBounds) -> _Lines:
+    body = batch.body
+    if not body.time_ms:
+        return _Lines(b"", [], 0)
+    if max(body.time_ms) > bounds.last_ms:
         raise _TooFarAheadError("a time further ahead than the series store takes")
-    old = bool(body.time_ms) and min(body.time_ms) < bounds.first_ms
+    plain = not batch.clock and not any(body.quality) and min(body.time_ms) >= bounds.first_ms
+    if plain and (not index.make_head.ordinary_only or all_ordinary(body.value)):
+        return _plain_lines(index, batch)
+    return _any_lines(index, batch, bounds)
+
+
+def _entries(index: ServerIndex, batch: SeriesBatch) -> list[Entry]:
     origin = Origin(batch.key.school, batch.key.gateway)
+    known = index.of(origin)
+    return [known.get(key) or index.entry(SeriesName(origin, key)) for key in batch.body.series]
+
+
+def _plain_lines(index: ServerIndex, batch: SeriesBatch) -> _Lines:
+    """Of good readings, which most are: what can be done for all series at once is."""
+    body = batch.body
+    heads: list[bytes] = []
+    latest: list[tuple[Entry, Point]] = []
+    # Series of one device often share their times, which are then written once.
+    times: list[int] = []
+    shared: list[slice] = []
+    before: list[int] = []
+    newest = at = end = 0
+    for entry, count in zip(_entries(index, batch), body.counts, strict=True):
+        start, end = end, end + count
+        heads += [entry.head.value] * count
+        here = body.time_ms[start:end]
+        if here != before:
+            before, spread = here, _spread(here)
+            newest, at = _newest(spread)
+            times += spread
+        shared.append(slice(len(times) - count, len(times)))
+        latest.append((entry, Point(newest, body.value[start + at], 0)))
+    written = line_ends(times)
+    ends: list[bytes] = []
+    for one in shared:
+        ends += written[one]
+    return _Lines(join_plain(heads, ends, body.value), latest, 0)
+
+
+def _any_lines(index: ServerIndex, batch: SeriesBatch, bounds: TimeBounds) -> _Lines:
+    """Series by series."""
+    body, clock = batch.body, batch.clock
     parts: list[bytes] = []
     latest: list[tuple[Entry, Point]] = []
     left_out = end = 0
-    before: list[int] = []
-    spread: list[int] = []
-    ends: list[bytes] = []
-    for key, count in zip(body.series, body.counts, strict=True):
+    for entry, count in zip(_entries(index, batch), body.counts, strict=True):
         start, end = end, end + count
-        entry = index.entry(SeriesName(origin, key))
-        times, values = body.time_ms[start:end], body.value[start:end]
-        qualities = body.quality[start:end]
-        if old:
-            times, values, qualities = _without_old(times, values, qualities, bounds.first_ms)
-            left_out += count - len(times)
-            if not times:
-                continue
-        if times != before:
-            before, spread = times, _spread(times)
-            ends = line_ends(spread)
-        times = spread
-        parts += entry.head.parts(ends, values, qualities, clock)
-        newest = max(times)
-        at = len(times) - 1
-        if times[at] != newest:
-            at -= times[::-1].index(newest)
-        latest.append((entry, Point(newest, values[at], pack_quality(qualities[at], clock))))
-    return b"".join(parts), latest, left_out
+        times, values, qualities = _not_old(body, start, end, bounds.first_ms)
+        left_out += count - len(times)
+        if times:
+            times = _spread(times)
+            parts += entry.head.parts(line_ends(times), values, qualities, clock)
+            newest, at = _newest(times)
+            latest.append((entry, Point(newest, values[at], pack_quality(qualities[at], clock))))
+    return _Lines(b"".join(parts), latest, left_out)
+
+
+def _newest(times: list[int]) -> tuple[int, int]:
+    """The latest time, and where it is."""
+    newest = max(times)
+    return newest, len(times) - 1 if times[-1] == newest else times.index(newest)
 
 
 def _spread(times: list[int]) -> list[int]:
@@ -136,8 +175,7 @@ def _spread(times: list[int]) -> list[int]:
     return spread
 
 
-def _without_old(
-    times: list[int], values: list[float], qualities: list[int], first_ms: int
-) -> tuple[list[int], list[float], list[int]]:
-    at = [index for index, time_ms in enumerate(times) if time_ms >= first_ms]
-    return [times[i] for i in at], [values[i] for i in at], [qualities[i] for i in at]
+def _not_old(body: Body, start: int, end: int, first_ms: int) -> tuple[list[int], list[float], list[int]]:
+    """Times, values and qualities of one series, without what the server would forget at once."""
+    at = [index for index in range(start, end) if body.time_ms[index] >= first_ms]
+    return [body.time_ms[i] for i in at], [body.value[i] for i in at], [body.quality[i] for i in at]

@@ -10,7 +10,7 @@ one. A quality that is not 0 stands in fields beside the value; most points have
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 import msgspec
 
@@ -35,6 +35,11 @@ _encode_list: Final = msgspec.json.Encoder().encode
 class LineHead(Protocol):
     """How the lines of one series begin. Raises UnnamedQuantityError when made."""
 
+    ordinary_only: ClassVar[bool]
+    """Whether numbers that are not ordinary are written in another way."""
+    value: bytes
+    """What stands before a value."""
+
     def __init__(self, name: SeriesName) -> None: ...
 
     def parts(self, ends: list[bytes], values: list[float], qualities: list[int], clock: int) -> list[bytes]:
@@ -47,7 +52,7 @@ class _Head:
     def __init__(self, name: SeriesName, measurement: str, field: str, quality: str, clock: str) -> None:
         tags = ",".join(f"{label}={text.translate(_ESCAPES)}" for label, text in labels_of(name).items())
         self._start = f"{measurement},{tags} "
-        self._value = f"{self._start}{field}=".encode()
+        self.value = f"{self._start}{field}=".encode()
         clocks = [f",{clock}={int(one)}" if one else "" for one in ClockQuality]
         qualities = [f",{quality}={int(one)}" if one else "" for one in Quality]
         self._flags = [[f"{one}{other}".encode() for one in qualities] for other in clocks]
@@ -55,7 +60,7 @@ class _Head:
     def parts(self, ends: list[bytes], values: list[float], qualities: list[int], clock: int) -> list[bytes]:
         flagged = bool(clock) or any(qualities)
         width = 4 if flagged else 3
-        found = [self._value] * (width * len(ends))
+        found = [self.value] * (width * len(ends))
         found[1::width] = _encode_list(values)[1:-1].split(b",")
         if flagged:
             flags = self._flags[clock]
@@ -65,22 +70,26 @@ class _Head:
 
 
 class InfluxHead(_Head):
+    ordinary_only: ClassVar[bool] = False
+
     def __init__(self, name: SeriesName) -> None:
         super().__init__(name, metric_of(name.key.quantity), "value", QUALITY[1:], CLOCK[1:])
 
 
 class VictoriaHead(_Head):
+    ordinary_only: ClassVar[bool] = True
+
     def __init__(self, name: SeriesName) -> None:
         measurement, _, field = metric_of(name.key.quantity).rpartition("_")
         super().__init__(name, measurement, field, field + QUALITY, field + CLOCK)
         self._field = field
 
     def parts(self, ends: list[bytes], values: list[float], qualities: list[int], clock: int) -> list[bytes]:
-        if _all_ordinary(values):
+        if all_ordinary(values):
             return super().parts(ends, values, qualities, clock)
         found = []
         for end, value, quality in zip(ends, values, qualities, strict=True):
-            if _all_ordinary([value]):
+            if all_ordinary([value]):
                 found += super().parts([end], [value], [quality], clock)
             else:
                 found += self._bits(value), self._flags[clock][quality], end
@@ -96,7 +105,16 @@ def line_ends(times: list[int]) -> list[bytes]:
     return (b" %b\n" % _encode_list(times)[1:-1].replace(b",", b"\n, ")).split(b",")
 
 
-def _all_ordinary(values: list[float]) -> bool:
+def join_plain(heads: list[bytes], ends: list[bytes], values: list[float]) -> bytes:
+    """Lines of ordinary numbers of good quality, for as many series as there are heads: each with its own."""
+    found = [b""] * (3 * len(ends))
+    found[::3] = heads
+    found[1::3] = _encode_list(values)[1:-1].split(b",")
+    found[2::3] = ends
+    return b"".join(found)
+
+
+def all_ordinary(values: list[float]) -> bool:
     lowest = min(values)
     if lowest <= -ORDINARY_MAX or max(values) >= ORDINARY_MAX:
         return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib  # noqa: TID251  # numbers rooms' and machines' series, nobody's identifier
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,8 @@ import msgspec
 
 from collector.series.contract import Point, Selector, SeriesInfo
 from collector.series.line_protocol import LineHead
-from collector.series.memory_index import SeriesName, matches
+from collector.series.memory_index import Origin, SeriesName, matches
+from telemetry.readings import SeriesKey
 
 ID_BITS: Final = 52
 """A number that a browser keeps exactly."""
@@ -52,22 +53,27 @@ class ServerIndex:
     """Changed by the thread that writes; others may read it at any moment."""
 
     def __init__(self, make_head: type[LineHead]) -> None:
-        self._make_head = make_head
-        self._names: dict[SeriesName, Entry] = {}
+        self.make_head = make_head
+        self._names: dict[Origin, dict[SeriesKey, Entry]] = {}
         self._entries: dict[int, Entry] = {}
         self._ids: list[int] = []
 
     def __len__(self) -> int:
         return len(self._ids)
 
+    def of(self, origin: Origin) -> Mapping[SeriesKey, Entry]:
+        """Every series of a gateway that `entry` was asked for."""
+        return self._names.setdefault(origin, {})
+
     def entry(self, name: SeriesName) -> Entry:
         """Made where it is not known. Raises UnnamedQuantityError, SameIdError."""
-        found = self._names.get(name)
+        names = self._names.setdefault(name.origin, {})
+        found = names.get(name.key)
         if found is None:
-            found = Entry(id_of(name), name, self._make_head(name))
+            found = Entry(id_of(name), name, self.make_head(name))
             if found.id in self._entries:
                 raise SameIdError(f"the id {found.id} is that of another series")
-            self._names[name] = self._entries[found.id] = found
+            names[name.key] = self._entries[found.id] = found
         return found
 
     def seen(self, entry: Entry, point: Point) -> None:
