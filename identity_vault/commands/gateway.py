@@ -25,6 +25,7 @@ from identity_vault.exchange.registry import (
     replace_gateway,
     revoke_gateway,
 )
+from identity_vault.fields import FieldError
 from identity_vault.maps.builder import parse_purposes
 from identity_vault.maps.people import PseudonymCache, Snapshot, load_snapshot
 from identity_vault.rights.orders import close_finished
@@ -153,14 +154,17 @@ def list_(config_file: ConfigFile, passphrase_file: PassphraseFile = None) -> No
 def check(config_file: ConfigFile, passphrase_file: PassphraseFile = None) -> None:
     """Show what maps would hold now, and which cards cannot be told from another pupil's.
 
-    Exits with 1 where a pupil cannot be found by any credential as it is registered.
+    Exits with 1 where a pupil cannot be found by any credential as it is registered, or a row is damaged.
     """
     with errors_in_words(), open_from(config_file, passphrase_file) as vault:
-        with _reading(vault) as connection:
-            found = load_snapshot(vault, connection, PseudonymCache(vault))
+        try:
+            with _reading(vault) as connection:
+                found = load_snapshot(vault, connection, PseudonymCache(vault))
+        except FieldError as error:
+            raise UsageError(f"there would be no map: {error}") from error
         for line in _findings(found):
             _say(line)
-    if found.unreachable:
+    if found.unreachable or found.damaged:
         raise typer.Exit(1)
 
 
@@ -178,6 +182,7 @@ def _findings(found: Snapshot) -> Iterator[str]:
             f"! {found.unreachable:,} 名学生的卡均与他人混淆 pupils have no card of their own among readers; "
             "import the cards' whole numbers, or give them other cards"
         )
+    yield from (f"! {one}; 请从备份恢复 restore the vault from its backup" for one in found.damaged)
 
 
 def _row(one: Gateway, latest: int, now_ms: int) -> tuple[str, ...]:

@@ -112,6 +112,8 @@ class Snapshots:
                 pupils_without_a_card=fresh.unreachable,
                 remedy="campus vault gateway check",
             )
+        if fresh.damaged and (old is None or old.damaged != fresh.damaged):
+            _log.error("rows.damaged", rows=fresh.damaged, remedy="restore the vault from its backup")
         self._newest = fresh
 
     def _since(self, have: int, newest: Snapshot) -> Touched | None:

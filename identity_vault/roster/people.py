@@ -6,18 +6,20 @@ Functions work in the caller's transaction and audit nothing: who changes someth
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from identity_vault.database import tables
+from identity_vault.fields import FieldError
 from identity_vault.vault import Vault
 
 CredentialKind = Literal["card", "band", "station"]
 Sex = Literal["male", "female"]
 PupilState = Literal["active", "left"]
+Made = TypeVar("Made")
 
 
 class PupilDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,10 +194,24 @@ def get_pupil(vault: Vault, connection: Connection, pupil_id: str) -> Pupil | No
     return _first(vault, connection, tables.pupils.c.id == pupil_id)
 
 
-def all_pupils(vault: Vault, connection: Connection) -> list[Pupil]:
-    """Every pupil, by slot. Raises FieldError."""
+def all_pupils(vault: Vault, connection: Connection, damaged: list[FieldError] | None = None) -> list[Pupil]:
+    """Every pupil, by slot. Raises FieldError; with a list `damaged`, rows that do not open are left out
+    and told there.
+    """
     rows = connection.execute(select(tables.pupils).order_by(tables.pupils.c.slot)).mappings()
-    return [_pupil(vault, row) for row in rows]
+    return list(_sound(lambda row: _pupil(vault, row), rows, damaged))
+
+
+def _sound(
+    make: Callable[[Any], Made], rows: Iterable[Any], damaged: list[FieldError] | None
+) -> Iterator[Made]:
+    for row in rows:
+        try:
+            yield make(row)
+        except FieldError as error:
+            if damaged is None:
+                raise
+            damaged.append(error)
 
 
 def count_pupils(connection: Connection) -> int:
@@ -290,20 +306,19 @@ def end_credentials(connection: Connection, credential_ids: Iterable[int], until
 
 
 def credentials_of(
-    vault: Vault, connection: Connection, pupil_ids: Sequence[str] | None = None
+    vault: Vault,
+    connection: Connection,
+    pupil_ids: Sequence[str] | None = None,
+    damaged: list[FieldError] | None = None,
 ) -> list[Credential]:
-    """Credentials of these pupils, of all for None. Raises FieldError."""
+    """Credentials of these pupils, of all for None. Raises FieldError, or tells `damaged` as `all_pupils`."""
     query = select(tables.credentials).order_by(tables.credentials.c.id)
     if pupil_ids is not None:
         query = query.where(tables.credentials.c.pupil.in_(pupil_ids))
-    return [
-        Credential(
-            row["id"],
-            row["pupil"],
-            row["kind"],
-            vault.fields.open(row["sealed"], f"credentials.sealed/{row['pupil']}", str),
-            row["since_ms"],
-            row["until_ms"],
-        )
-        for row in connection.execute(query).mappings()
-    ]
+    rows = connection.execute(query).mappings()
+    return list(_sound(lambda row: _credential(vault, row), rows, damaged))
+
+
+def _credential(vault: Vault, row: Any) -> Credential:
+    value = vault.fields.open(row["sealed"], f"credentials.sealed/{row['pupil']}", str)
+    return Credential(row["id"], row["pupil"], row["kind"], value, row["since_ms"], row["until_ms"])

@@ -10,9 +10,12 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 from structlog.testing import capture_logs
 
 from identity_vault import roster
+from identity_vault.database import tables
+from identity_vault.fields import FieldError
 from identity_vault.keys import VaultKeys
 from identity_vault.maps import history as history_module
 from identity_vault.maps.builder import MapGateway, build_map, derive_keys, parse_purposes, renumber
@@ -282,3 +285,35 @@ def test_a_snapshot_is_read_once_a_version(vault: Vault) -> None:
     add_somebody(vault, 1)
     snapshots = Snapshots(vault)
     assert snapshots.newest()[0] is snapshots.newest()[0]
+
+
+def _damage(vault: Vault, *pupils: str) -> None:
+    with vault.begin() as connection:
+        where = tables.pupils.c.id.in_(pupils)
+        connection.execute(update(tables.pupils).where(where).values(sealed=b"damaged" * 9))
+        roster.bump(connection)
+
+
+def test_a_damaged_row_is_unknown_and_everybody_else_is_not(vault: Vault) -> None:
+    """A withdrawal of one must not wait for the repair of another."""
+    ids = [add_somebody(vault, number) for number in range(3)]
+    with vault.begin() as connection:
+        for id_, uid in zip(ids, ("04A1B2C3D4E5F6", "04A1B2C3AABBCC", "0455667788990A"), strict=True):
+            roster.add_credential(vault, connection, id_, "card", uid, NOW_MS)
+    before, _ = Snapshots(vault).newest()
+    _damage(vault, ids[0])
+    with capture_logs() as said:
+        found, _ = Snapshots(vault).newest()
+    assert len(found.people) == len(before.people) - 1 == 2
+    assert "04A1B2C3D4E5F6" in before.credentials
+    assert set(found.credentials) < set(before.credentials), "no notation leads to another than before"
+    assert found.credentials.items() <= before.credentials.items()
+    assert [one["event"] for one in said if one["log_level"] == "error"] == ["rows.damaged"]
+    assert found.damaged[0].startswith(f"pupils.sealed/{ids[0]} does not open")
+
+
+def test_a_vault_of_which_nothing_opens_makes_no_map(vault: Vault) -> None:
+    """That is another's key file; an empty map would make everybody anonymous."""
+    _damage(vault, *(add_somebody(vault, number) for number in range(3)))
+    with pytest.raises(FieldError, match="does not open"):
+        Snapshots(vault).newest()
