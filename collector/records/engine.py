@@ -10,9 +10,12 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, StatementError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, StatementError
 
 from collector.records.errors import RecordsFileError
+
+WRITTEN_ANEW_BYTES_MAX: Final = 32 * 1024**2
+"""A second's work at most."""
 
 log = structlog.get_logger()
 
@@ -69,7 +72,12 @@ class Place:
         options = {"check_same_thread": False, "timeout": 10} if self.is_sqlite else _POSTGRESQL_OPTIONS
         wanted = {name: value for name, value in options.items() if name not in self.url.query}
         try:
-            engine = create_engine(self.url, connect_args=wanted, pool_pre_ping=not self.is_sqlite)
+            engine = create_engine(
+                self.url,
+                connect_args=wanted,
+                pool_pre_ping=not self.is_sqlite,
+                hide_parameters=True,  # a traceback would show whom a row is about
+            )
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise RecordsFileError(
                 f"{self.shown} needs a driver: install 'campus-pulse[postgresql]', and write postgresql+psycopg://"
@@ -202,10 +210,25 @@ def empty_journal(engine: Engine) -> None:
 
 
 def vacuum(engine: Engine, names: Iterable[str]) -> None:
-    """Frees the deleted rows of PostgreSQL tables. Not FULL, which would keep every writer out for seconds."""
+    """Frees the deleted rows of PostgreSQL tables. A small table is written anew, unless somebody is at it
+    at the moment: then nothing of them is left in its file. A large one would keep writers out too long.
+    """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        # Not given back to the pool: the others keep their time limit.
+        # Not given back to the pool: the others keep their time limits.
         connection.detach()
         connection.execute(text("SET statement_timeout = 0"))
+        connection.execute(text("SET lock_timeout = '200ms'"))
         for name in names:
-            connection.execute(text(f"VACUUM (INDEX_CLEANUP ON) {name}"))
+            small = connection.scalar(text(f"SELECT pg_table_size('{name}')")) <= WRITTEN_ANEW_BYTES_MAX
+            if not small or not _vacuumed(connection, f"VACUUM FULL {name}"):
+                _vacuumed(connection, f"VACUUM (INDEX_CLEANUP ON) {name}")
+
+
+def _vacuumed(connection: Connection, statement: str) -> bool:
+    try:
+        connection.execute(text(statement))
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) == "55P03":  # lock_not_available
+            return False
+        raise
+    return True

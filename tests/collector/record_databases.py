@@ -35,15 +35,15 @@ class RecordsDatabase:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """As anybody sees them who has no key."""
-        with self._looking() as connection:
+        with self.looking() as connection:
             return [tuple(row) for row in connection.execute(text(query))]
 
     def change(self, statement: str) -> None:
-        with self._looking() as connection:
+        with self.looking() as connection:
             connection.execute(text(statement))
 
     @contextmanager
-    def _looking(self) -> Iterator[Connection]:
+    def looking(self) -> Iterator[Connection]:
         engine = create_engine(f"sqlite:///{self.where}" if self.is_sqlite else str(self.where))
         try:
             with engine.begin() as connection:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
+import msgspec
 import psycopg
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from collector.intake import line as line_module
-from collector.records import Records, RecordsFileError, RecordsUnavailableError, alerts, tables
+from collector.records import Records, RecordsFileError, RecordsUnavailableError, alerts, erasure, tables
 from collector.records.engine import in_words, is_of_a_row
+from telemetry.exchange import Order
 from tests.collector.conftest import NOW_MS, PSEUDONYM, MakeLab, Sender, check, eventually
 from tests.collector.kept_records import RECORDS, counts, keep
 from tests.collector.old_records import FEVER
 from tests.collector.record_databases import KEY, RecordsDatabase, on_both
+from tests.collector.vault_bench import OTHER
 from tests.postgresql import PostgreSql, running_postgresql
 
 on_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
@@ -127,13 +130,34 @@ async def test_a_commit_is_durable_whatever_the_database_is_set_to(postgresql: P
 
 
 @on_postgresql
-async def test_the_space_of_deleted_rows_is_freed(database: RecordsDatabase) -> None:
+async def test_of_deleted_rows_nothing_is_left_in_a_small_table(
+    database: RecordsDatabase, postgresql: PostgreSql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def in_the_file(pseudonym: str) -> int:
+        postgresql.run("CHECKPOINT")
+        ((path,),) = database.rows("SELECT pg_relation_filepath('meal_records')")
+        return (postgresql.folder / "data" / str(path)).read_bytes().count(pseudonym.encode())
+
     records = database.open()
-    await keep(records, RECORDS * 100, NOW_MS)
-    assert database.rows("SELECT pg_relation_size('morning_checks') > 0") == [(True,)]
-    await records.run(lambda connection: connection.execute(tables.morning_checks.delete()))
+    meal, other = RECORDS[3], msgspec.structs.replace(RECORDS[3], pseudonym=OTHER)
+    await keep(records, [meal, *[other] * 9] * 20, NOW_MS)
+    assert in_the_file(PSEUDONYM) == 20
+    order = Order("o", "erase", [PSEUDONYM])
+    await records.run(lambda connection: erasure.execute(connection, order, NOW_MS))
+    monkeypatch.setattr("collector.records.engine.WRITTEN_ANEW_BYTES_MAX", 0)
     await records.empty_journal()
-    assert database.rows("SELECT pg_relation_size('morning_checks')") == [(0,)]
+    dead = "SELECT count(*) FROM pg_class WHERE relname = 'meal_records' AND reltuples = 180"
+    assert (0,) not in database.rows(f"{dead} AND relnamespace = current_schema()::regnamespace")
+    monkeypatch.undo()
+    await records.empty_journal()
+    assert in_the_file(OTHER) >= 180
+    assert in_the_file(PSEUDONYM) == 0
+    # Who has a look at the table at that moment is not waited for, nor does anybody wait.
+    await records.run(lambda connection: connection.execute(tables.meal_records.delete()))
+    with database.looking() as reading:
+        reading.execute(text("SELECT count(*) FROM meal_records"))
+        await records.empty_journal()
+    await keep(records, [meal], NOW_MS, 2)
     await records.close()
 
 

@@ -113,7 +113,7 @@ async def test_another_key_file_is_told_at_the_start(database: RecordsDatabase) 
 
 @given(
     st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_characters="\0"))
+    | st.text(st.characters(codec="utf-8", exclude_characters="\0"))
     | st.binary()
 )
 def test_a_value_opens_as_it_was_sealed(value: Any) -> None:
