@@ -9,6 +9,7 @@ Told over again, a report changes nothing: a collector that lost its answer repo
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 from typing import Final
@@ -19,6 +20,7 @@ from sqlalchemy import Connection, func, select, update
 from identity_vault import roster
 from identity_vault.audit import record
 from identity_vault.database import tables
+from identity_vault.fields import FieldError
 from identity_vault.rights import receipts
 from identity_vault.vault import Vault
 from telemetry.exchange import Order, OrderReport
@@ -229,9 +231,13 @@ def _permits(
 ) -> dict[str, dict[Purpose, int | None]]:
     if not pupil_ids:
         return {}
-    found = (roster.get_pupil(vault, connection, one) for one in sorted(pupil_ids))
+    pupils: list[roster.Pupil] = []
+    for one in sorted(pupil_ids):
+        # A damaged pupil is on no map, and permits nothing.
+        with contextlib.suppress(FieldError):
+            found = roster.get_pupil(vault, connection, one)
+            pupils += [] if found is None else [found]
     consents = roster.consents_of(connection, sorted(pupil_ids))
-    pupils = [one for one in found if one is not None]
     return roster.effective(pupils, consents, vault.now_ms(), vault.config.zone)
 
 

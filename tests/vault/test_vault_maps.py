@@ -22,6 +22,7 @@ from identity_vault.maps.builder import MapGateway, build_map, derive_keys, pars
 from identity_vault.maps.directory import class_lists
 from identity_vault.maps.history import NOTHING, Snapshots, Touched, difference
 from identity_vault.maps.people import Snapshot, heart_rate_max, lead_to, notations_of
+from identity_vault.rights import consents, orders
 from identity_vault.roster import Credential
 from identity_vault.vault import Vault
 from telemetry.credential_map import (
@@ -317,3 +318,13 @@ def test_a_vault_of_which_nothing_opens_makes_no_map(vault: Vault) -> None:
     _damage(vault, *(add_somebody(vault, number) for number in range(3)))
     with pytest.raises(FieldError, match="does not open"):
         Snapshots(vault).newest()
+
+
+def test_a_withdrawal_of_a_damaged_pupil_is_told_all_the_same(vault: Vault) -> None:
+    pupil = add_somebody(vault, 1)
+    with vault.begin() as connection:
+        consents.withdraw(vault, connection, "command:nurse", pupil, "health")
+    _damage(vault, pupil)
+    with vault.read() as connection:
+        erased = orders.erased_pseudonyms(vault, connection)
+    assert erased == [vault.pseudonyms.make("health", "2026-27", pupil)]
