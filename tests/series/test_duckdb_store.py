@@ -14,6 +14,8 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from collector.series import duckdb_store
 from collector.series.contract import BatchKey, SeriesBatch, StoreUnavailableError
@@ -21,6 +23,8 @@ from collector.series.duckdb_file import SCHEMA_VERSION, StoreFileError
 from collector.series.duckdb_store import DuckDbStore
 from telemetry.batch import Body
 from telemetry.readings import SeriesKey
+from tests.series.conftest import DuckDbHarness
+from tests.series.naive_reference import Question, batch_lists, check_store, questions
 
 READINGS = 5_000
 NOISE = np.random.default_rng(1)
@@ -271,3 +275,12 @@ async def test_a_question_beyond_the_memory_limit_is_refused(tmp_path: Path) -> 
     [answer] = await store.query([1], 0, 10**9, step_ms=100_000, aggregate="count")
     assert answer.counts == [100_000] * 10
     await store.close()
+
+
+@given(
+    batches=batch_lists(st.floats(-1e6, 1e6, allow_subnormal=False)),
+    asked=st.lists(questions, min_size=6, max_size=6),
+)
+@settings(max_examples=30, deadline=None)
+async def test_any_number_is_kept_as_it_is(batches: list[SeriesBatch], asked: list[Question]) -> None:
+    await check_store(DuckDbHarness, batches, asked)

@@ -6,21 +6,17 @@ import asyncio
 import gzip
 import ssl
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from collector.series.contract import (
-    BatchesRefusedError,
     BatchKey,
     SeriesBatch,
     StoreAwayError,
     StoreFullError,
 )
-from collector.series.influx import Influx, InfluxTarget
 from collector.series.opening import open_store
 from collector.series.server_store import ServerStore
 from collector.series.server_wire import Access, ServerWire
@@ -31,7 +27,7 @@ from telemetry.batch import Body
 from telemetry.readings import SeriesKey
 from tests.conftest import free_port
 from tests.series.server_double import Asked, Reply, ServerDouble
-from tests.series.servers import InfluxServer, VictoriaServer
+from tests.series.servers import VictoriaServer
 
 T0 = 1_577_836_800_000
 SECRET = "campus:geheim-4711"
@@ -190,80 +186,6 @@ async def test_a_silent_server_does_not_hold_anybody_for_ever() -> None:
         await store.close()
 
 
-async def test_a_batch_the_server_never_takes_is_found_among_others(influx: InfluxServer) -> None:
-    influx.ask("/query", q='CREATE DATABASE "refusing"')
-    wire = ServerWire(Access(influx.url))
-    # Somebody else has written this field as a text: points of this quantity are refused from now on.
-    wire.write(
-        "/write",
-        [("db", "refusing")],
-        b'environment_temperature_celsius value="warm" %d\n' % (T0 * 1_000_000),
-    )
-    store = ServerStore(Influx(wire, InfluxTarget("refusing")), hold_s=0, held_bytes_max=0)
-    bad = make_batch(3, key=KEY._replace(quantity="temperature"))
-    batches = [make_batch(1), make_batch(2), bad, make_batch(4)]
-    with pytest.raises(BatchesRefusedError) as refused:
-        await store.append(batches)
-    assert list(refused.value.refused) == [bad.key]
-    await (await store.append([one for one in batches if one is not bad]))
-    assert await store.point_count() == 3
-    await store.close()
-
-
-async def test_a_database_that_does_not_exist_says_so(influx: InfluxServer) -> None:
-    store = ServerStore(
-        Influx(ServerWire(Access(influx.url)), InfluxTarget("nowhere")), hold_s=0, held_bytes_max=0
-    )
-    with pytest.raises(StoreAwayError, match=r"no such database; create it"):
-        await store.append([make_batch(1)])
-    influx.ask("/query", q='CREATE DATABASE "nowhere"')
-    await (await store.append([make_batch(1)]))
-    influx.ask("/query", q='DROP DATABASE "nowhere"')
-    with pytest.raises(StoreAwayError, match=r"no such database; create it"):
-        await store.append([make_batch(2)])
-    await store.close()
-
-
-async def test_points_older_than_the_database_keeps_are_left_out_and_counted(influx: InfluxServer) -> None:
-    influx.ask("/query", q='CREATE DATABASE "short" WITH DURATION 24h')
-    section = StoreSection(kind="influxdb", url=influx.url, database="short")
-    registry = CollectorRegistry()
-    store = await open_store(section, Path("unused"), registry)
-    await (await store.append([make_batch(1)]))
-    assert await store.point_count() == 0
-    labels = {"reason": "older than the store keeps"}
-    assert registry.get_sample_value("campus_series_points_left_out_total", labels) == 1
-    await store.close()
-
-
-async def test_a_wrong_password_is_loud_and_never_said(
-    influx_with_users: InfluxServer, tmp_path: Path
-) -> None:
-    token = tmp_path / "store.token"
-    section = StoreSection(kind="influxdb", url=influx_with_users.url, database="campus", token_file=token)
-    token.write_text("admin:wrong-geheim\n", "utf-8")
-    store = await open_store(section, Path("unused"), CollectorRegistry())
-    with pytest.raises(StoreAwayError, match="token_file") as error:
-        await store.append([make_batch(1)])
-    assert "geheim" not in repr(error.value)
-    await store.close()
-    token.write_text("admin:right-geheim\n", "utf-8")
-    store = await open_store(section, Path("unused"), CollectorRegistry())
-    await (await store.append([make_batch(1)]))
-    await store.close()
-
-
-@pytest.fixture
-def influx_with_users() -> Iterator[InfluxServer]:
-    server = InfluxServer("auth").start()
-    try:
-        server.ask("/query", q="CREATE USER admin WITH PASSWORD 'right-geheim' WITH ALL PRIVILEGES")
-        server.ask("/query?u=admin&p=right-geheim", q="CREATE DATABASE campus")
-        yield server
-    finally:
-        server.remove()
-
-
 @pytest.mark.parametrize("content", [None, b"", b"two\nlines", b"\xff\xfe", "密码".encode()])
 async def test_a_token_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | None) -> None:
     token = tmp_path / "store.token"
@@ -317,25 +239,3 @@ async def test_lines_are_packed_once_on_their_way() -> None:
             b"environment_co2,school=example,gateway=gw-1,building=main,room=101,device=air-1 ppm=1.0 1577836800001\n"
         )
         await store.close()
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"kind": "victoriametrics"}, "url is missing"),
-        ({"kind": "victoriametrics", "url": "tsdb:8428"}, "url is missing or is none"),
-        ({"kind": "victoriametrics", "url": "http://user:pw@tsdb"}, "url is missing or is none"),
-        ({"kind": "influxdb", "url": "http://127.0.0.1:8086"}, "database is missing"),
-        ({"kind": "influxdb", "url": "http://127.0.0.1", "database": "d", "api": "v2"}, "org is missing"),
-        (
-            {"kind": "influxdb", "url": "http://127.0.0.1", "database": "d", "threads": 2},
-            "threads: not for kind",
-        ),
-        ({"url": "http://127.0.0.1:8428"}, "url: not for kind = 'duckdb'"),
-        ({"kind": "victoriametrics", "url": "http://tsdb.example", "token_file": "t"}, "use https"),
-        ({"kind": "victoriametrics", "url": "http://127.0.0.1", "hold_s": 1}, "greater than or equal to 20"),
-    ],
-)
-def test_a_wrong_section_says_what_is_wrong(settings: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        StoreSection.model_validate(settings)
