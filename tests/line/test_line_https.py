@@ -104,11 +104,16 @@ def test_a_day_is_handed_over_by_posts_over_tls_whoever_is_killed(site: Site, au
     check = {"v": 1, "card": CARD, "site": "forehead", "ambient_c": 22.0, "temperature_c": 38.6}
     site.publish("stations/gate-1/check", json.dumps(check))
     site.start_collector()
-    eventually(lambda: site.alerts() or None, "the fever")
+    eventually(site.alerts, "the fever")
     agent.kill()
     agent = site.start_gateway(file)
     metrics = f"http://127.0.0.1:{port}"
-    eventually(lambda: site.metric("campus_edge_buffer_batches", metrics) == 0, "all of it is handed over")
+
+    def is_drained() -> bool:
+        time.sleep(0.1)
+        return site.metric("campus_edge_buffer_batches", metrics) == 0
+
+    eventually(is_drained, "all of it is handed over")
     assert site.metric("campus_edge_posts_total", metrics) > 1
     assert site.get("/api/v1/gateways")["items"][0]["status"] is not None
     assert len(site.alerts()) == 1
