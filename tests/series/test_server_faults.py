@@ -168,6 +168,32 @@ async def test_away_at_the_start_and_for_long() -> None:
         server.remove()
 
 
+async def test_a_full_disk_takes_nothing_and_gives_what_it_has() -> None:
+    server = VictoriaServer()
+    try:
+        server.start()
+        store = victoria_store(Access(server.url))
+        await (await store.append([make_batch(1)]))
+        server.stop()
+        server.options = ("-storage.minFreeDiskSpaceBytes=900000GB",)
+        server.start()
+        for _ in range(2):
+            with pytest.raises(StoreFullError, match="no room"):
+                await store.append([make_batch(2)])
+        [info] = await store.series()
+        [answer] = await store.query([info.id], 0, 10**20)
+        assert answer.value == [1.0]
+        server.stop()
+        server.options = ()
+        server.start()
+        await (await store.append([make_batch(2)]))
+        server.flush()
+        assert await store.point_count() == 2
+        await store.close()
+    finally:
+        server.remove()
+
+
 async def test_a_silent_server_does_not_hold_anybody_for_ever() -> None:
     done = asyncio.Event()
     loop = asyncio.get_running_loop()
