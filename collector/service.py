@@ -100,7 +100,7 @@ class Service:
 
     def _listen_for_posts(self, section: IntakeHttpSection, stack: contextlib.AsyncExitStack) -> HttpIntake:
         listening = stack.enter_context(listen(section.host, section.port, "intake_http"))
-        intake = HttpIntake(section, listening, self._metrics)
+        intake = HttpIntake(section, listening, self._metrics, self.overview.refused)
         self.intake_url = intake.url
         return intake
 

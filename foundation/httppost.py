@@ -85,9 +85,9 @@ def parse_target(url: str) -> Target:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ValueError("is not an address; write https://vault.school.example") from None
+        raise ValueError("is not an address; write https://, a host and perhaps a port") from None
     if parts.scheme not in {"https", "http"} or not parts.hostname:
-        raise ValueError("is not an address; write https://vault.school.example")
+        raise ValueError("is not an address; write https://, a host and perhaps a port")
     if parts.username is not None or parts.query or parts.fragment or not url.isascii() or " " in url:
         raise ValueError("must be https://, a host, perhaps a port and a path, and nothing else")
     tls = parts.scheme == "https"

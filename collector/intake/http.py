@@ -12,6 +12,7 @@ import contextlib
 import socket
 import ssl
 from collections import Counter as Counts
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -38,15 +39,22 @@ log = structlog.get_logger()
 
 
 class HttpIntake:
-    """Takes posts at a listening socket. Raises UsageError for a certificate that cannot be used."""
+    """Takes posts at a listening socket. `refused` hears the reason for who is not let in.
+
+    Raises UsageError for a certificate that cannot be used.
+    """
 
     def __init__(
-        self, section: IntakeHttpSection, listening: socket.socket, registry: CollectorRegistry
+        self,
+        section: IntakeHttpSection,
+        listening: socket.socket,
+        registry: CollectorRegistry,
+        refused: Callable[[str], None],
     ) -> None:
         self._section = section
         self._listening = listening
         self._context = _context(section)
-        self._desk = PostDesk(registry)
+        self._desk = PostDesk(registry, refused)
         self._connections: Counts[str] = Counts()
         self._reported = FirstOnly(100)
         self._open = Gauge("campus_intake_http_connections", "Connections of gateways", registry=registry)

@@ -104,7 +104,8 @@ class _Exchange:
 class PostDesk:
     """Answers the posts of all gateways."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, refused: Callable[[str], None]) -> None:
+        self._refused = refused
         self._exchanges: dict[Place, list[_Exchange]] = {}
         self._bodies_bytes: dict[Stream, int] = {"urgent": 0, "bulk": 0}
         self._reported = FirstOnly(100)
@@ -161,6 +162,7 @@ class PostDesk:
             return await self._take(place, parcel, line)
         if sender == "unread":
             return _later(503, UNREAD_RETRY_S)
+        self._refused("revoked" if sender == "revoked" else "unknown_key")
         if self._reported.first((place.school, place.gateway, sender)):
             log.warning("post refused", school=place.school, gateway=place.gateway, reason=sender)
         if sender == "revoked":

@@ -33,11 +33,14 @@ from collector.series.contract import (
     StoreFullError,
     StoreUnavailableError,
 )
+from telemetry.batch import Body
 
 WAITING_MAX: Final = 4_000
 """Groups that wait until they are durable; the store's own bound, in bytes, is usually met first."""
 ALONE_FAILURES_MAX: Final = 3
 """So many batches, each by itself, are tried before the store is taken for broken."""
+
+_NO_BODY: Final = Body([], [], [], [], [], [])
 
 log = structlog.get_logger()
 
@@ -102,7 +105,9 @@ class Storing:
                 await self._finish(taken)
             else:
                 self._waiting_ids.update(map(_id, taken.batches))
-                await self._waiting.put(taken)
+                # The store has the readings; they need not fill the memory meanwhile.
+                bare = [batch._replace(body=_NO_BODY) for batch in taken.batches]
+                await self._waiting.put(taken._replace(batches=bare))
 
     async def next_taken(self) -> Taken:
         """The next group to `settle`."""

@@ -89,7 +89,7 @@ class Post:
 @contextlib.asynccontextmanager
 async def posting(lab: Lab, **section: Any) -> AsyncIterator[Post]:
     made = IntakeHttpSection(host="127.0.0.1", port=0, **section)
-    intake = HttpIntake(made, listen("127.0.0.1", 0), lab.registry)
+    intake = HttpIntake(made, listen("127.0.0.1", 0), lab.registry, lab.overview.refused)
     running = asyncio.create_task(intake.run(lab.line), name="intake-under-test")
     post = Post(lab, intake)
     await eventually(lambda: lab.line._registry.was_read)
@@ -171,6 +171,7 @@ async def test_who_is_not_known_is_told_nothing(make_lab: MakeLab, stream: Strea
             assert (answer.status_code, answer.json()["detail"]) == (401, "not known")
             assert answer.headers["content-type"] == "application/problem+json"
         assert post.count(401, stream) == 6
+        assert lab.overview.refusals == {"unknown_key": 6}
         await asyncio.to_thread(lab.records.revoke_gateway, SCHOOL, "gw-1", 2)
 
         await post.until(403, sender, sender.status(), stream=stream)
@@ -436,4 +437,4 @@ def test_the_section_with_a_certificate_or_on_this_machine(tmp_path: Path) -> No
     assert IntakeHttpSection(host="::1").certificate is None
     unusable = pytest.raises(UsageError, match=r"a\.pem.*cannot be used.*without a passphrase")
     with socket.socket() as listening, unusable:
-        HttpIntake(section.relative_to(tmp_path), listening, CollectorRegistry())
+        HttpIntake(section.relative_to(tmp_path), listening, CollectorRegistry(), print)
