@@ -53,6 +53,8 @@ async def test_stored_is_said_when_it_is_durable_and_the_next_does_not_wait(
         await eventually(lambda n=sequence: n in store.appended)  # type: ignore[misc]
     await settled(lab)
     assert lab.stored() == set()
+    waiting = lab.line._lanes["bulk"].storing._waiting._queue
+    assert [one.batches[0].body.value for one in waiting] == [[], []]  # not kept meanwhile
     await lab.send(sender.batch(2, column()))  # the gateway sends again what it has no answer to
     await settled(lab)
     assert store.appended == [1, 2, 3]
