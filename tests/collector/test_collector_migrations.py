@@ -27,7 +27,8 @@ from collector.records import (
     upgrading,
 )
 from collector.records.schema import HEAD, REVISIONS
-from tests.collector.conftest import PSEUDONYM
+from tests.collector.conftest import NOW_MS, PSEUDONYM
+from tests.collector.kept_records import RECORDS, keep
 from tests.collector.old_records import FEVER, content, fill, shape, write_old_file
 from tests.collector.record_databases import KEY, RecordsDatabase, on_both, open_records
 
@@ -88,6 +89,8 @@ async def test_a_file_of_an_older_program_goes_on_with_its_rows(tmp_path: Path, 
 async def test_down_and_up_again_keeps_what_the_older_program_knows(database: RecordsDatabase) -> None:
     records = database.open()
     await fill(records)
+    # More than one part of a migration.
+    await keep(records, [RECORDS[3]] * 1_050, NOW_MS, 2)
     before = await records.look(content)
     await records.close()
 
@@ -97,6 +100,8 @@ async def test_down_and_up_again_keeps_what_the_older_program_knows(database: Re
     assert rows == [(38.2, "cough,rash")], "in clear for the program of that time"
     assert database.rows("SELECT version FROM schema_version") == [(2,)]
     assert database.rows("SELECT report FROM order_reports") == [(b"report",)]
+    # An older program that went from 1 to 2 by itself has not told Alembic.
+    database.change("UPDATE records_revision SET version_num = '0001'")
     records = database.open(upgrade="auto")
     assert await records.look(content) == before
     new_ids = [{**row, "cause": "new"} for row in [FEVER]]
@@ -105,7 +110,7 @@ async def test_down_and_up_again_keeps_what_the_older_program_knows(database: Re
 
     lost = administration.losses(database.where, KEY, "0001")
     assert lost == {
-        "access_events": 1, "heart_rate_windows": 1, "meal_records": 1, "safety_events": 1,
+        "access_events": 1, "heart_rate_windows": 1, "meal_records": 1_051, "safety_events": 1,
         "order_reports": 1, "alerts": 2,
     }  # fmt: skip
     assert administration.migrate(database.where, KEY, "0001")
