@@ -186,6 +186,8 @@ class NamesDesk:
     ) -> BreakGlassAnswer:
         if question.purpose not in role.break_glass:
             raise NotPermittedError("break-glass does not open this purpose to this role")
+        if role.own_classes and not claims.classes:
+            raise NotPermittedError("the token names no class: the grant would open nothing")
         if grants.is_overdone(connection, claims.session, self._vault.now_ms()):
             raise NamesRefusedError(429, "grants", "too many grants wait for a review", LOCK_S)
         id_, expires_ms = grants.give(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -164,6 +165,16 @@ def test_a_zip_that_is_no_workbook_is_refused() -> None:
     for cut in (100, len(whole) // 2, len(whole) - 10):
         (problem,) = problems_of(whole[:cut])
         assert "not a workbook" in problem.cause
+
+
+def test_a_workbook_that_would_swell_is_refused_unread() -> None:
+    """Its sheet is 40 MB of blanks in a file of 40 kB."""
+    swollen = io.BytesIO()
+    with zipfile.ZipFile(swollen, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("xl/worksheets/sheet1.xml", " " * 40_000_000)
+    assert len(swollen.getvalue()) < 100_000
+    (problem,) = problems_of(swollen.getvalue())
+    assert "unpacks to more than 32 MB" in problem.cause
 
 
 @pytest.mark.parametrize(

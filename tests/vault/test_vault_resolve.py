@@ -366,6 +366,13 @@ async def test_break_glass_is_not_open_to_all(rig: Rig, role: str, purpose: Purp
         await rig.browser(role, "safety").break_glass(purpose)
 
 
+async def test_no_grant_that_would_open_nothing(rig: Rig) -> None:
+    with refusal(403):
+        await rig.browser("class_teacher", "health").break_glass("access")
+    with rig.vault.begin() as connection:
+        assert unreviewed(rig.vault, connection) == []
+
+
 async def test_a_grant_is_of_one_session_and_purpose(rig: Rig) -> None:
     facilities = rig.browser("facilities", "safety")
     await facilities.break_glass("safety")
