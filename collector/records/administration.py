@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, inspect, select, table, text
 from sqlalchemy.exc import StatementError
 
 from collector.records import key_table, schema, sealing, upgrading
-from collector.records.engine import Place, begin_reading, begin_writing, empty_journal
+from collector.records.engine import Place, begin_reading, begin_writing
 from collector.records.errors import RecordsFileError, RecordsUnavailableError
 from collector.records.key_table import WrongKeyFileError
 from collector.records.sealing import Keyring
@@ -43,7 +43,7 @@ class Migrated(NamedTuple):
 
 def status(where: Path | str, key: Ed25519PrivateKey) -> Status:
     """Looks and changes nothing. Raises RecordsFileError."""
-    with _administering(where, key, begin_reading) as (connection, place, keyring):
+    with _administering(where, key) as (connection, place, keyring):
         revision = schema.look(connection, place)
         names = sorted(inspect(connection).get_table_names()) if revision else []
         rows = {
@@ -66,31 +66,31 @@ def status(where: Path | str, key: Ed25519PrivateKey) -> Status:
 
 def losses(where: Path | str, key: Ed25519PrivateKey, target: str) -> dict[str, int]:
     """Rows by table that would go on the way down to a revision. Raises RecordsFileError."""
-    with _administering(where, key, begin_reading) as (connection, place, _):
+    with _administering(where, key) as (connection, place, _):
         found = schema.look(connection, place)
         return upgrading.losses(connection, found, target) if found else {}
 
 
 def migrate(where: Path | str, key: Ed25519PrivateKey, target: str) -> Migrated | None:
     """Up or down to a revision; None when there was nothing to do. Raises RecordsFileError."""
-    now_ms = time.time_ns() // 1_000_000
-    with _administering(where, key, begin_writing) as (connection, place, keyring):
+    with _administering(where, key) as (connection, place, _):
         found = schema.look(connection, place)
-        if found is None:
-            raise RecordsFileError(
-                f"{place.shown} is empty; the collector makes its tables at its first start"
-            )
-        if found == target:
-            return None
-        if found == schema.HEAD:
+    if found is None:
+        raise RecordsFileError(f"{place.shown} is empty; the collector makes its tables at its first start")
+    if found == target:
+        return None
+    now_ms = time.time_ns() // 1_000_000
+    with _administering(where, key, target) as (connection, place, keyring):
+        if schema.look(connection, place) == schema.HEAD:
             schema.load_keys(connection, keyring, place, now_ms)
         return Migrated(found, target, upgrading.migrate(connection, place, keyring, target, now_ms))
 
 
 @contextmanager
 def _administering(
-    where: Path | str, key: Ed25519PrivateKey, begin: Callable[[Connection], None]
+    where: Path | str, key: Ed25519PrivateKey, target: str | None = None
 ) -> Iterator[tuple[Connection, Place, Keyring]]:
+    """One transaction: that of a migration to `target`, or, without one, one that only reads."""
     place, keyring = Place(where), Keyring(key.private_bytes_raw())
     if place.file is not None and not place.file.exists():
         raise RecordsFileError(f"there is no {place.file} yet; the collector makes it at its first start")
@@ -98,11 +98,11 @@ def _administering(
     sealing.attach(engine, keyring)
     try:
         with engine.begin() as connection:
-            begin(connection)
+            (begin_writing if target else begin_reading)(connection)
             place.check_server(connection)
             yield connection, place, keyring
-        if place.is_sqlite and begin is begin_writing:
-            empty_journal(engine)
+        if target:
+            upgrading.clean(engine, place, target)
     except RecordsUnavailableError as error:
         raise RecordsFileError(f"{place.shown} stays as it was: {error}") from error
     except (StatementError, sqlite3.Error) as error:

@@ -110,8 +110,7 @@ class Records:
                     after=HEAD,
                     copy=str(copy) if copy else None,
                 )
-            if place.is_sqlite and migrated:
-                empty_journal(engine)
+                upgrading.clean(engine, place, HEAD)
         except (StatementError, sqlite3.Error) as error:
             engine.dispose()
             raise place.explain(error) from error

@@ -209,9 +209,10 @@ def empty_journal(engine: Engine) -> None:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
 
 
-def vacuum(engine: Engine, names: Iterable[str]) -> None:
+def vacuum(engine: Engine, names: Iterable[str], *, all_anew: bool = False) -> None:
     """Frees the deleted rows of PostgreSQL tables. A small table is written anew, unless somebody is at it
     at the moment: then nothing of them is left in its file. A large one would keep writers out too long.
+    all_anew: where nobody writes, whatever the size.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         # Not given back to the pool: the others keep their time limits.
@@ -220,7 +221,7 @@ def vacuum(engine: Engine, names: Iterable[str]) -> None:
         connection.execute(text("SET lock_timeout = '200ms'"))
         for name in names:
             small = connection.scalar(text(f"SELECT pg_table_size('{name}')")) <= WRITTEN_ANEW_BYTES_MAX
-            if not small or not _vacuumed(connection, f"VACUUM FULL {name}"):
+            if not (small or all_anew) or not _vacuumed(connection, f"VACUUM FULL {name}"):
                 _vacuumed(connection, f"VACUUM (INDEX_CLEANUP ON) {name}")
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 import structlog
-from sqlalchemy import Connection, func, inspect, or_, select, table, text
+from sqlalchemy import Connection, Engine, func, inspect, or_, select, table, text
 from sqlalchemy import column as named
 
-from collector.records import schema
-from collector.records.engine import Place
-from collector.records.errors import RecordsFileError
+from collector.records import schema, tables
+from collector.records.engine import Place, empty_journal, vacuum
+from collector.records.errors import RecordsFileError, RecordsUnavailableError
 from collector.records.sealing import Keyring
 
 Upgrade = Literal["auto", "command"]
@@ -70,6 +70,16 @@ def migrate(connection: Connection, place: Place, keyring: Keyring, target: str,
     return copy
 
 
+def clean(engine: Engine, place: Place, target: str) -> None:
+    """After a migration: the journal of SQLite, and rows of PostgreSQL as they were, hold columns in clear
+    that are sealed by now; a column that PostgreSQL drops stays in its rows until they are written anew.
+    """
+    if place.is_sqlite:
+        empty_journal(engine)
+    elif target == schema.HEAD:
+        vacuum(engine, tables.ABOUT_PEOPLE, all_anew=True)
+
+
 def losses(connection: Connection, found: str, target: str) -> dict[str, int]:
     """Rows by table that an older revision has no place for."""
     lost: dict[str, int] = {}
@@ -92,7 +102,10 @@ def forget_copies(place: Place) -> None:
     if place.file is None:
         return
     for copy in place.file.parent.glob(f"{place.file.name}.before-*"):
-        copy.unlink(missing_ok=True)
+        try:
+            copy.unlink(missing_ok=True)
+        except OSError as error:
+            raise RecordsUnavailableError(f"{copy} cannot be deleted: {error.strerror}; delete it") from error
         log.info("deleted the copy from before the migration", file=str(copy))
 
 

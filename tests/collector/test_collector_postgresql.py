@@ -12,7 +12,15 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from collector.intake import line as line_module
-from collector.records import Records, RecordsFileError, RecordsUnavailableError, alerts, erasure, tables
+from collector.records import (
+    Records,
+    RecordsFileError,
+    RecordsUnavailableError,
+    administration,
+    alerts,
+    erasure,
+    tables,
+)
 from collector.records.engine import in_words, is_of_a_row
 from telemetry.exchange import Order
 from tests.collector.conftest import NOW_MS, PSEUDONYM, MakeLab, Sender, check, eventually
@@ -159,6 +167,25 @@ async def test_of_deleted_rows_nothing_is_left_in_a_small_table(
         await records.empty_journal()
     await keep(records, [meal], NOW_MS, 2)
     await records.close()
+
+
+@on_postgresql
+async def test_nothing_in_clear_is_left_where_columns_were_sealed(
+    database: RecordsDatabase, postgresql: PostgreSql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.records.engine.WRITTEN_ANEW_BYTES_MAX", 0)
+
+    def in_the_file() -> int:
+        postgresql.run("CHECKPOINT")
+        ((path,),) = database.rows("SELECT pg_relation_filepath('morning_checks')")
+        return (postgresql.folder / "data" / str(path)).read_bytes().count(b"cough,rash")
+
+    records = database.open()
+    await keep(records, [RECORDS[0]], NOW_MS)
+    await records.close()
+    for revision, in_clear in (("0002", True), ("0003", False)):
+        administration.migrate(database.where, KEY, revision)
+        assert (in_the_file() > 0) == in_clear
 
 
 @on_both
