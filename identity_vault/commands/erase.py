@@ -14,6 +14,7 @@ from identity_vault import roster
 from identity_vault.audit import operator
 from identity_vault.commands.opening import ConfigFile, PassphraseFile
 from identity_vault.commands.whom import NumberFile, find_pupil, open_in_words, read_number
+from identity_vault.fields import FieldError
 from identity_vault.imports.allergens import ALLERGENS
 from identity_vault.rights import corrections, erasure
 from identity_vault.rights.wording import FIELD_NAMES, STATE_NAMES
@@ -36,14 +37,22 @@ def erase(
     with open_in_words(config_file, passphrase_file) as vault:
         number = read_number(number_file)
         with vault.read() as connection:
-            pupil = find_pupil(vault, connection, number)
-            class_zh, _ = roster.class_names(connection).get(pupil.class_id, (pupil.class_id, ""))
-        if not yes:
-            _confirm(pupil, class_zh)
+            try:
+                pupil: roster.Pupil | None = find_pupil(vault, connection, number)
+            except FieldError as error:
+                pupil = None
+                console.print(f"[yellow]![/] {error}; it can be deleted all the same", soft_wrap=True)
+            names = roster.class_names(connection)
+        if pupil is not None and not yes:
+            _confirm(pupil, names.get(pupil.class_id, (pupil.class_id, ""))[0])
+        elif not yes and not typer.confirm("删除 delete"):
+            raise UsageError("nothing was deleted")
         with vault.begin() as connection:
-            if roster.get_pupil(vault, connection, pupil.id) is None:
+            # By the number's index: a row that is damaged can be deleted, too, and imported anew.
+            pupil_id = roster.find_pupil_id(vault, connection, number)
+            if pupil_id is None:
                 raise UsageError("the pupil was deleted meanwhile")
-            code = erasure.erase(vault, connection, operator(), pupil.id)
+            code = erasure.erase(vault, connection, operator(), pupil_id)
         vault.database.forget_deleted()
     console.print(f"已删除 deleted; receipt {code}", highlight=False)
     console.print(

@@ -190,6 +190,12 @@ def find_pupil(vault: Vault, connection: Connection, student_number: str) -> Pup
     return _first(vault, connection, tables.pupils.c.number_index == index)
 
 
+def find_pupil_id(vault: Vault, connection: Connection, student_number: str) -> str | None:
+    """The same without opening the row: also of one that is damaged."""
+    index = vault.fields.index("number", student_number)
+    return connection.scalar(select(tables.pupils.c.id).where(tables.pupils.c.number_index == index))
+
+
 def get_pupil(vault: Vault, connection: Connection, pupil_id: str) -> Pupil | None:
     return _first(vault, connection, tables.pupils.c.id == pupil_id)
 

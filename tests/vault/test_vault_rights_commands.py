@@ -9,14 +9,17 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from typer.testing import CliRunner, Result
 
 from identity_vault import audit, keys, roster
 from identity_vault.cli import app
 from identity_vault.config import load_config
+from identity_vault.database import tables
 from identity_vault.rights import corrections, orders
 from identity_vault.vault import Vault, create_vault, open_vault
 from telemetry.exchange import OrderReport
+from telemetry.purposes import PURPOSE_NAMES
 from tests.vault.guardian_parts import Family, add_family
 
 PASSPHRASE = "four unrelated words here"
@@ -161,6 +164,19 @@ def test_an_erasure_asks_for_class_and_number(desk: Desk) -> None:
         assert roster.count_pupils(connection) == 0
         assert audit.verify(vault, connection) == []
         assert audit.find(connection, action="erase")[0].actor
+
+
+def test_a_pupil_whose_row_is_damaged_can_be_deleted(desk: Desk) -> None:
+    config = str(desk.config)
+    with desk.vault() as vault, vault.begin() as connection:
+        connection.execute(update(tables.pupils).values(sealed=b"damaged"))
+    assert "nothing was deleted" in desk.about("erase", config, typed="n\n").output
+    done = desk.about("erase", config, typed="y\n")
+    assert done.exit_code == 0, done.output
+    assert "does not open" in done.output
+    with desk.vault() as vault, vault.read() as connection:
+        assert roster.count_pupils(connection) == 0
+        assert len(orders.open_orders(vault, connection)[0].pseudonyms) == len(PURPOSE_NAMES)
 
 
 def test_corrections_are_listed_and_decided(desk: Desk) -> None:
