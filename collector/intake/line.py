@@ -28,7 +28,7 @@ from collector.intake.door import LineDoor
 from collector.intake.lane_queue import LaneQueue
 from collector.intake.marks import Marks
 from collector.intake.metrics import LineMetrics
-from collector.intake.opening import Opened, Refused, identity_of, open_some, refuse_for_good
+from collector.intake.opening import Opened, Refused, open_some, refusal
 from collector.intake.quotas import Quotas
 from collector.intake.refusals import Refusals
 from collector.intake.registry import REFRESH_S, Registry
@@ -247,7 +247,7 @@ class BatchLine:
             if against is None:
                 admitted.append(batch)
             else:
-                refused.append(_refusal(batch, *against))
+                refused.append(refusal(batch, *against))
         return admitted, refused
 
     async def _receive(self, batches: list[Opened], answer: Answer) -> tuple[list[Opened], list[Refused]]:
@@ -268,7 +268,7 @@ class BatchLine:
                 try:
                     await self._commit_received([batch])
                 except RowsRefusedError:
-                    refused.append(_refusal(batch, "not_storable", "the records database refuses it"))
+                    refused.append(refusal(batch, "not_storable", "the records database refuses it"))
         received = [batch for batch in batches if self._marks.has("received", batch)]
         await self._replies.received(received, answer)
         return received, refused
@@ -293,10 +293,6 @@ class BatchLine:
             self._metrics.given_back.labels("behind").inc(len(batches))
         else:
             await lane.opened.put((batches, answer))
-
-
-def _refusal(batch: Opened, reason: str, detail: str) -> Refused:
-    return refuse_for_good(batch.address, identity_of(batch), reason, detail, batch.data)
 
 
 def wall_ms() -> int:

@@ -175,3 +175,8 @@ def refuse_for_good(
 def identity_of(batch: Opened) -> Identity:
     header = batch.header
     return Identity(header.format, *batch.key, header.sequence)
+
+
+def refusal(batch: Opened, reason: str, detail: str) -> Refused:
+    """An opened batch that is refused for good."""
+    return refuse_for_good(batch.address, identity_of(batch), reason, detail, batch.data)

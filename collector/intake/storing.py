@@ -18,7 +18,7 @@ from collector.intake.commit import Commits
 from collector.intake.contract import Answer
 from collector.intake.marks import Marks
 from collector.intake.metrics import LineMetrics
-from collector.intake.opening import Opened, identity_of, refuse_for_good
+from collector.intake.opening import Opened, refusal
 from collector.intake.refusals import Refusals
 from collector.intake.replies import Replies
 from collector.intake.suspects import Suspects
@@ -234,10 +234,7 @@ class Storing:
 
     async def _refuse(self, batches: Sequence[Opened], reason: str, detail: str, answer: Answer) -> None:
         if batches:
-            refused = [
-                refuse_for_good(batch.address, identity_of(batch), reason, detail, batch.data)
-                for batch in batches
-            ]
+            refused = [refusal(batch, reason, detail) for batch in batches]
             await self._refusals.settle(refused, answer, self._now_ms())
 
 
