@@ -106,11 +106,8 @@ class Place:
         for words, remedy in _REMEDIES_SQLITE if self.is_sqlite else _REMEDIES_POSTGRESQL:
             if words in cause:
                 return RecordsFileError(f"{self.shown} cannot be used: {cause}; {remedy}")
-        kind = "file" if self.is_sqlite else "server"
-        return RecordsFileError(
-            f"{self.shown} cannot be used as a records database: {cause}; "
-            + ("move it away or restore it from a backup" if kind == "file" else "see the server's log")
-        )
+        remedy = "move it away or restore it from a backup" if self.is_sqlite else "see the server's log"
+        return RecordsFileError(f"{self.shown} cannot be used as a records database: {cause}; {remedy}")
 
 
 _REMEDIES_SQLITE: Final = (
