@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help demo test check format bench chaos devices constraints clean
+.PHONY: help demo test check format bench chaos devices metrics constraints clean
 
 help:
 	@echo "make demo [ARGS='--duration 30']   run the demo (sets everything up the first time)"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench                         the benchmarks"
 	@echo "make format                        format the code"
 	@echo "make devices                       write docs/devices.md from the catalogue"
+	@echo "make metrics                       write docs/metrics.md from the table of quantities"
 	@echo "make constraints                   pin what is installed now"
 	@echo "make clean                         remove the virtual environment and all it made"
 
@@ -53,6 +54,9 @@ chaos: .venv/.dev
 
 devices: .venv/.runtime
 	$(BIN)/campus profile page > docs/devices.md
+
+metrics: .venv/.runtime
+	$(BIN)/campus collector metrics > docs/metrics.md
 
 # Names and versions only: no address of an index.
 constraints: .venv/.dev
