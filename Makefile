@@ -38,7 +38,7 @@ format: .venv/.dev
 
 bench: .venv/.dev
 	@sh tools/test-packages.sh
-	@for script in benchmarks/bench_*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/bench_*.py; do echo; echo "== $$script"; PYTHONPATH=. $(BIN)/python $$script || exit 1; done
 
 chaos: .venv/.dev
 	@sh tools/test-packages.sh

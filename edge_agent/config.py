@@ -25,46 +25,16 @@ from edge_agent.gate.policy import load_policy
 from edge_agent.reporting.rules import ReportRule, SilenceSection
 from edge_agent.uplink.settings import CollectorSection
 from foundation.broker import BrokerSettings
-from foundation.keyfiles import parse_public
 from foundation.logs import LogFormat, LogLevel
+from foundation.settings import Identifier, PublicKeyText, ServiceUrl, Zone
 from foundation.tomlfile import FileProblems, Problem, StrictModel, load
 from foundation.tomllines import find_line
-from telemetry.topics import IDENTIFIER
-
-
-def _identifier(text: str) -> str:
-    if not IDENTIFIER.fullmatch(text):
-        raise ValueError("must be 1 to 63 lower-case letters, digits, - or _, such as gw-301")
-    return text
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ValueError, OSError):
-        raise ValueError("is not a time zone; use a name such as Asia/Shanghai") from None
-    return text
 
 
 def _topic(text: str) -> str:
     if not text or any(sign in text for sign in "+#\0"):
         raise ValueError("must be a topic to publish to: not empty, and without +, # and NUL")
     return text
-
-
-def _public_key(text: str) -> str:
-    parse_public(text)
-    return text
-
-
-def _vault(text: str) -> str:
-    from foundation.httppost import parse_target  # noqa: PLC0415  # only where there is a vault
-
-    parse_target(text)
-    return text
-
-
-Identifier = Annotated[str, AfterValidator(_identifier)]
 
 
 class GatewaySection(StrictModel):
@@ -74,7 +44,7 @@ class GatewaySection(StrictModel):
     school: Identifier
     key_file: Path
     data_dir: Path
-    timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+    timezone: Zone = "Asia/Shanghai"
     clock: Literal["auto", "system"] = "auto"
     """auto: the kernel says whether the time is known; system: always believe the system clock."""
 
@@ -112,8 +82,8 @@ class PersonalSection(StrictModel):
     may pass; left out, the one that comes with the program. meals: readers at which a card is a meal.
     """
 
-    vault: Annotated[str, AfterValidator(_vault)]
-    vault_public_key: Annotated[str, AfterValidator(_public_key)]
+    vault: ServiceUrl
+    vault_public_key: PublicKeyText
     ca_file: Path | None = None
     refresh_s: float = Field(default=60.0, ge=1, le=240)
     age_days_max: float = Field(default=7.0, gt=0, le=30)

@@ -15,32 +15,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from foundation.keyfiles import parse_public
 from foundation.logs import LogFormat, LogLevel
+from foundation.settings import Identifier, PublicKeyText, Zone
 from foundation.tomlfile import StrictModel, load
-from telemetry.topics import IDENTIFIER
 
 _ORIGIN: Final = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-
-
-def _identifier(text: str) -> str:
-    if not IDENTIFIER.fullmatch(text):
-        raise ValueError("must be 1 to 63 lower-case letters, digits, - or _, such as example-primary")
-    return text
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ValueError, OSError):
-        raise ValueError("is not a time zone; use a name such as Asia/Shanghai") from None
-    return text
-
-
-def _public_key(text: str) -> str:
-    parse_public(text)
-    return text
 
 
 def _origin(text: str) -> str:
@@ -67,10 +47,10 @@ class VaultSection(StrictModel):
     in PGPASSFILE, not here).
     """
 
-    school: Annotated[str, AfterValidator(_identifier)]
+    school: Identifier
     key_file: Path
     data_dir: Path
-    timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+    timezone: Zone = "Asia/Shanghai"
     database: Annotated[str, AfterValidator(_database)] = ""
 
 
@@ -106,7 +86,7 @@ class WebSection(StrictModel):
 class CollectorSection(StrictModel):
     """The one collector whose questions and tokens are believed."""
 
-    public_key: Annotated[str, AfterValidator(_public_key)]
+    public_key: PublicKeyText
 
 
 class LogSection(StrictModel):

@@ -9,10 +9,9 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from foundation.httppost import parse_target
-from foundation.keyfiles import parse_public
+from foundation.settings import Identifier, PublicKeyText
 from foundation.tomlfile import StrictModel
 from telemetry.purposes import Purpose
-from telemetry.topics import IDENTIFIER
 
 Role = Literal["nurse", "class_teacher", "pe_teacher", "canteen", "facilities"]
 
@@ -37,22 +36,11 @@ ROLE_BREAK_GLASS: Final[dict[Role, tuple[Purpose, ...]]] = {
 """For what a role may ask names in an emergency, with a reason and for some minutes."""
 
 
-def _school(text: str) -> str:
-    if not IDENTIFIER.fullmatch(text):
-        raise ValueError("must be 1 to 63 lower-case letters, digits, - or _, such as example-primary")
-    return text
-
-
 def _url(text: str) -> str:
     # It also stands in the page's content policy, where ";" and "," mean something.
     if parse_target(text).base or not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+/?", text):
         raise ValueError("must be https://, a host and perhaps a port, without a path")
     return text.rstrip("/")
-
-
-def _public_key(text: str) -> str:
-    parse_public(text)
-    return text
 
 
 class VaultSection(StrictModel):
@@ -64,9 +52,9 @@ class VaultSection(StrictModel):
     out: all, for roles that are not bound to their own. refresh_s: between two questions.
     """
 
-    school: Annotated[str, AfterValidator(_school)]
+    school: Identifier
     url: Annotated[str, AfterValidator(_url)]
-    public_key: Annotated[str, AfterValidator(_public_key)]
+    public_key: PublicKeyText
     ca_file: Path | None = None
     role: Role = "nurse"
     classes: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] | None = Field(

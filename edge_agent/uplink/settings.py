@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from foundation.broker import BrokerSettings
-from foundation.keyfiles import parse_public
+from foundation.settings import PublicKeyText, ServiceUrl
 from foundation.tomlfile import StrictModel
-
-
-def _public_key(text: str) -> str:
-    parse_public(text)
-    return text
-
-
-def _url(text: str) -> str:
-    from foundation.httppost import parse_target  # noqa: PLC0415  # only where it is posted
-
-    parse_target(text)
-    return text
 
 
 class HttpsSettings(StrictModel):
@@ -31,7 +19,7 @@ class HttpsSettings(StrictModel):
     client_key_file: what this gateway shows of itself where the collector, or a proxy before it, asks.
     """
 
-    url: Annotated[str, AfterValidator(_url)]
+    url: ServiceUrl
     ca_file: Path | None = None
     client_cert_file: Path | None = None
     client_key_file: Path | None = None
@@ -62,7 +50,7 @@ class CollectorSection(StrictModel):
     https_after_s: so long MQTT has to be without a connection before the collector is posted to.
     """
 
-    public_key: Annotated[str, AfterValidator(_public_key)]
+    public_key: PublicKeyText
     mqtt: BrokerSettings | None = None
     https: HttpsSettings | None = None
     https_after_s: float = Field(default=60.0, ge=0, le=3_600)
