@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import ssl
 
 __all__ = ["of_port", "why"]
 
@@ -12,6 +13,9 @@ def why(error: Exception, otherwise: str = "") -> str:
     """Such as "Permission denied". pyserial and asyncio put the port's name and more into their
     text, which stands beside it anyway. `otherwise`: where neither number nor text says anything.
     """
+    if isinstance(error, ssl.SSLError) and error.reason:
+        # Its number is one of TLS: as one of the system it would say something else.
+        return error.reason.replace("_", " ").lower()
     number = _number(error)
     if number > 0:
         return os.strerror(number)

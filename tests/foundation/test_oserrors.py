@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ssl
+from pathlib import Path
 
 import pytest
 
@@ -32,3 +34,11 @@ def test_what_has_no_number_says_its_text(error: Exception, told: str) -> None:
 def test_a_port_of_somebody_else_comes_with_a_remedy() -> None:
     assert "group dialout" in of_port(PermissionError(errno.EACCES, "x"))
     assert of_port(OSError(errno.ENOENT, "x")) == "No such file or directory"
+
+
+def test_the_numbers_of_tls_are_not_the_systems(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("no certificate\n", "utf-8")
+    with pytest.raises(ssl.SSLError) as caught:
+        ssl.create_default_context(cafile=str(file))
+    assert why(caught.value) == "no certificate or crl found"
