@@ -47,8 +47,8 @@ POST_BYTES_MAX: Final = 512 * 1024
 POST_BYTES_MIN: Final = 16 * 1024
 """Half as large after every post that did not get through, so that a slow line finds its size."""
 ANSWER_BYTES_MAX: Final = 1024 * 1024
-WAIT_S_MAX: Final = 600.0
-"""No Retry-After is believed beyond this."""
+WAIT_S_MIN, WAIT_S_MAX = 1.0, 600.0
+"""No Retry-After is believed below or beyond these: proxies answer 0."""
 BACKOFF_S_MAX: Final[dict[Stream, float]] = {"urgent": 5.0, "bulk": 30.0}
 _TIMES: Final = Times(step_s=20.0, total_s=60.0)
 _UNKNOWN, _REVOKED, _NOWHERE, _TOO_LARGE = 401, 403, 404, 413
@@ -150,7 +150,7 @@ class HttpsUplink:
         if asked_s is None:
             return backoff.delay_s()
         # Never earlier than asked for, and not all gateways at the same moment.
-        return min(asked_s, WAIT_S_MAX) * random.uniform(1.0, 1.25)  # noqa: S311  # spreads, guards nothing
+        return min(max(asked_s, WAIT_S_MIN), WAIT_S_MAX) * random.uniform(1.0, 1.25)  # noqa: S311  # spreads, guards nothing
 
     def _note(self, stream: Stream, error: PostError, delay_s: float) -> None:
         self._counters.post_failures[_reason(error)] += 1

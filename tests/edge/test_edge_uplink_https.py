@@ -62,8 +62,10 @@ async def test_an_answer_that_comes_later_is_asked_for(outlook: Outlook) -> None
     assert outlook.counters.batches_unanswered == 0
 
 
-@pytest.mark.parametrize("status", [429, 503])
-async def test_who_is_told_to_wait_waits_and_loses_nothing(outlook: Outlook, status: int) -> None:
+@pytest.mark.parametrize(("status", "wait"), [(429, b"1"), (503, b"1"), (503, b"0")])
+async def test_who_is_told_to_wait_waits_and_loses_nothing(
+    outlook: Outlook, status: int, wait: bytes
+) -> None:
     site = PostSite(outlook)
     refused = 0
 
@@ -71,7 +73,7 @@ async def test_who_is_told_to_wait_waits_and_loses_nothing(outlook: Outlook, sta
         nonlocal refused
         if batches and refused < 2:
             refused += 1
-            return Reply(status, headers=((b"Retry-After", b"1"),))
+            return Reply(status, headers=((b"Retry-After", wait),))
         return site.told([site.ears.stored(one) for one in batches])
 
     await outlook.buffer.append([item() for _ in range(7)])
