@@ -33,6 +33,8 @@ _POSTGRESQL_OPTIONS: Final = {
 }
 _SESSION: Final = (
     "SELECT set_config('lock_timeout', '10s', false), set_config('statement_timeout', '60s', false), "
+    # Who has waited for the writers' lock has to see what was written meanwhile.
+    "set_config('default_transaction_isolation', 'read committed', false), "
     # With "off" a commit would be answered before it is durable; stronger settings stay.
     "CASE WHEN current_setting('synchronous_commit') = 'off' "
     "THEN set_config('synchronous_commit', 'on', false) END"

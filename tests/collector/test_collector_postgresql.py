@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import msgspec
 import psycopg
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, LargeBinary, event, select, text, type_coerce
 from sqlalchemy.exc import DBAPIError
 
 from collector.intake import line as line_module
@@ -19,9 +20,11 @@ from collector.records import (
     administration,
     alerts,
     erasure,
+    key_table,
     tables,
 )
 from collector.records.engine import in_words, is_of_a_row
+from collector.records.sealing import generation_of
 from telemetry.exchange import Order
 from tests.collector.conftest import NOW_MS, PSEUDONYM, MakeLab, Sender, check, eventually
 from tests.collector.kept_records import RECORDS, counts, keep
@@ -135,6 +138,31 @@ async def test_a_commit_is_durable_whatever_the_database_is_set_to(postgresql: P
     shown = await records.look(lambda connection: connection.scalar(text("SHOW synchronous_commit")))
     assert shown == "on"
     await records.close()
+
+
+async def test_who_waits_for_the_lock_seals_under_the_key_that_was_made_meanwhile(
+    postgresql: PostgreSql,
+) -> None:
+    """Whatever transactions the database is set to: the key before is forgotten at the end of rekey."""
+    where = f"{postgresql.new_schema()}%20-cdefault_transaction_isolation%3Dserializable"
+    records, other = Records.open(where, KEY), Records.open(where, KEY)
+    waiting = []
+
+    def work(connection: Connection) -> None:
+        key_table.begin(connection, other.keyring, NOW_MS)
+        waiting.append(asyncio.run_coroutine_threadsafe(keep(records, RECORDS, NOW_MS), loop))
+        blocked = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        while not connection.scalar(blocked):
+            time.sleep(0.005)
+
+    loop = asyncio.get_running_loop()
+    await other.run(work)
+    await asyncio.wrap_future(waiting[0])
+    sealed = select(type_coerce(tables.meal_records.c.mass_g, LargeBinary()))
+    found = await records.look(lambda connection: connection.scalars(sealed).all())
+    assert [generation_of(one) for one in found] == [2]
+    await records.close()
+    await other.close()
 
 
 @on_postgresql
