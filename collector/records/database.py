@@ -14,7 +14,7 @@ from typing import Final, Self, TypeVar
 import msgspec
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from collector.records import alerts, dead_letters, gateways, schema, sealing, streams, upgrading
@@ -27,6 +27,7 @@ from collector.records.engine import (
     empty_journal,
     in_words,
     is_of_a_row,
+    is_without_table,
     vacuum,
 )
 from collector.records.errors import (
@@ -50,9 +51,11 @@ AWAY_S: Final = 0.5
 """For so long after a connection that failed none is tried."""
 _STATE: Final = select(
     select(records_revision.c.version_num).scalar_subquery(),
-    select(func.max(sealing_keys.c.generation)).scalar_subquery(),
+    select(sealing_keys.c.salt).order_by(sealing_keys.c.generation.desc()).limit(1).scalar_subquery(),
 )
-"""The revision and the newest key: asked in every transaction, for they can change beside us."""
+"""The revision and the newest key: asked in every transaction, for they can change beside us. Of the key
+its salt, for numbers begin anew after a way down and up again.
+"""
 
 
 class Records:
@@ -163,12 +166,17 @@ class Records:
 
     def _notice_changes(self, connection: Connection) -> None:
         """A migration or another key beside a running collector: what it wrote would be lost."""
-        revision, generation = connection.execute(_STATE).one()
+        try:
+            revision, salt = connection.execute(_STATE).one()
+        except DBAPIError as error:
+            if not is_without_table(error):
+                raise
+            revision = salt = None
         if revision != HEAD:
             raise RecordsChangedError(
-                f"{self._place.shown} was taken to revision {revision} meanwhile; start the program anew"
+                f"{self._place.shown} was taken to another revision meanwhile; start the program anew"
             )
-        if (generation or 0) != self.keyring.current:
+        if (salt or b"") != self.keyring.salt:
             try:
                 schema.load_keys(connection, self.keyring, self._place, 0)
             except RecordsFileError as error:

@@ -185,6 +185,13 @@ def is_of_a_row(error: StatementError) -> bool:
     return not isinstance(error, DBAPIError) or type(cause).__name__ == "DataError"
 
 
+def is_without_table(error: DBAPIError) -> bool:
+    """Whether a statement failed for a table that is not there."""
+    if isinstance(error.orig, sqlite3.Error):
+        return str(error.orig).startswith("no such table")
+    return getattr(error.orig, "sqlstate", None) == "42P01"  # undefined_table
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")

@@ -24,16 +24,16 @@ def load(connection: Connection, keyring: Keyring) -> None:
     raises WrongKeyFileError.
     """
     rows = connection.execute(select(sealing_keys).order_by(sealing_keys.c.generation)).all()
-    found, current, own = {}, 0, False
+    found, current, own, salt = {}, 0, False, b""
     for row in rows:
         singles = keyring.single(row.generation, row.salt)
         fitting = [one for one in singles if _proves(one, row.proof)]
-        current, own = row.generation, fitting[:1] == singles[:1] != []
+        current, own, salt = row.generation, fitting[:1] == singles[:1] != [], row.salt
         if fitting:
             found[row.generation] = fitting[0]
     if keyring.has_seed and current and current not in found:
         raise WrongKeyFileError
-    keyring.take(found, current, own=own)
+    keyring.take(found, current, own=own, salt=salt)
 
 
 def _proves(keyring: Keyring, proof: bytes) -> bool:

@@ -81,6 +81,8 @@ class Keyring:
         """The generation that new values are sealed under; 0: there is none yet."""
         self.is_current_own = False
         """Whether it is of the first seed."""
+        self.salt = b""
+        """Of the current generation."""
 
     def __repr__(self) -> str:
         return f"Keyring(current={self.current}, …)"
@@ -99,10 +101,10 @@ class Keyring:
             made.append(one)
         return made
 
-    def take(self, some: dict[int, Keyring], current: int, *, own: bool) -> None:
+    def take(self, some: dict[int, Keyring], current: int, *, own: bool, salt: bytes) -> None:
         """Keeps these generations and no others."""
         self._ciphers = {number: one._ciphers[number] for number, one in some.items()}  # noqa: SLF001  # of this class
-        self.current, self.is_current_own = current, own
+        self.current, self.is_current_own, self.salt = current, own, salt
 
     def seal(self, plain: bytes, about: str) -> bytes:
         """about: table and column, such as ``"morning_checks.temperature_c"``. Raises SealingError."""
