@@ -179,8 +179,11 @@ class Records:
         if (salt or b"") != self.keyring.salt:
             try:
                 schema.load_keys(connection, self.keyring, self._place, 0)
-            except RecordsFileError as error:
-                raise RecordsChangedError(str(error)) from None
+            except RecordsFileError:
+                raise RecordsChangedError(
+                    f"{self._place.shown} was sealed under another key file meanwhile; start the program anew "
+                    "with that one"
+                ) from None
 
     async def empty_journal(self) -> None:
         """Overwrites what else the database's files hold of deleted rows, and deletes the copy that a

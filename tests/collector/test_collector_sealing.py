@@ -198,7 +198,7 @@ async def test_a_rekeying_that_was_interrupted_goes_on(
     await both.close()
     monkeypatch.undo()
     assert generations(database) == {1, 2}
-    with pytest.raises(RecordsChangedError, match="sealed under another key file"):
+    with pytest.raises(RecordsChangedError, match="under another key file meanwhile; start the program"):
         await keep(records, RECORDS, NOW_MS, 2)
     await records.close()
 
