@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.postgresql import PostgreSql, running_postgresql
 
@@ -101,6 +102,12 @@ class Mosquitto:
             pytest.fail(f"mosquitto did not end within {_STOP_S_MAX} s", pytrace=False)
         finally:
             self._process = None
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_begin() -> None:
+    """A command that a test ran in this process has set up logging for all that come after it."""
+    structlog.reset_defaults()
 
 
 MakeMosquitto = Callable[..., Mosquitto]

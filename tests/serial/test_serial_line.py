@@ -85,7 +85,7 @@ def test_readings_of_serial_boards_reach_the_collector(site: Site, ports: Path) 
 
 def test_scan_finds_the_boards_and_writes_a_stub(ports: Path) -> None:
     found = campus(
-        "edge", "scan", "serial", "--listen", "1", ports / "plantower-pms5003-1", ports / "winsen-mh-z19b-2"
+        "edge", "scan", "serial", "--listen", "2", ports / "plantower-pms5003-1", ports / "winsen-mh-z19b-2"
     )
     assert found.returncode == 0, found.stderr
     assert "plantower/pms5003: pm1 " in found.stderr
