@@ -13,9 +13,9 @@ def why(error: Exception, otherwise: str = "") -> str:
     """Such as "Permission denied". pyserial and asyncio put the port's name and more into their
     text, which stands beside it anyway. `otherwise`: where neither number nor text says anything.
     """
-    if isinstance(error, ssl.SSLError) and error.reason:
+    if isinstance(error, ssl.SSLError):
         # Its number is one of TLS: as one of the system it would say something else.
-        return error.reason.replace("_", " ").lower()
+        return error.reason.replace("_", " ").lower() if error.reason else str(error)
     number = _number(error)
     if number > 0:
         return os.strerror(number)

@@ -25,6 +25,7 @@ async def test_a_refused_connection_in_two_words() -> None:
         (PermissionError(errno.EACCES, "x"), "Permission denied"),
         (ValueError("not a speed"), "not a speed"),
         (TimeoutError(), "the port does not open"),
+        (ssl.SSLError(524_297, "[SSL] PEM lib"), "[SSL] PEM lib"),
     ],
 )
 def test_what_has_no_number_says_its_text(error: Exception, told: str) -> None:
