@@ -115,6 +115,8 @@ class Place:
 _REMEDIES_SQLITE: Final = (
     ("locked", "another program does not let go of it; stop that one first"),
     ("disk is full", "make room on its disk"),
+    # What a full disk leads to where not even the shared memory beside the file can be made.
+    ("disk I/O error", "make room on its disk, and see in the system's log whether it fails"),
     ("readonly", "give this user the right to write it and its folder"),
     ("unable to open", "is it a folder, or may this user not write there? Name another file"),
 )

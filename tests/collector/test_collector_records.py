@@ -23,6 +23,7 @@ from collector.records import (
     tables,
 )
 from collector.records import alerts as alert_rows
+from collector.records.engine import Place
 from telemetry.batch import Gap
 from tests.collector.conftest import NOW_MS, SCHOOL
 from tests.collector.record_databases import RecordsDatabase, on_both, open_records
@@ -105,6 +106,8 @@ def test_files_that_are_no_records_database_are_refused_in_words(tmp_path: Path)
     ):
         with pytest.raises(RecordsFileError, match=words):
             Records.open(path)
+    full = Place(other).explain(sqlite3.OperationalError("disk I/O error"))
+    assert "make room on its disk" in str(full)
 
 
 @on_both
