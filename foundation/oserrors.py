@@ -15,7 +15,8 @@ def why(error: Exception, otherwise: str = "") -> str:
     """
     if isinstance(error, ssl.SSLError):
         # Its number is one of TLS: as one of the system it would say something else.
-        return error.reason.replace("_", " ").lower() if error.reason else str(error)
+        reason: str | None = getattr(error, "reason", None)
+        return reason.replace("_", " ").lower() if reason else str(error)
     number = _number(error)
     if number > 0:
         return os.strerror(number)
