@@ -21,12 +21,25 @@ def site(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Site]:
     made.close()
 
 
+BOTH = ("plantower-pms5003-1", "winsen-mh-z19b-2")
+
+
 @pytest.fixture
 def ports(tmp_path: Path) -> Iterator[Path]:
-    """A dust sensor, a gas sensor, and two meters on one line."""
+    """A dust sensor, a gas sensor, and two meters on one line, unplugged now and then."""
+    yield from _boards(tmp_path, "--unplug-every", "5")
+
+
+@pytest.fixture
+def steady_ports(tmp_path: Path) -> Iterator[Path]:
+    """The same, left alone: a scan looks at each port once."""
+    yield from _boards(tmp_path)
+
+
+def _boards(tmp_path: Path, *more: str) -> Iterator[Path]:
     folder = tmp_path / "ports"
     models = ("--profile", DUST, "--profile", GAS, "--profile", METER, "--meters", "2", "--profile", SCALE)
-    simulated = ("simulate", "serial", "--ports", folder, "--interval", "0.3", "--unplug-every", "5", *models)
+    simulated = ("simulate", "serial", "--ports", folder, "--interval", "0.3", *more, *models)
     process = Process(tmp_path / "boards.log", *simulated)
     process.wait_for("xk3190-a9-4 at 9600 Bd")
     yield folder
@@ -83,10 +96,8 @@ def test_readings_of_serial_boards_reach_the_collector(site: Site, ports: Path) 
     assert process.log().count('"driver": "nobody"') <= 2, "told once, tried for ever"
 
 
-def test_scan_finds_the_boards_and_writes_a_stub(ports: Path) -> None:
-    found = campus(
-        "edge", "scan", "serial", "--listen", "2", ports / "plantower-pms5003-1", ports / "winsen-mh-z19b-2"
-    )
+def test_scan_finds_the_boards_and_writes_a_stub(steady_ports: Path) -> None:
+    found = campus("edge", "scan", "serial", "--listen", "2", *(steady_ports / name for name in BOTH))
     assert found.returncode == 0, found.stderr
     assert "plantower/pms5003: pm1 " in found.stderr
     tables = tomllib.loads(found.stdout)["serial"]
