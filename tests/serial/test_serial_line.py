@@ -40,7 +40,7 @@ def _boards(tmp_path: Path, *more: str) -> Iterator[Path]:
     folder = tmp_path / "ports"
     models = ("--profile", DUST, "--profile", GAS, "--profile", METER, "--meters", "2", "--profile", SCALE)
     simulated = ("simulate", "serial", "--ports", folder, "--interval", "0.3", *more, *models)
-    process = Process(tmp_path / "boards.log", *simulated)
+    process = Process(tmp_path / "boards.log", *map(str, simulated))
     process.wait_for("xk3190-a9-4 at 9600 Bd")
     yield folder
     assert process.stop() == 0, process.log()
