@@ -56,6 +56,8 @@ class VaultLink:
         """What people call each class, in Chinese and English."""
         self.trouble = ""
         """Why the last question has no answer; empty when it has one."""
+        self._emptied = False
+        """Whether what was erased has left the database's files too, and the copies beside them."""
 
     async def run(self) -> None:
         """Asks until cancelled; raises only for a fault of the program."""
@@ -104,6 +106,9 @@ class VaultLink:
         )
         self.lists_of_ms = known.at_ms
         self._rename(names)
+        if told and not self._emptied:
+            # It failed after the deletion, or the program ended: only now may the vault be told.
+            await self._empty()
         # After trouble all of it: one of the two may have lost what the other counts on.
         have = 0 if self.trouble else known.version
         answer = await self._client.directory(have, told)
@@ -128,10 +133,15 @@ class VaultLink:
         self._metrics.orders.labels("export").inc(kept.exports)
         self._metrics.erased_rows.inc(kept.erased_rows)
         if kept.erasures:
-            # The journal of the database still holds the pages as they were.
-            await self._records.empty_journal()
+            await self._empty()
             log.info("erased by order of the vault", orders=kept.erasures, rows=kept.erased_rows)
             self._hub.publish("alerts")
+
+    async def _empty(self) -> None:
+        """The journal of the database still holds the pages as they were."""
+        self._emptied = False
+        await self._records.empty_journal()
+        self._emptied = True
 
     def _fail(self, outcome: str, why: str) -> None:
         self._metrics.asked.labels(outcome).inc()

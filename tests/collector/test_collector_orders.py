@@ -12,6 +12,7 @@ from sqlalchemy import insert
 
 from collector.intake.line import wall_ms
 from collector.records import DeadLetter, tables, tombstones
+from collector.records.tables import RECORD_TABLES
 from telemetry.exchange import Order
 from tests.collector.conftest import PSEUDONYM, SCHOOL, Sender, check
 from tests.collector.kept_records import counts
@@ -65,6 +66,24 @@ async def test_an_erasure_reaches_every_place_and_leaves_everybody_else(bench: B
     await bench.records.run(lambda connection: tombstones.forget_old(connection, wall_ms() + 61 * 86_400_000))
     await bench.records.empty_journal()
     assert not on_sqlite or PSEUDONYM.encode() not in bench.files()
+
+
+async def test_nothing_is_reported_as_erased_while_a_copy_of_it_is_left(bench: Bench) -> None:
+    """The copy of a migration that cannot be deleted, and a collector that is started anew meanwhile."""
+    await fill(bench)
+    on_sqlite = bench.database.is_sqlite
+    copy = bench.folder / "records.db.before-0002"
+    copy.mkdir()
+    bench.vault.directory = empty_directory(3, orders=[Order("order-1", "erase", [PSEUDONYM])])
+    for link in (bench.link, bench.link, bench.make_link(bench.vault.public_key)):
+        await link.refresh()
+    assert await counts(bench.records) | {"access_event": 0} == dict.fromkeys(RECORD_TABLES, 0)
+    assert not on_sqlite or bench.vault.reports == []
+    copy.rmdir()
+    copy.touch()
+    await bench.make_link(bench.vault.public_key).refresh()
+    assert [report.order for report in bench.vault.reports] == ["order-1"]
+    assert not on_sqlite or not copy.exists()
 
 
 async def test_an_order_is_carried_out_once_and_reported_until_the_vault_has_heard(bench: Bench) -> None:
