@@ -241,7 +241,7 @@ class ExchangeDesk:
             return
         _log.warning("exchange.refused", asker=actor, reason=refused.title, detail=refused.detail)
         try:
-            await self._audit(actor, "exchange.refused", status=refused.status, reason=refused.title)
+            await self._audit(actor, "exchange_refused", status=refused.status, reason=refused.title)
         except VaultUnavailableError as error:
             _log.error("exchange.refusal_not_audited", error=str(error))
 

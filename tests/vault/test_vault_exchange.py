@@ -263,7 +263,7 @@ async def test_who_may_not_ask(vault: Vault, desk: ExchangeDesk) -> None:
         revoke_gateway(connection, "gw-1")
     assert await refusal(desk, good) == (403, "revoked")
     with vault.read() as connection:
-        refused = find(connection, action="exchange.refused")
+        refused = find(connection, action="exchange_refused")
     assert {row.actor for row in refused} == {"stranger", "gateway:gw-1", "collector"}
     assert len(refused) == 7, "each reason once a minute"
 
