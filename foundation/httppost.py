@@ -177,6 +177,7 @@ class HttpPost:
         except TimeoutError:
             raise PostUnavailableError(f"no connection to {where} within {self._times.step_s:g} s") from None
         except ssl.SSLCertVerificationError as error:
+            self._context = None  # read anew for the next question: somebody may put the right file there
             raise PostRefusedError(
                 f"the certificate of {where} is not believed: {error.verify_message}"
             ) from error

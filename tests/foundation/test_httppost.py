@@ -248,6 +248,11 @@ async def test_over_tls_only_who_is_signed_is_believed(tmp_path: Path) -> None:
             await post(theirs.file).ask("/", b"", TYPE)
         with pytest.raises(PostRefusedError, match="holds no certificate"):
             await post(tmp_path / "nowhere.pem").ask("/", b"", TYPE)
+        mended = post(theirs.file)
+        with pytest.raises(PostRefusedError, match="is not believed"):
+            await mended.ask("/", b"", TYPE)
+        theirs.file.write_bytes(ours.file.read_bytes())
+        assert await mended.ask("/", b"", TYPE) == b"hi", "without a restart"
     async with serving(saying(b""), None) as port:
         with pytest.raises(PostError, match=r"127\.0\.0\.1"):
             await post(ours.file).ask("/", b"", TYPE)
