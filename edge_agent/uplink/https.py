@@ -47,7 +47,9 @@ POST_BYTES_MAX: Final = 512 * 1024
 POST_BYTES_MIN: Final = 16 * 1024
 """Half as large after every post that did not get through, so that a slow line finds its size."""
 ANSWER_BYTES_MAX: Final = 1024 * 1024
-WAIT_S_MIN, WAIT_S_MAX = 1.0, 600.0
+WAIT_S_MIN = 1.0
+WAIT_S_MAX: Final[dict[Stream, float]] = {"urgent": 60.0, "bulk": 600.0}
+"""Longest wait that a collector, or a proxy before it, may ask for; a fever waits no ten minutes."""
 """No Retry-After is believed below or beyond these: proxies answer 0."""
 BACKOFF_S_MAX: Final[dict[Stream, float]] = {"urgent": 5.0, "bulk": 30.0}
 _TIMES: Final = Times(step_s=20.0, total_s=60.0)
@@ -116,7 +118,7 @@ class HttpsUplink:
                 except PostError as error:
                     if _reason(error) != "later":
                         self._post_bytes[stream] = max(self._post_bytes[stream] // 2, POST_BYTES_MIN)
-                    delay_s = self._delay_s(error, backoff)
+                    delay_s = self._delay_s(stream, error, backoff)
                     self._note(stream, error, delay_s)
                     await asyncio.sleep(delay_s)
         finally:
@@ -143,14 +145,14 @@ class HttpsUplink:
             raise PostGarbageError(f"the answer makes no sense: {error}") from error
 
     @staticmethod
-    def _delay_s(error: PostError, backoff: Backoff) -> float:
+    def _delay_s(stream: Stream, error: PostError, backoff: Backoff) -> float:
         if isinstance(error, PostRefusedError):
             backoff.exhaust()
         asked_s = error.retry_after_s if isinstance(error, PostUnavailableError) else None
         if asked_s is None:
             return backoff.delay_s()
         # Never earlier than asked for, and not all gateways at the same moment.
-        return min(max(asked_s, WAIT_S_MIN), WAIT_S_MAX) * random.uniform(1.0, 1.25)  # noqa: S311  # spreads, guards nothing
+        return min(max(asked_s, WAIT_S_MIN), WAIT_S_MAX[stream]) * random.uniform(1.0, 1.25)  # noqa: S311  # spreads, guards nothing
 
     def _note(self, stream: Stream, error: PostError, delay_s: float) -> None:
         self._counters.post_failures[_reason(error)] += 1

@@ -109,6 +109,23 @@ async def test_an_urgent_batch_never_waits_for_bulk(outlook: Outlook) -> None:
         assert outlook.buffer.stats().batches == 9
 
 
+@pytest.mark.parametrize(("stream", "waits_s"), [("urgent", 60.0), ("bulk", 600.0)])
+async def test_nobody_can_ask_an_urgent_batch_to_wait_for_long(
+    outlook: Outlook, stream: Stream, waits_s: float
+) -> None:
+    site = PostSite(outlook)
+
+    async def say(_: Stream, batches: list[Header]) -> Reply:
+        return Reply(503, headers=((b"Retry-After", b"90000"),))
+
+    await outlook.buffer.append([item(stream)])
+    with structlog.testing.capture_logs() as logs:
+        async with running(site.uplink(), outlook.forwarder), site.saying(say):
+            await eventually(lambda: any(one.get("stream") == stream for one in logs), "it is said")
+    told = next(one["retry_s"] for one in logs if one.get("stream") == stream)
+    assert waits_s <= told <= 1.25 * waits_s
+
+
 async def test_bulk_goes_on_while_urgent_posts_are_turned_away(outlook: Outlook) -> None:
     site = PostSite(outlook)
 
