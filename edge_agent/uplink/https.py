@@ -47,10 +47,9 @@ POST_BYTES_MAX: Final = 512 * 1024
 POST_BYTES_MIN: Final = 16 * 1024
 """Half as large after every post that did not get through, so that a slow line finds its size."""
 ANSWER_BYTES_MAX: Final = 1024 * 1024
-WAIT_S_MIN = 1.0
+WAIT_S_MIN: Final = 1.0
 WAIT_S_MAX: Final[dict[Stream, float]] = {"urgent": 60.0, "bulk": 600.0}
-"""Longest wait that a collector, or a proxy before it, may ask for; a fever waits no ten minutes."""
-"""No Retry-After is believed below or beyond these: proxies answer 0."""
+"""No Retry-After is believed below or beyond these: proxies answer 0, and a fever waits no ten minutes."""
 BACKOFF_S_MAX: Final[dict[Stream, float]] = {"urgent": 5.0, "bulk": 30.0}
 _TIMES: Final = Times(step_s=20.0, total_s=60.0)
 _UNKNOWN, _REVOKED, _NOWHERE, _TOO_LARGE = 401, 403, 404, 413
