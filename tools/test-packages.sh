@@ -13,6 +13,7 @@ command -v dbus-daemon >/dev/null || missing="$missing dbus-daemon"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v victoria-metrics >/dev/null || missing="$missing victoria-metrics"
 command -v influxd >/dev/null || missing="$missing influxdb"
+command -v openssl >/dev/null || missing="$missing openssl"
 command -v chromium >/dev/null || missing="$missing chromium"
 [ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || missing="$missing fonts-noto-cjk"
 # shellcheck disable=SC2086  # a list of names
