@@ -71,7 +71,8 @@ def upgrade(config_file: ConfigFile) -> None:
 def downgrade(
     config_file: ConfigFile,
     to: Annotated[str, typer.Option(help=f"The revision: {', '.join(REVISIONS[:-1])}.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Also where rows are lost.")] = False,  # noqa: FBT002  # typer's form
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Also where rows are lost.")] = False,
 ) -> None:
     """Take the database back to the revision of an older program. Stop the collector first.
 

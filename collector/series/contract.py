@@ -115,6 +115,14 @@ class QueryTooLargeError(ValueError):
     """The answer would exceed POINTS_MAX rows; ask for a larger step or a shorter range."""
 
 
+def check_query(step_ms: int | None, aggregate: str) -> None:
+    """What every store refuses before it looks. Raises ValueError."""
+    if step_ms is not None and step_ms < 1:
+        raise ValueError(f"a step of {step_ms} ms; 1 ms is the least")
+    if aggregate not in AGGREGATES:
+        raise ValueError(f"aggregate {aggregate!r} is none of {', '.join(AGGREGATES)}")
+
+
 class SeriesStore(Protocol):
     """May be used from one event loop; never blocks it."""
 

@@ -19,7 +19,6 @@ import structlog
 
 from collector.series.append_columns import Append, Columns, applied_columns, gather
 from collector.series.contract import (
-    AGGREGATES,
     Aggregate,
     Selector,
     SeriesBatch,
@@ -27,6 +26,7 @@ from collector.series.contract import (
     SeriesPoints,
     StoreFullError,
     StoreUnavailableError,
+    check_query,
 )
 from collector.series.duckdb_file import DuckDbFile, StoreFileError
 from collector.series.duckdb_query import count_points, load_index, read_points
@@ -155,10 +155,7 @@ class DuckDbStore:
         aggregate: Aggregate = "mean",
     ) -> list[SeriesPoints]:
         """See SeriesStore.query. Raises ValueError for a step below 1 ms or an unknown aggregate."""
-        if step_ms is not None and step_ms < 1:
-            raise ValueError(f"a step of {step_ms} ms; 1 ms is the least")
-        if aggregate not in AGGREGATES:
-            raise ValueError(f"aggregate {aggregate!r} is none of {', '.join(AGGREGATES)}")
+        check_query(step_ms, aggregate)
         infos = [info for id_ in dict.fromkeys(series_ids) if (info := self._index.info(id_))]
         ids = [info.id for info in infos]
         found = await self._in_reader(

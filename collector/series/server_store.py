@@ -17,7 +17,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from collector.series.blocks import Block, Encoded, TimeBounds, encode
 from collector.series.contract import (
-    AGGREGATES,
     Aggregate,
     BatchesRefusedError,
     BatchKey,
@@ -28,6 +27,7 @@ from collector.series.contract import (
     SeriesPoints,
     StoreAwayError,
     StoreUnavailableError,
+    check_query,
 )
 from collector.series.holding import Holding, pack
 from collector.series.line_protocol import LineHead
@@ -186,10 +186,7 @@ class ServerStore:
         aggregate: Aggregate = "mean",
     ) -> list[SeriesPoints]:
         """See SeriesStore.query. Raises ValueError for a step below 1 ms or an unknown aggregate."""
-        if step_ms is not None and step_ms < 1:
-            raise ValueError(f"a step of {step_ms} ms; 1 ms is the least")
-        if aggregate not in AGGREGATES:
-            raise ValueError(f"aggregate {aggregate!r} is none of {', '.join(AGGREGATES)}")
+        check_query(step_ms, aggregate)
         await self._open()
         entries = self._index.choose(series_ids)
         infos = [info for entry in entries if (info := entry.info())]
