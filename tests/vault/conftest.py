@@ -7,6 +7,7 @@ import pytest
 
 from identity_vault.vault import Vault
 from tests.postgresql import PostgreSql
+from tests.vault.rights_parts import Clock
 from tests.vault.vault_parts import make_config, make_vault
 
 
@@ -26,3 +27,15 @@ def any_vault(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Vault]
         vault = {"database": server.new_database()}
     with make_vault(tmp_path, config=make_config(tmp_path, vault=vault)) as made:
         yield made
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def timed(tmp_path: Path, clock: Clock) -> Iterator[Vault]:
+    config = make_config(tmp_path, web={"port": 0})
+    with make_vault(tmp_path, config=config, now_ms=clock) as vault:
+        yield vault
