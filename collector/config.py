@@ -6,7 +6,6 @@ module shows every setting.
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from collector.series.settings import StoreSection
 from collector.vault.settings import VaultSection
 from foundation.broker import BrokerSettings
 from foundation.logs import LogFormat, LogLevel
+from foundation.loopback import is_loopback
 from foundation.tomlfile import StrictModel, load
 
 
@@ -43,11 +43,7 @@ class WebSection(StrictModel):
 
     @model_validator(mode="after")
     def _closed_by_default(self) -> WebSection:
-        try:
-            loopback = ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            loopback = self.host == "localhost"
-        if not loopback and not self.behind_proxy:
+        if not is_loopback(self.host) and not self.behind_proxy:
             raise ValueError(
                 "host opens the page, which shows health alerts and asks for no password yet, to the "
                 "network; use 127.0.0.1, or set behind_proxy = true behind a proxy that authenticates"

@@ -15,13 +15,13 @@ import asyncio
 import contextlib
 import json
 import ssl
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 import h11
 
+from foundation.loopback import is_loopback
 from foundation.oserrors import why
 
 HEADER_BYTES_MAX: Final = 16 * 1024
@@ -91,17 +91,9 @@ def parse_target(url: str) -> Target:
     if parts.username is not None or parts.query or parts.fragment or not url.isascii() or " " in url:
         raise ValueError("must be https://, a host, perhaps a port and a path, and nothing else")
     tls = parts.scheme == "https"
-    if not tls and not _is_loopback(parts.hostname):
+    if not tls and not is_loopback(parts.hostname):
         raise ValueError("must begin with https://; http:// is for a service on this machine only")
     return Target(tls, parts.hostname, port or (443 if tls else 80), parts.path.rstrip("/"))
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    with contextlib.suppress(ValueError):
-        return ip_address(host).is_loopback
-    return False
 
 
 class _Channel(NamedTuple):

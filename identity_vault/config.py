@@ -6,7 +6,6 @@ shows every setting.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Final
@@ -16,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from foundation.logs import LogFormat, LogLevel
+from foundation.loopback import is_loopback
 from foundation.settings import Identifier, PublicKeyText, Zone
 from foundation.tomlfile import StrictModel, load
 
@@ -74,11 +74,7 @@ class WebSection(StrictModel):
     def _encrypted_on_the_network(self) -> WebSection:
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file belong together: give both or neither")
-        try:
-            loopback = ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            loopback = self.host == "localhost"
-        if not loopback and self.cert_file is None:
+        if not is_loopback(self.host) and self.cert_file is None:
             raise ValueError("host opens the vault to the network; give cert_file and key_file for TLS")
         return self
 

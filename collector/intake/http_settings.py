@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
 
+from foundation.loopback import is_loopback
 from foundation.tomlfile import StrictModel
 
 
@@ -31,7 +31,7 @@ class IntakeHttpSection(StrictModel):
     def _never_in_clear(self) -> Self:
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file belong together: give both or neither")
-        if self.cert_file is None and not _is_loopback(self.host):
+        if self.cert_file is None and not is_loopback(self.host):
             raise ValueError(
                 "without cert_file and key_file gateways would post in clear; give both, or "
                 'host = "127.0.0.1" for a proxy on this machine that ends TLS'
@@ -46,10 +46,3 @@ class IntakeHttpSection(StrictModel):
         """The same with the files it names looked for in `folder`."""
         files = {name: getattr(self, name) for name in ("cert_file", "key_file")}
         return self.model_copy(update={name: folder / file for name, file in files.items() if file})
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import Final, Literal
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from collector.series.holding import HOLD_S
+from foundation.loopback import is_loopback
 from foundation.tomlfile import StrictModel
 
 _URL: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._/-]*)?")
@@ -46,11 +46,7 @@ class StoreSection(StrictModel):
 
     @property
     def is_local(self) -> bool:
-        host = urlsplit(self.url).hostname or ""
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
+        return is_loopback(urlsplit(self.url).hostname or "")
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> StoreSection:

@@ -8,6 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from foundation import settings
+from foundation.loopback import is_loopback
 from foundation.settings import Identifier, PublicKeyText, ServiceUrl, Zone
 from telemetry.topics import IDENTIFIER
 
@@ -31,3 +32,9 @@ def test_a_bad_value_says_what_is_expected(kind: Any, good: str, bad: str, words
     assert adapter.validate_python(good) == good
     with pytest.raises(ValidationError, match=words):
         adapter.validate_python(bad)
+
+
+def test_only_this_machine_is_this_machine() -> None:
+    assert all(map(is_loopback, ("localhost", "127.0.0.1", "127.8.0.1", "::1")))
+    others = ("", "0.0.0.0", "::", "localhost.example", "127.0.0.1.example", "10.0.0.1", "vault")
+    assert not any(map(is_loopback, others))
