@@ -42,6 +42,9 @@ class Kind(IntEnum):
     VAULT_QUESTION = 4
     VAULT_ANSWER = 5
     PENDING = 6
+    CONFIGURATION = 7
+    ROTATION = 8
+    ROTATED = 9
 
 
 class EnvelopeError(ValueError):

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from telemetry.configuration import Running
 from telemetry.decoding import DECODING_ERRORS, describe
 from telemetry.quality import ClockQuality
 
@@ -13,7 +14,9 @@ FORMAT: Final = 1
 
 
 class Status(msgspec.Struct, frozen=True, array_like=True):
-    """A gateway's own figures. Counts are since its start; `dropped` is by reason."""
+    """A gateway's own figures. Counts are since its start; `dropped` is by reason. configuration: None for
+    a gateway whose program knows of none from a collector.
+    """
 
     format: int
     school: str
@@ -28,6 +31,7 @@ class Status(msgspec.Struct, frozen=True, array_like=True):
     readings_in: int
     readings_stored: int
     dropped: dict[str, int]
+    configuration: Running | None = None
 
 
 class StatusError(ValueError):

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from collector.records import alerts, dead_letters, gateways, schema, sealing, streams, upgrading
 from collector.records.alerts import Alert, AlertState
+from collector.records.all_tables import ABOUT_PEOPLE
 from collector.records.dead_letters import DeadLetter
 from collector.records.engine import (
     Place,
@@ -40,7 +41,7 @@ from collector.records.gateways import Gateway
 from collector.records.schema import HEAD
 from collector.records.sealing import Keyring
 from collector.records.streams import StreamKey, StreamMarks
-from collector.records.tables import ABOUT_PEOPLE, records_revision, sealing_keys
+from collector.records.tables import records_revision, sealing_keys
 from collector.records.upgrading import Upgrade
 
 Result = TypeVar("Result")

@@ -13,9 +13,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, LargeBinary, TableClause, bindparam, column, select, table, update
 
 from collector.records import key_table
+from collector.records.all_tables import SEALED_COLUMNS, metadata
 from collector.records.database import Records
 from collector.records.sealing import Keyring, generation_of
-from collector.records.tables import SEALED_COLUMNS, metadata
 
 _ROWS: Final = 500
 """In one transaction."""

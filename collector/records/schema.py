@@ -6,13 +6,13 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, insert, inspect, select, text
 
-from collector.records import key_table, tables
+from collector.records import all_tables, key_table, tables
 from collector.records.engine import Place
 from collector.records.errors import RecordsFileError
 from collector.records.key_table import WrongKeyFileError
 from collector.records.sealing import Keyring
 
-REVISIONS: Final = ("0001", "0002", "0003")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 """Oldest first; the last one is this program's. Each is a file in `migrations/versions`."""
 HEAD: Final = REVISIONS[-1]
 _BEFORE_ALEMBIC: Final = {1: "0001", 2: "0002"}
@@ -50,7 +50,7 @@ def create(connection: Connection, keyring: Keyring, now_ms: int) -> None:
     """Makes all tables in an empty database, in the caller's transaction. What the migrations lead to is
     the same, which a test holds.
     """
-    tables.metadata.create_all(connection)
+    all_tables.metadata.create_all(connection)
     stamp(connection, HEAD)
     if keyring.has_seed:
         key_table.begin(connection, keyring, now_ms)

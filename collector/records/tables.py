@@ -37,11 +37,12 @@ records_revision = Table(
 )
 """Which migration the tables are at: one row."""
 
-_Id = BigInteger().with_variant(Integer, "sqlite")
+Id = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts by itself only under this name, and to 64 bits."""
 
 
-def _sealed(table: str, name: str, form: Form, *, nullable: bool = False) -> Column[Any]:
+def sealed_column(table: str, name: str, form: Form, *, nullable: bool = False) -> Column[Any]:
+    """A column whose values are sealed."""
     return Column(name, Sealed(f"{table}.{name}", form), nullable=nullable)
 
 
@@ -103,7 +104,7 @@ def _record_table(name: str, *fields: Column[Any]) -> Table:
     return Table(
         name,
         metadata,
-        Column("id", _Id, primary_key=True),
+        Column("id", Id, primary_key=True),
         Column("school", String(63), nullable=False),
         Column("gateway", String(63), nullable=False),
         Column("stream", String(8), nullable=False),
@@ -124,10 +125,10 @@ morning_checks = _record_table(
     "morning_checks",
     Column("device", String(256), nullable=False),
     Column("site", String(16), nullable=False),
-    _sealed("morning_checks", "temperature_c", "number"),
+    sealed_column("morning_checks", "temperature_c", "number"),
     Column("ambient_c", Float),
     # with commas between
-    _sealed("morning_checks", "symptoms", "text"),
+    sealed_column("morning_checks", "symptoms", "text"),
 )
 access_events = _record_table(
     "access_events",
@@ -136,18 +137,18 @@ access_events = _record_table(
 )
 heart_rate_windows = _record_table(
     "heart_rate_windows",
-    _sealed("heart_rate_windows", "mean_bpm", "number"),
-    _sealed("heart_rate_windows", "min_bpm", "number"),
-    _sealed("heart_rate_windows", "max_bpm", "number"),
+    sealed_column("heart_rate_windows", "mean_bpm", "number"),
+    sealed_column("heart_rate_windows", "min_bpm", "number"),
+    sealed_column("heart_rate_windows", "max_bpm", "number"),
     Column("samples", Integer, nullable=False),
     Column("contact", Float),
-    _sealed("heart_rate_windows", "above_limit_s", "number", nullable=True),
+    sealed_column("heart_rate_windows", "above_limit_s", "number", nullable=True),
 )
 meal_records = _record_table(
     "meal_records",
     Column("device", String(256), nullable=False),
     Column("meal", String(16), nullable=False),
-    _sealed("meal_records", "mass_g", "number", nullable=True),
+    sealed_column("meal_records", "mass_g", "number", nullable=True),
 )
 safety_events = _record_table(
     "safety_events",
@@ -167,7 +168,7 @@ RECORD_TABLES: Final[dict[str, Table]] = {
 alerts = Table(
     "alerts",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     # What the alert was raised from, so that the same finding cannot raise it twice.
     Column("cause", String(300), nullable=False, unique=True),
     Column("kind", String(32), nullable=False),
@@ -183,7 +184,7 @@ alerts = Table(
     Column("class_id", String(64)),
     Column("site", String(16)),
     # None once the record's time is over, as are pseudonym and class_id
-    _sealed("alerts", "value", "number", nullable=True),
+    sealed_column("alerts", "value", "number", nullable=True),
     Column("unit", String(16), nullable=False),
     Column("limit", Float),
     Column("doubtful", Boolean, nullable=False),
@@ -196,7 +197,7 @@ alerts = Table(
 dead_letters = Table(
     "dead_letters",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
     Column("school", String(63), nullable=False),
     Column("gateway", String(63), nullable=False),
@@ -205,7 +206,7 @@ dead_letters = Table(
     Column("size_bytes", Integer, nullable=False),
     # The signed envelope, kept for repair while it is among the newest (both bounds below hold), and no
     # longer than the record type that is kept shortest.
-    _sealed("dead_letters", "envelope", "bytes"),
+    sealed_column("dead_letters", "envelope", "bytes"),
 )
 DEAD_LETTERS_MAX: Final = 1_000
 DEAD_LETTERS_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -270,16 +271,5 @@ order_reports = Table(
     metadata,
     Column("order_id", String(64), primary_key=True),
     # telemetry.exchange.OrderReport, msgpack; kept until the vault has it
-    _sealed("order_reports", "report", "bytes"),
-)
-
-SEALED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
-    table.name: names
-    for table in metadata.sorted_tables
-    if (names := tuple(column.name for column in table.c if isinstance(column.type, Sealed)))
-}
-"""By table."""
-
-ABOUT_PEOPLE: Final = tuple(
-    table.name for table in metadata.sorted_tables if "pseudonym" in table.c or table.name in SEALED_COLUMNS
+    sealed_column("order_reports", "report", "bytes"),
 )

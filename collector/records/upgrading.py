@@ -16,7 +16,8 @@ import structlog
 from sqlalchemy import Connection, Engine, func, inspect, or_, select, table, text
 from sqlalchemy import column as named
 
-from collector.records import schema, tables
+from collector.records import schema
+from collector.records.all_tables import ABOUT_PEOPLE
 from collector.records.engine import Place, empty_journal, vacuum
 from collector.records.errors import RecordsFileError, RecordsUnavailableError
 from collector.records.sealing import Keyring
@@ -77,12 +78,21 @@ def clean(engine: Engine, place: Place, target: str) -> None:
     if place.is_sqlite:
         empty_journal(engine)
     elif target == schema.HEAD:
-        vacuum(engine, tables.ABOUT_PEOPLE, all_anew=True)
+        vacuum(engine, ABOUT_PEOPLE, all_anew=True)
 
 
 def losses(connection: Connection, found: str, target: str) -> dict[str, int]:
     """Rows by table that an older revision has no place for."""
     lost: dict[str, int] = {}
+    if target < "0004" <= found:
+        for name in (
+            "accounts",
+            "api_tokens",
+            "account_audit",
+            "gateway_certificates",
+            "gateway_configurations",
+        ):
+            lost[name] = connection.scalar(select(func.count()).select_from(table(name))) or 0
     if target == "0001" and found != "0001":
         of_version_2 = (
             "access_events", "heart_rate_windows", "meal_records", "safety_events", "class_lists",

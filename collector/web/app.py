@@ -65,6 +65,7 @@ def create_app(parts: WebParts) -> FastAPI:
         openapi_tags=_TAGS,
     )
     app.state.parts = parts
+    app.state.identify = None
     app.state.rooms = page.share_rooms(parts)
     app.state.streams = EventStreams(parts.hub, parts.closing)
     api = APIRouter(prefix="/api/v1")

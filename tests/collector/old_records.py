@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, inspect, select
 
-from collector.records import DeadLetter, Records, alerts, tables
+from collector.records import DeadLetter, Records, alerts, all_tables, tables
 from tests.collector.conftest import NOW_MS, PSEUDONYM, SCHOOL
 from tests.collector.kept_records import RECORDS, keep
 
@@ -64,7 +64,7 @@ def content(connection: Connection) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table, opened; without the keys."""
     return {
         table.name: _rows(connection, table)
-        for table in tables.metadata.sorted_tables
+        for table in all_tables.metadata.sorted_tables
         if table.name != "sealing_keys"
     }
 

@@ -22,8 +22,8 @@ from collector.records import (
     RecordsFileError,
     administration,
     alerts,
+    all_tables,
     key_table,
-    tables,
     upgrading,
 )
 from collector.records.schema import HEAD, REVISIONS
@@ -130,7 +130,9 @@ async def test_down_and_up_again_keeps_what_the_older_program_knows(database: Re
 async def test_tables_and_migrations_never_drift_apart(database: RecordsDatabase) -> None:
     def differences(connection: Connection) -> list[Any]:
         options = {"version_table": "records_revision", "compare_type": True, "compare_server_default": True}
-        return list(compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata))
+        return list(
+            compare_metadata(MigrationContext.configure(connection, opts=options), all_tables.metadata)
+        )
 
     records = database.open()
     made = await records.look(shape)
@@ -217,7 +219,7 @@ def test_who_starts_waits_for_the_command_where_that_is_wanted(
 ) -> None:
     database.open().close_now()
     administration.migrate(database.where, KEY, "0002")
-    words = "is at revision 0002, this program needs 0003; make a backup.*campus collector database upgrade"
+    words = "is at revision 0002, this program needs 0004; make a backup.*campus collector database upgrade"
     with pytest.raises(RecordsFileError, match=words):
         database.open(upgrade="command")
     monkeypatch.setattr(upgrading, "AUTO_BYTES_MAX", 0)
@@ -238,7 +240,7 @@ def test_who_starts_waits_for_the_command_where_that_is_wanted(
 def test_databases_of_others_are_left_alone(database: RecordsDatabase) -> None:
     database.open().close_now()
     database.change("UPDATE records_revision SET version_num = '0099'")
-    newer = "has revision 0099, this program knows those up to 0003; install the newer program"
+    newer = "has revision 0099, this program knows those up to 0004; install the newer program"
     with pytest.raises(RecordsFileError, match=newer):
         database.open()
     with pytest.raises(RecordsFileError, match=newer):

@@ -21,10 +21,11 @@ from collector.records import (
     erasure,
 )
 from collector.records import rekey as rekeying
+from collector.records.all_tables import SEALED_COLUMNS
 from collector.records.errors import RecordsChangedError
 from collector.records.rekey import rekey
 from collector.records.sealing import FORMS, Keyring, generation_of
-from collector.records.tables import RECORD_TABLES, SEALED_COLUMNS, morning_checks
+from collector.records.tables import RECORD_TABLES, morning_checks
 from telemetry.exchange import Order
 from tests.collector.conftest import NOW_MS, PSEUDONYM, SCHOOL, check
 from tests.collector.kept_records import RECORDS, keep

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import LargeBinary, MetaData, Table, Text
 
-from collector.records.tables import metadata as collector_tables
+from collector.records.all_tables import metadata as collector_tables
 from identity_vault.database.tables import metadata as vault_tables
 from telemetry import batch, credential_map, exchange, names, resolve_token, status
 from telemetry.quantities import QUANTITIES

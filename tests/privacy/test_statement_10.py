@@ -18,8 +18,9 @@ from collector.config import load_config
 from collector.intake.line import wall_ms
 from collector.records import Records, retention
 from collector.records import alerts as alert_rows
+from collector.records.all_tables import SEALED_COLUMNS, metadata
 from collector.records.sealing import Sealed
-from collector.records.tables import RECORD_TABLES, SEALED_COLUMNS, alerts, dead_letters, metadata
+from collector.records.tables import RECORD_TABLES, alerts, dead_letters
 from collector.retention import Sweeper
 from collector.service import Service
 from foundation.keyfiles import create_signing_key, load_signing_key

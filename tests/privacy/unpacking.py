@@ -17,7 +17,7 @@ import zstandard
 from sqlalchemy import select
 
 from collector.records import Records
-from collector.records.tables import SEALED_COLUMNS, metadata
+from collector.records.all_tables import SEALED_COLUMNS, metadata
 from foundation.keyfiles import load_signing_key
 from telemetry.batch import BatchError, decode_body, decode_payload
 from telemetry.envelope import MAGIC, EnvelopeError, Kind, open_envelope

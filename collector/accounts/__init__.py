@@ -1,0 +1,1 @@
+"""Who may use the collector's page and API, and what each of them may do there."""
