@@ -21,10 +21,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from collector.intake.contract import Line
 from collector.intake.http_desk import PostDesk
 from collector.intake.http_settings import IntakeHttpSection
-from foundation.commands import UsageError
 from foundation.httpconnection import Connection
 from foundation.logs import FirstOnly
 from foundation.oserrors import why
+from foundation.servercertificate import server_context
 from telemetry.posting import POST_BYTES_MAX
 
 HANDSHAKE_S_MAX: Final = 10.0
@@ -53,7 +53,7 @@ class HttpIntake:
     ) -> None:
         self._section = section
         self._listening = listening
-        self._context = _context(section)
+        self._context = server_context(section.certificate, "intake_http") if section.certificate else None
         self._desk = PostDesk(registry, refused)
         self._connections: Counts[str] = Counts()
         self._reported = FirstOnly(100)
@@ -149,22 +149,6 @@ class HttpIntake:
             ssl_shutdown_timeout=CLOSE_S_MAX if self._context else None,
         )
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
-
-
-def _context(section: IntakeHttpSection) -> ssl.SSLContext | None:
-    if section.certificate is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        # A key with a passphrase cannot be used: nobody is there to be asked.
-        context.load_cert_chain(*section.certificate, password="")
-    except OSError as error:  # ssl.SSLError is one
-        cert_file, key_file = section.certificate
-        raise UsageError(
-            f"[intake_http] cert_file {cert_file} and key_file {key_file} cannot be used: {why(error)}; "
-            "both in PEM, the key without a passphrase"
-        ) from error
-    return context
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
