@@ -18,6 +18,7 @@ from collector.vault.settings import VaultSection
 from foundation.broker import BrokerSettings
 from foundation.logs import LogFormat, LogLevel
 from foundation.loopback import is_loopback
+from foundation.servercertificate import CertificateSection
 from foundation.tomlfile import StrictModel, load
 
 
@@ -30,9 +31,9 @@ class CollectorSection(StrictModel):
     """Stands on top of the page; usually the school's name."""
 
 
-class WebSection(StrictModel):
+class WebSection(CertificateSection):
     """Page and API. Accounts do not exist yet, so only this machine may ask, or a proxy that
-    authenticates.
+    authenticates. cert_file, key_file: for TLS.
     """
 
     host: str = "127.0.0.1"
@@ -129,6 +130,7 @@ def load_config(path: Path) -> CollectorConfig:
             "intake_http": config.intake_http and config.intake_http.relative_to(base),
             "records": config.records.relative_to(base),
             "store": config.store.relative_to(base),
+            "web": config.web.relative_to(base),
             "vault": vault,
         }
     )

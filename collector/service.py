@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import shutil
 import socket
+import ssl
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
-import uvicorn
 from prometheus_client import CollectorRegistry
 
 from collector.config import CollectorConfig, Name
@@ -35,11 +35,12 @@ from collector.web.app import create_app
 from collector.web.labels import Labels
 from collector.web.names import Names
 from collector.web.parts import WebParts
-from collector.web.server import GRACEFUL_STOP_S, WebServer
+from collector.web.server import WebServer, server_config
 from collector.web.wording import Text
 from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key
-from foundation.webserver import BoundedHttp, listen
+from foundation.servercertificate import server_context
+from foundation.webserver import listen
 from telemetry.envelope import Signer
 from telemetry.limits import default_limits
 
@@ -87,6 +88,8 @@ class Service:
         """
         config = self.config
         async with contextlib.AsyncExitStack() as stack:
+            certificate = config.web.certificate
+            tls = server_context(certificate, "web") if certificate else None
             listening = stack.enter_context(listen(config.web.host, config.web.port))
             intakes: list[Intake] = [self._mqtt] if self._mqtt else []
             if config.intake_http:
@@ -96,7 +99,7 @@ class Service:
             store = await open_store(config.store, config.series_file, self._metrics)
             stack.push_async_callback(store.close)
             self.records, self.store = records, store
-            await self._work(records, store, listening, intakes)
+            await self._work(records, store, listening, tls, intakes)
 
     def _listen_for_posts(self, section: IntakeHttpSection, stack: contextlib.AsyncExitStack) -> HttpIntake:
         listening = stack.enter_context(listen(section.host, section.port, "intake_http"))
@@ -109,6 +112,7 @@ class Service:
         records: Records,
         store: SeriesStore,
         listening: socket.socket,
+        tls: ssl.SSLContext | None,
         intakes: Sequence[Intake],
     ) -> None:
         config, hub, registry = self.config, Hub(), self._metrics
@@ -142,19 +146,9 @@ class Service:
             labels=Labels(_texts(config.places), self._class_names(link)),
             names=Names(config.vault, self._key, lambda: link.lists_of_ms) if config.vault and link else None,
         )
-        server = WebServer(
-            uvicorn.Config(
-                create_app(parts),
-                http=BoundedHttp,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                timeout_graceful_shutdown=GRACEFUL_STOP_S,
-            ),
-            parts,
-        )
+        server = WebServer(server_config(create_app(parts), tls), parts)
         host, port = listening.getsockname()[:2]
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        self.url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/"
         async with asyncio.TaskGroup() as group:
             behind = [
                 group.create_task(line.run(), name="line"),

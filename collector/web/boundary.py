@@ -38,6 +38,8 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+_OVER_TLS: Final = {"Strict-Transport-Security": "max-age=31536000"}
+"""A browser that was here once never asks in clear again: a year, this name only."""
 
 _log = structlog.get_logger(__name__)
 
@@ -67,8 +69,9 @@ class Boundary:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers[name] = value
+                headers.update(self._headers)
+                if scope["scheme"] == "https":
+                    headers.update(_OVER_TLS)
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 

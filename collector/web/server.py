@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import socket
+import ssl
+from typing import Final
 
 import uvicorn
+from fastapi import FastAPI
 
+from collector.web.events import LISTENERS_MAX
 from collector.web.parts import WebParts
-from foundation.webserver import PartServer
+from foundation.webserver import BoundedHttp, PartServer
 
-GRACEFUL_STOP_S: int = 5
+GRACEFUL_STOP_S: Final = 5
+CONNECTIONS_MAX: Final = LISTENERS_MAX + 400
+
+
+def server_config(app: FastAPI, tls: ssl.SSLContext | None) -> uvicorn.Config:
+    """How the page is served: every connection bounded, in clear where `tls` is None."""
+    return uvicorn.Config(
+        app,
+        http=BoundedHttp,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_graceful_shutdown=GRACEFUL_STOP_S,
+        ssl_context_factory=(lambda _config, _default: tls) if tls else None,
+    )
 
 
 class WebServer(PartServer):
