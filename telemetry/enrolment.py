@@ -13,7 +13,11 @@ guess the code from a proof takes 31⁸ · 0.05 s ≈ 1,300 years of one core, a
     proof of the answer?  ◄──────────────────   Sealed(answer, proof)
 
 Later a gateway that is known takes new keys by itself: `Rotation`, in an envelope signed with the old key;
-the answer comes in an envelope of the collector.
+the answer comes in an envelope of the collector. With the public key that it has already, only the
+certificate is renewed.
+
+To a broker a gateway is the name in its certificate, `common_name`: with it one pattern gives every gateway
+of every school its own topics and no others (docs/broker.md).
 """
 
 from __future__ import annotations
@@ -37,6 +41,10 @@ ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Without 0, 1, I, L and O, which people confuse."""
 CODE_SIGNS: Final = 8
 NONCE_BYTES: Final = 16
+COMMON_NAME_CHARS_MAX: Final = 64
+"""X.509's own bound (RFC 5280, ub-common-name)."""
+COLLECTOR_NAME: Final = "campus-collector"
+"""In the certificate with which a collector goes to the broker; no gateway's name is without a slash."""
 PROOF_BYTES: Final = 32
 _SALT: Final = b"campus-pulse/enrolment/code/1"
 _GATEWAY: Final = b"campus-pulse/enrolment/gateway\0"
@@ -63,7 +71,7 @@ class Question(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, array_like=True):
-    """A broker, reached with the certificate of the answer. username: as the broker's access list has it."""
+    """A broker, reached with the certificate of the answer. username: the `common_name` in it."""
 
     host: str
     port: int
@@ -131,6 +139,17 @@ def parse_code(text: str) -> str:
     if len(signs) != CODE_SIGNS or any(sign not in ALPHABET for sign in signs):
         raise ValueError("a code has 8 letters and digits, such as K7QM-3XWD, without 0, 1, I, L and O")
     return f"{signs[:4]}-{signs[4:]}"
+
+
+def common_name(school: str, gateway: str) -> str:
+    """The name in a gateway's certificate. Raises ValueError where both ids together are too long for one."""
+    name = f"{school}/{gateway}"
+    if len(name) > COMMON_NAME_CHARS_MAX:
+        raise ValueError(
+            f"{name} is longer than {COMMON_NAME_CHARS_MAX} signs, which is all that a certificate can name; "
+            "use a shorter id"
+        )
+    return name
 
 
 def code_key(code: str) -> bytes:
