@@ -24,6 +24,7 @@ from collector.records import rekey as rekeying
 from collector.records.all_tables import SEALED_COLUMNS
 from collector.records.errors import RecordsChangedError
 from collector.records.rekey import rekey
+from collector.records.schema import HEAD
 from collector.records.sealing import FORMS, Keyring, generation_of
 from collector.records.tables import RECORD_TABLES, morning_checks
 from telemetry.exchange import Order
@@ -56,6 +57,9 @@ def test_what_says_how_somebody_is_is_sealed() -> None:
         "alerts": ("value",),
         "dead_letters": ("envelope",),
         "order_reports": ("report",),
+        "accounts": ("totp_secret",),
+        "invitations": ("code_key",),
+        "gateway_configurations": ("sections",),
     }
 
 
@@ -68,7 +72,16 @@ async def test_a_copy_without_the_key_file_tells_none_of_it(database: RecordsDat
     assert all(found.values()), "something in every column"
     for some in found.values():
         assert len(set(some)) == len(some), "equal values look different"
-        for clear in (b"cough", b"envelope", b"report", struct.pack("<d", 38.2), struct.pack(">d", 38.2)):
+        for clear in (
+            b"cough",
+            b"envelope",
+            b"report",
+            b"totp",
+            b"code",
+            b"sections",
+            struct.pack("<d", 38.2),
+            struct.pack(">d", 38.2),
+        ):
             assert not any(clear in one for one in some)
     for name, some in found.items():
         if name.split(".")[0] != "dead_letters":
@@ -166,7 +179,7 @@ async def test_a_new_key_reaches_every_value_beside_a_running_collector(
     await keep(records, [check(36.0 + n) for n in range(5)], NOW_MS, 2)
     before = await records.look(content)
     other = database.open()
-    assert rekey(other, wall_ms()) == 12
+    assert rekey(other, wall_ms()) == 15
     assert generations(database) == {2}
     assert database.rows("SELECT generation FROM sealing_keys") == [(2,)]
     assert await records.look(content) == before, "who runs notices"
@@ -226,7 +239,7 @@ async def test_a_migration_beside_a_running_collector_makes_it_wait_and_refuse_n
     for _ in range(2):
         with pytest.raises(RecordsChangedError, match="taken to another revision meanwhile; start"):
             await keep(records, RECORDS, NOW_MS)
-    administration.migrate(database.where, KEY, "0003")
+    administration.migrate(database.where, KEY, HEAD)
     await keep(records, RECORDS, NOW_MS)
     await records.close()
     # The way down and up again has made another key of the same number.
