@@ -29,6 +29,7 @@ REMOTE_TABLES: Final = ("batch", "buffer", "uplink", "report", "silence", *SOURC
 """Of gateway.toml; all others belong to who stands before the gateway."""
 SECTIONS_MAX: Final = 500
 BYTES_MAX: Final = 512 * 1024
+"""Of the texts of all sections, in UTF-8: an answer to a post is 1 MiB at most."""
 REASON_CHARS_MAX: Final = 1_000
 
 Sections = Mapping[str, str]
@@ -42,7 +43,7 @@ class ConfigurationError(ValueError):
 class Offer(msgspec.Struct, frozen=True, array_like=True):
     """A version for one gateway, as the difference from another one.
 
-    base: digest of the sections it starts from; empty: from none. changed: new or other sections; removed:
+    base: digest of the sections it starts from; empty: from none, whatever runs. changed: new or other sections; removed:
     their names. digest: of the outcome.
     """
 
@@ -127,10 +128,12 @@ def difference(before: Sections, after: Sections) -> tuple[dict[str, str], list[
 
 
 def apply(before: Sections, offer: Offer) -> dict[str, str]:
-    """The sections after an offer. Raises ConfigurationError where it does not start from `before` or does
-    not come out as it says.
+    """The sections after an offer. Raises ConfigurationError where it starts from something else than
+    `before`, or does not come out as it says.
     """
-    if offer.base != digest(before):
+    if not offer.base:
+        before = {}
+    elif offer.base != digest(before):
         raise ConfigurationError("the offer starts from another configuration than the one that runs")
     after = {name: text for name, text in before.items() if name not in offer.removed} | offer.changed
     _check_size(after)
@@ -160,9 +163,9 @@ def decode_offer(data: bytes) -> Offer:
 def _check_size(sections: Sections) -> None:
     if len(sections) > SECTIONS_MAX:
         raise ConfigurationError(f"{len(sections)} sections; at most {SECTIONS_MAX} can be sent")
-    size = sum(map(len, sections.values()))
+    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in sections.values())
     if size > BYTES_MAX:
-        raise ConfigurationError(f"a configuration of {size} signs; at most {BYTES_MAX} can be sent")
+        raise ConfigurationError(f"a configuration of {size} bytes; at most {BYTES_MAX} can be sent")
 
 
 def _json(value: object) -> str:
