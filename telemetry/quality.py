@@ -7,6 +7,7 @@ clock quality; a store keeps both in one byte, ``quality | clock << 4``.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 
 class Quality(IntEnum):
@@ -41,3 +42,11 @@ def pack_quality(quality: int, clock: int) -> int:
 def unpack_quality(packed: int) -> tuple[Quality, ClockQuality]:
     """The inverse of `pack_quality`; raises ValueError for a byte that no encoder writes."""
     return Quality(packed & 0x0F), ClockQuality(packed >> 4)
+
+
+PACKED_NAMES: Final = {
+    pack_quality(quality, clock): (quality.name.lower(), clock.name.lower())
+    for quality in Quality
+    for clock in ClockQuality
+}
+"""Value quality and clock quality in words, by the byte that stands for both."""

@@ -102,7 +102,7 @@ async def query_series(parts: Parts, query: Annotated[QueryParameters, Query()])
         raise parameter_error("aggregate", "needs a step", "Give a step such as 5m, or leave aggregate out.")
     aggregate = query.aggregate or "mean"
     found = await parts.store.query(
-        await _chosen_ids(parts.store, query), start_ms, end_ms, step_ms=step_ms, aggregate=aggregate
+        await chosen_ids(parts.store, query), start_ms, end_ms, step_ms=step_ms, aggregate=aggregate
     )
     answer = {
         "start": iso(start_ms),
@@ -117,7 +117,8 @@ async def query_series(parts: Parts, query: Annotated[QueryParameters, Query()])
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
-async def _chosen_ids(store: SeriesStore, query: QueryParameters) -> Sequence[int]:
+async def chosen_ids(store: SeriesStore, query: QueryParameters) -> Sequence[int]:
+    """The series that a question names, by id or by filters. Raises ProblemError."""
     if query.id and query.is_empty:
         return sorted(set(query.id))
     if query.id:
