@@ -8,11 +8,11 @@ from typing import Final
 import structlog
 
 from edge_agent.gate.policy import Policy
-from edge_agent.gate.worn import is_personal, is_worn
 from edge_agent.identity.carriers import Carriers
 from foundation.logs import FirstOnly
 from telemetry.quantities import QUANTITIES
 from telemetry.readings import SeriesKey, SeriesTable
+from telemetry.worn import is_personal, is_worn
 
 NOT_REGISTERED: Final = "quantity_not_registered"
 NOT_IN_POLICY: Final = "not_in_policy"

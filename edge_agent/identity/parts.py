@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from device_profiles.registry import Catalogue
-from edge_agent.gate.worn import is_worn
 from edge_agent.identity.map_file import MapFile
 from edge_agent.identity.puller import Puller
 from edge_agent.identity.vault_link import VaultLink
@@ -15,6 +14,7 @@ from foundation.httppost import HttpPost, parse_target
 from foundation.keyfiles import parse_public
 from telemetry.envelope import Signer
 from telemetry.exchange import ANSWER_BYTES_MAX
+from telemetry.worn import is_worn
 
 if TYPE_CHECKING:
     from edge_agent.buffer.contract import Buffer

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from device_profiles.registry import Catalogue
-from edge_agent.gate.worn import is_worn
 from edge_agent.reporting.silence import WatchedDevice
+from telemetry.worn import is_worn
 
 if TYPE_CHECKING:
     from edge_agent.config import GatewayConfig
