@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 from foundation.broker import BrokerSettings
-from simulators.hosts import Served, Table
+from foundation.tomltext import toml_text
+from simulators.hosts import Served
 from simulators.layout import gateways
 from simulators.school import School
 
@@ -30,32 +29,8 @@ def mqtt_served(school: School, broker: BrokerSettings) -> list[Served]:
 
 def gateway_tables(served: Iterable[Served], gateway: str) -> str:
     """The sources of one gateway as TOML."""
-    lines: list[str] = []
-    for one in served:
-        if one.gateway == gateway:
-            lines += [f"# {one.transport}: {one.where}", *_table(one.transport, one.table), ""]
-    return "\n".join(lines)
-
-
-def _table(name: str, table: Table) -> Iterator[str]:
-    """An element of an array of tables, those that stand in it after its own settings."""
-    yield f"[[{name}]]"
-    nested: list[tuple[str, Any]] = []
-    for key, value in table.items():
-        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-            nested.append((key, value))
-        else:
-            yield f"{key} = {toml_value(value)}"
-    for key, rows in nested:
-        for row in rows:
-            yield ""
-            yield from _table(f"{name}.{key}", row)
-
-
-def toml_value(value: Any) -> str:
-    """A value on one line. JSON writes text, numbers and truth values as TOML does, but for one sign."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {toml_value(one)}" for key, one in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(toml_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return "\n".join(
+        f"# {one.transport}: {one.where}\n{toml_text({one.transport: [one.table]})}"
+        for one in served
+        if one.gateway == gateway
+    )
