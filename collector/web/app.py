@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 
 from collector.web import observe, page, problems
-from collector.web.api import alerts, gateways, live, names, series
+from collector.web.api import alerts, exports, gateways, live, names, series
 from collector.web.api.models import Acknowledge
 from collector.web.boundary import LOOPBACK_NAMES, Boundary
 from collector.web.events import EventStreams
@@ -27,6 +27,7 @@ _TAGS: Final = [
     {"name": "gateways", "description": "The gateways of the school."},
     {"name": "alerts", "description": "What somebody has to look at. Personal data."},
     {"name": "names", "description": "How a browser gets names from the vault; they do not come here."},
+    {"name": "exports", "description": "Files and documents for other programs."},
     {"name": "events", "description": "Signals that something has changed."},
     {"name": "operation", "description": "For machines that watch the collector."},
 ]
@@ -66,10 +67,11 @@ def create_app(parts: WebParts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.identify = None
+    app.state.exports = exports.Turns()
     app.state.rooms = page.share_rooms(parts)
     app.state.streams = EventStreams(parts.hub, parts.closing)
     api = APIRouter(prefix="/api/v1")
-    for router in (series.router, gateways.router, alerts.router, names.router, live.router):
+    for router in (series.router, gateways.router, alerts.router, names.router, exports.router, live.router):
         api.include_router(router)
     for router in (api, observe.router, page.router):
         app.include_router(router)

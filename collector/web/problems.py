@@ -83,7 +83,8 @@ def parameter_error(parameter: str, message: str, remedy: str | None = None) -> 
 
 _WORDS: Final = {
     400: "The request cannot be read.",
-    403: "A request that changes something must come from this server's own page.",
+    401: "Nobody is signed in.",
+    403: "The role may not do this, or the request changes something and is not from this server's page.",
     404: "There is nothing here.",
     405: "The method is not allowed here.",
     413: "The request body is too large.",

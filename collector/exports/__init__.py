@@ -1,0 +1,1 @@
+"""What leaves the collector as files: series for spreadsheets and other programs, measurements for clinics."""

@@ -1,0 +1,286 @@
+"""GET /api/v1/exports/…: series for spreadsheets and programs, measurements for clinics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import duckdb
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from collector.accounts.permissions import Permission
+from collector.accounts.principal import Principal
+from collector.exports import csv_text, fhir, ngsi_ld, senml
+from collector.exports.columns import Labelled
+from collector.exports.parquet import ParquetFile, TooManyRowsError
+from collector.exports.reading import Wanted, pieces
+from collector.records import measurements
+from collector.series.contract import SeriesPoints
+from collector.web.access import allow
+from collector.web.api.export_parameters import (
+    ObservationParameters,
+    PointCursor,
+    RoomParameters,
+    SenmlParameters,
+    SeriesExportParameters,
+    next_url,
+    period,
+    wanted_points,
+)
+from collector.web.api.series import find_series
+from collector.web.parts import Parts, WebParts
+from collector.web.problems import ProblemError, describe
+
+router = APIRouter(prefix="/exports", tags=["exports"])
+
+EXPORTS_MAX: Final = 2
+"""At the same time; each reads a lot."""
+BUSY_S: Final = 10
+CONSENT_AGE_MS_MAX: Final = 24 * 3_600_000
+"""Older, and it is not known any more whose consent stands."""
+READ_BYTES: Final = 256 * 1024
+PARQUET: Final = "application/vnd.apache.parquet"
+_KINDS: Final[dict[str, tuple[measurements.Measured, Permission]]] = {
+    "temperature": ("morning_check", "records.health"),
+    "heart_rate": ("heart_rate_window", "records.sport"),
+}
+
+_Series = Annotated[Principal, allow("exports.series")]
+_Records = Annotated[Principal, allow("exports.records")]
+
+
+class Turns:
+    """How many large exports run at the moment."""
+
+    def __init__(self) -> None:
+        self._running = 0
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[None]:
+        """Raises ProblemError while too many run."""
+        if self._running >= EXPORTS_MAX:
+            raise ProblemError(
+                503, f"{EXPORTS_MAX} exports are running already", remedy=f"Try again in {BUSY_S} s."
+            )
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+
+
+def _describe(media_type: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {media_type: {}}, "description": "The export."}, **describe(*statuses)}
+
+
+@router.get(
+    "/series.csv",
+    response_class=Response,
+    responses=_describe("text/csv", 401, 403, 422, 503),
+    summary="Points of series for a spreadsheet",
+)
+async def series_csv(
+    parts: Parts, request: Request, asker: _Series, query: Annotated[SeriesExportParameters, Query()]
+) -> Response:
+    """UTF-8 with a byte order mark; a line a point, with the school's time and ms since 1970 UTC."""
+    wanted = await wanted_points(parts.store, query, parts.now_ms())
+    text = _csv(parts, request.app.state.exports, asker, wanted)
+    return await _streamed(text, "text/csv; charset=utf-8", "campus-series.csv")
+
+
+@router.get(
+    "/series.parquet",
+    response_class=Response,
+    responses=_describe(PARQUET, 401, 403, 422, 503),
+    summary="Points of series for data analysis",
+)
+async def series_parquet(
+    parts: Parts, request: Request, asker: _Series, query: Annotated[SeriesExportParameters, Query()]
+) -> Response:
+    """One table, sorted by time; at most 20 million rows."""
+    wanted = await wanted_points(parts.store, query, parts.now_ms())
+    data = _parquet(parts, request.app.state.exports, asker, wanted)
+    return await _streamed(data, PARQUET, "campus-series.parquet")
+
+
+@router.get(
+    "/series.senml",
+    response_class=Response,
+    responses=_describe(senml.MEDIA_TYPE, 401, 403, 422, 503),
+    summary="Points of series as SenML",
+)
+async def series_senml(
+    parts: Parts, request: Request, asker: _Series, query: Annotated[SenmlParameters, Query()]
+) -> Response:
+    """A SenML pack (RFC 8428). The header Link leads to the next page where there is one."""
+    wanted = await wanted_points(parts.store, query, parts.now_ms())
+    after = PointCursor.parse(query.cursor) if query.cursor else None
+    found, cursor = await _page(parts, asker, wanted, after, query.limit)
+    return _json(senml.pack(found), senml.MEDIA_TYPE, None if cursor is None else next_url(request, cursor))
+
+
+@router.get(
+    "/rooms.ngsi-ld",
+    response_class=Response,
+    responses=_describe(ngsi_ld.MEDIA_TYPE, 401, 403, 422, 503),
+    summary="What rooms are like now, as NGSI-LD",
+)
+async def rooms_ngsi_ld(
+    parts: Parts, request: Request, asker: _Series, query: Annotated[RoomParameters, Query()]
+) -> Response:
+    """Entities of the type IndoorEnvironmentObserved with the latest values. A room whose series are on two
+    pages is an entity on both, with the attributes of each.
+    """
+    found, more = await find_series(parts.store, query, int(query.cursor or 0), query.limit)
+    seen = [one for one in found if asker.sees_school(one.school)]
+    names = {
+        one.place: {"zh": text.zh, "en": text.en} for one in seen if (text := parts.labels.place(one.place))
+    }
+    url = next_url(request, found[-1].id) if more else None
+    return _json(ngsi_ld.entities(seen, names), ngsi_ld.MEDIA_TYPE, url)
+
+
+@router.get(
+    "/observations.fhir",
+    response_class=Response,
+    responses=_describe("application/fhir+json", 401, 403, 404, 422, 503),
+    summary="Measurements of pupils as a FHIR R5 Bundle",
+)
+async def observations_fhir(
+    parts: Parts, request: Request, asker: _Records, query: Annotated[ObservationParameters, Query()]
+) -> Response:
+    """Temperatures for who may see health, heart rates for who may see sport and while a lesson of their
+    classes goes on; pseudonyms only, of pupils whose consent stands. Personal data.
+    """
+    kind, permission = _KINDS[query.kind]
+    if not asker.may(permission):
+        raise ProblemError(403, f"the role {asker.role} gets no {query.kind} of pupils")
+    now_ms = parts.now_ms()
+    consent_ms = _consent_ms(parts, now_ms)
+    when = measurements.Period(*period(query.start, query.end, now_ms))
+    periods = None
+    if permission == "records.sport":
+        periods = await parts.records.look(
+            lambda connection: measurements.lessons_now(connection, asker.classes, now_ms)
+        )
+    scope = measurements.Scope(asker.schools, asker.classes, periods)
+    after_id = int(query.cursor or 0)
+    rows = await parts.records.look(
+        lambda connection: measurements.find(connection, kind, when, scope, after_id, query.limit + 1)
+    )
+    shown = rows[: query.limit]
+    url = next_url(request, shown[-1]["id"]) if len(rows) > query.limit else None
+    make = fhir.temperature if kind == "morning_check" else fhir.heart_rate
+    exporter = fhir.Exporter(asker.name, asker.role, now_ms, consent_ms)
+    return _json(fhir.bundle(list(map(make, shown)), exporter, str(request.url), url), fhir.MEDIA_TYPE, url)
+
+
+def _consent_ms(parts: WebParts, now_ms: int) -> int:
+    """When the vault last confirmed who has agreed. Raises ProblemError."""
+    if parts.names is None:
+        raise ProblemError(404, "this collector has no vault", remedy="Write [vault] in collector.toml.")
+    confirmed_ms = parts.names.lists_of_ms()
+    if confirmed_ms is None or now_ms - confirmed_ms > CONSENT_AGE_MS_MAX:
+        raise ProblemError(
+            503,
+            "the vault has not confirmed for a day whose consent stands",
+            remedy="Look whether the vault runs and can be reached, then try again.",
+        )
+    return confirmed_ms
+
+
+async def _csv(parts: WebParts, turns: Turns, asker: Principal, wanted: Wanted) -> AsyncIterator[bytes]:
+    with turns.one():
+        yield csv_text.heading()
+        async for piece in _labelled(parts, asker, wanted):
+            yield await asyncio.to_thread(csv_text.lines, piece, parts.time_zone)
+
+
+async def _parquet(parts: WebParts, turns: Turns, asker: Principal, wanted: Wanted) -> AsyncIterator[bytes]:
+    with turns.one(), tempfile.TemporaryDirectory(prefix="campus-export-") as folder:
+        for_file = await asyncio.to_thread(ParquetFile, Path(folder))
+        try:
+            async for piece in _labelled(parts, asker, wanted):
+                await asyncio.to_thread(for_file.add, piece)
+            file = await asyncio.to_thread(for_file.finish)
+        except TooManyRowsError as error:
+            raise ProblemError(422, str(error)) from error
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            raise ProblemError(
+                503,
+                "there is no room for the file",
+                remedy="Ask for a shorter range, or make room on the disk.",
+            ) from error
+        finally:
+            await asyncio.to_thread(for_file.close)
+        with file.open("rb") as source:
+            while data := await asyncio.to_thread(source.read, READ_BYTES):
+                yield data
+
+
+async def _labelled(parts: WebParts, asker: Principal, wanted: Wanted) -> AsyncIterator[Labelled]:
+    async for piece in pieces(parts.store, wanted):
+        if asker.sees_school(piece.series.school):
+            name = parts.labels.place(piece.series.place)
+            yield Labelled.of(piece, name.zh if name else "")
+
+
+async def _streamed(chunks: AsyncIterator[bytes], media_type: str, name: str) -> Response:
+    """The response, once its first chunk is there: what goes wrong before that is answered as an error, what
+    goes wrong later breaks the connection off, so that nobody takes half a file for a whole one.
+    """
+    first = await anext(chunks)
+
+    async def all_of_it() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in chunks:
+            yield chunk
+
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(all_of_it(), media_type=media_type, headers=headers)
+
+
+async def _page(
+    parts: WebParts, asker: Principal, wanted: Wanted, after: PointCursor | None, limit: int
+) -> tuple[list[SeriesPoints], PointCursor | None]:
+    """At most about `limit` points (points of the same ms stay together), and where the next page begins."""
+    found: list[SeriesPoints] = []
+    for series_id in wanted.series_ids:
+        if after and series_id < after.series_id:
+            continue
+        start_ms = after.time_ms if after and series_id == after.series_id else wanted.start_ms
+        one = wanted._replace(series_ids=[series_id], start_ms=max(start_ms, wanted.start_ms))
+        async for piece in pieces(parts.store, one):
+            if not asker.sees_school(piece.series.school):
+                break
+            if limit <= 0:
+                return found, PointCursor(series_id, piece.time_ms[0])
+            cut = _cut(piece.time_ms, limit)
+            found.append(
+                SeriesPoints(piece.series, *(column[:cut] for column in piece[1:]))  # type: ignore[arg-type]
+            )
+            limit -= cut
+            if cut < len(piece.time_ms):
+                return found, PointCursor(series_id, piece.time_ms[cut])
+    return found, None
+
+
+def _cut(times_ms: list[int], limit: int) -> int:
+    """How many to take, so that points of one millisecond are not on two pages."""
+    cut = min(limit, len(times_ms))
+    while 0 < cut < len(times_ms) and times_ms[cut] == times_ms[cut - 1]:
+        cut -= 1
+    while cut < len(times_ms) and times_ms[cut] == times_ms[0]:
+        cut += 1
+    return cut
+
+
+def _json(document: object, media_type: str, url: str | None) -> Response:
+    headers = {"Link": f'<{url}>; rel="next"'} if url else None
+    return Response(msgspec.json.encode(document), media_type=media_type, headers=headers)
