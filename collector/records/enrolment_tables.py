@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, String, Table
 
 from collector.records.tables import Id, metadata, sealed_column
 
@@ -31,6 +31,10 @@ gateway_certificates = Table(
     Column("gateway", String(63), nullable=False),
     # SHA-256 of the certificate (DER), hexadecimal
     Column("fingerprint", String(64), nullable=False, unique=True),
+    # itself (DER), for the same answer to the same question
+    Column("certificate", LargeBinary, nullable=False),
+    # of that question
+    Column("nonce", LargeBinary, nullable=False),
     Column("issued_ms", BigInteger, nullable=False),
     Column("not_after_ms", BigInteger, nullable=False),
     Column("revoked_ms", BigInteger),
@@ -41,8 +45,10 @@ gateway_keys = Table(
     metadata,
     # of a key that was somebody's once: it never comes back
     Column("key_id", String(16), primary_key=True),
+    Column("public_key", String(44), nullable=False),
     Column("school", String(63), nullable=False),
     Column("gateway", String(63), nullable=False),
+    # until then it is believed, beside the one that takes its place
     Column("until_ms", BigInteger, nullable=False),
 )
 
@@ -51,7 +57,7 @@ enrolment_failures = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("at_ms", BigInteger, nullable=False, index=True),
+    # IPv4, or the network of 64 bits that an IPv6 address is of
     Column("address", String(45), nullable=False),
-    Column("count", Integer, nullable=False),
 )
 """Wrong codes, so that a restart does not give a guesser a fresh start."""

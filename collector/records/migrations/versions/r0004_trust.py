@@ -131,6 +131,8 @@ def _enrolment() -> None:
         _text("school", 63),
         _text("gateway", 63),
         _text("fingerprint", 64, unique=True),
+        sa.Column("certificate", sa.LargeBinary, nullable=False),
+        sa.Column("nonce", sa.LargeBinary, nullable=False),
         _time("issued_ms"),
         _time("not_after_ms"),
         _time("revoked_ms", nullable=True),
@@ -138,6 +140,7 @@ def _enrolment() -> None:
     op.create_table(
         "gateway_keys",
         sa.Column("key_id", sa.String(16), primary_key=True),
+        _text("public_key", 44),
         _text("school", 63),
         _text("gateway", 63),
         _time("until_ms"),
@@ -147,7 +150,6 @@ def _enrolment() -> None:
         _id(),
         _time("at_ms", index=True),
         _text("address", 45),
-        sa.Column("count", sa.Integer, nullable=False),
     )
 
 
