@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
+from zoneinfo import ZoneInfo
 
 from device_profiles.registry import Catalogue
 from edge_agent.clock import Clock
@@ -14,9 +15,9 @@ from edge_agent.identity.overheard import Overheard
 from telemetry.readings import SeriesTable
 
 if TYPE_CHECKING:
-    from edge_agent.config import GatewayConfig
+    from edge_agent.config import GatewayConfig, Source
 
-__all__ = ["DeviceReport", "Driver", "Sink", "make_drivers"]
+__all__ = ["DeviceReport", "Driver", "DriverMaker", "Sink", "make_drivers", "sources_of"]
 
 
 class _Common(TypedDict):
@@ -27,56 +28,54 @@ class _Common(TypedDict):
 
 
 class _Parts(NamedTuple):
-    """What drivers are made of: the configuration, and what all of them need."""
+    """What all drivers need, and what some do."""
 
-    config: GatewayConfig
     common: _Common
+    client_id: str
+    zone: ZoneInfo
     overheard: Overheard | None
 
 
-def _mqtt(parts: _Parts) -> Iterator[Driver]:
-    gateway = parts.config.gateway
-    for source in parts.config.mqtt:
-        client_id = f"campus-devices-{gateway.school}-{gateway.id}-{source.name}"
-        yield MqttDriver(source, zone=parts.config.zone, client_id=client_id, **parts.common)
+def _mqtt(source: Any, parts: _Parts) -> Driver:
+    client_id = f"{parts.client_id}-{source.name}"
+    return MqttDriver(source, zone=parts.zone, client_id=client_id, **parts.common)
 
 
 # The others are loaded only where there is something to read: their libraries take memory, of which a
 # gateway has little, and libosdp is an extra of its own.
 
 
-def _modbus(parts: _Parts) -> Iterator[Driver]:
+def _modbus(source: Any, parts: _Parts) -> Driver:
     from edge_agent.drivers.modbus.driver import ModbusDriver  # noqa: PLC0415  # said above
 
-    return (ModbusDriver(source, **parts.common) for source in parts.config.modbus)
+    return ModbusDriver(source, **parts.common)
 
 
-def _ble(parts: _Parts) -> Iterator[Driver]:
+def _ble(source: Any, parts: _Parts) -> Driver:
     from edge_agent.drivers.ble.driver import BleDriver  # noqa: PLC0415  # said above
 
-    return (BleDriver(source, overheard=parts.overheard, **parts.common) for source in parts.config.ble)
+    return BleDriver(source, overheard=parts.overheard, **parts.common)
 
 
-def _serial(parts: _Parts) -> Iterator[Driver]:
+def _serial(source: Any, parts: _Parts) -> Driver:
     from edge_agent.drivers.serial.driver import SerialDriver  # noqa: PLC0415  # said above
 
-    return (SerialDriver(source, **parts.common) for source in parts.config.serial)
+    return SerialDriver(source, **parts.common)
 
 
-def _osdp(parts: _Parts) -> Iterator[Driver]:
+def _osdp(source: Any, parts: _Parts) -> Driver:
     from edge_agent.drivers.osdp.driver import OsdpDriver  # noqa: PLC0415  # said above
 
-    clock, counters = parts.common["clock"], parts.common["counters"]
-    return (OsdpDriver(source, clock=clock, counters=counters) for source in parts.config.osdp)
+    return OsdpDriver(source, clock=parts.common["clock"], counters=parts.common["counters"])
 
 
-def _http(parts: _Parts) -> Iterator[Driver]:
+def _http(source: Any, parts: _Parts) -> Driver:
     from edge_agent.drivers.http_push.driver import HttpDriver  # noqa: PLC0415  # said above
 
-    return (HttpDriver(source, zone=parts.config.zone, **parts.common) for source in parts.config.http)
+    return HttpDriver(source, zone=parts.zone, **parts.common)
 
 
-_FACTORIES: Final[dict[str, Callable[[_Parts], Iterator[Driver]]]] = {
+_FACTORIES: Final[dict[str, Callable[[Any, _Parts], Driver]]] = {
     "mqtt": _mqtt,
     "modbus": _modbus,
     "ble": _ble,
@@ -85,6 +84,39 @@ _FACTORIES: Final[dict[str, Callable[[_Parts], Iterator[Driver]]]] = {
     "http": _http,
 }
 """Transport, as its table in the configuration is called → how its drivers are made."""
+
+
+class DriverMaker:
+    """Makes a source's driver, now or while the gateway runs. overheard: who names bands that are not
+    configured; without it, they are not read.
+    """
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        *,
+        catalogue: Catalogue,
+        table: SeriesTable,
+        clock: Clock,
+        counters: Counters,
+        overheard: Overheard | None = None,
+    ) -> None:
+        common = _Common(catalogue=catalogue, table=table, clock=clock, counters=counters)
+        client_id = f"campus-devices-{config.gateway.school}-{config.gateway.id}"
+        self._parts = _Parts(common, client_id, config.zone, overheard)
+
+    def make(self, section: str, source: Source) -> Driver:
+        """section: as `sources_of` names it. Raises ProfileNotFoundError for a device's profile."""
+        return _FACTORIES[section.partition("/")[0]](source, self._parts)
+
+
+def sources_of(config: GatewayConfig) -> dict[str, Source]:
+    """Every source by its section's name, such as ``modbus/hall``."""
+    return {
+        f"{transport}/{source.name}": source
+        for transport in _FACTORIES
+        for source in getattr(config, transport)
+    }
 
 
 def make_drivers(
@@ -96,14 +128,8 @@ def make_drivers(
     counters: Counters,
     overheard: Overheard | None = None,
 ) -> list[Driver]:
-    """The drivers a configuration asks for. overheard: who names bands that are not configured; without
-    it, they are not read. Raises ProfileNotFoundError for a device's profile.
-    """
-    common = _Common(catalogue=catalogue, table=table, clock=clock, counters=counters)
-    parts = _Parts(config, common, overheard)
-    return [
-        driver
-        for transport, factory in _FACTORIES.items()
-        if getattr(config, transport)
-        for driver in factory(parts)
-    ]
+    """The drivers a configuration asks for. Raises ProfileNotFoundError for a device's profile."""
+    maker = DriverMaker(
+        config, catalogue=catalogue, table=table, clock=clock, counters=counters, overheard=overheard
+    )
+    return [maker.make(section, source) for section, source in sources_of(config).items()]
