@@ -27,3 +27,12 @@ def state_text(model: str, quantity: str, value: float) -> tuple[str, str] | Non
             text = row.states.get(str(int(value)))
             return None if text is None else (text.zh, text.en)
     return None
+
+
+@lru_cache(maxsize=1_024)
+def quantities_of(model: str) -> frozenset[str] | None:
+    """What a bundled profile gives, None where there is no such profile."""
+    try:
+        return frozenset(row.quantity for row in _bundled().get(model).spec.fields)
+    except ProfileNotFoundError:
+        return None
