@@ -7,8 +7,9 @@ module shows every setting.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Literal, Protocol, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
@@ -26,6 +27,7 @@ from edge_agent.reporting.rules import ReportRule, SilenceSection
 from edge_agent.uplink.settings import CollectorSection
 from foundation.broker import BrokerSettings
 from foundation.logs import LogFormat, LogLevel
+from foundation.plugins import PluginsSection
 from foundation.settings import Identifier, PublicKeyText, ServiceUrl, Zone
 from foundation.tomlfile import FileProblems, Problem, StrictModel, load
 from foundation.tomllines import find_line
@@ -175,11 +177,19 @@ class GatewayConfig(StrictModel):
     serial: tuple[SerialSource, ...] = ()
     osdp: tuple[OsdpSource, ...] = ()
     ble: tuple[BleSource, ...] = ()
+    plugins: PluginsSection = PluginsSection()
+    plugin: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    """Tables of drivers of plug-ins, by plug-in: each, once loaded, a `PluginSource`."""
 
     @property
     def sources(self) -> tuple[Source, ...]:
         """Every broker, bus, adapter, port and listener, each with its devices."""
-        return (*self.mqtt, *self.modbus, *self.http, *self.serial, *self.osdp, *self.ble)
+        return (*self.mqtt, *self.modbus, *self.http, *self.serial, *self.osdp, *self.ble, *self.plugged)
+
+    @property
+    def plugged(self) -> tuple[Source, ...]:
+        """The sources of all plug-ins."""
+        return tuple(chain.from_iterable(self.plugin.values()))
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -225,6 +235,10 @@ def load_config(path: Path) -> GatewayConfig:
             "ble": tuple(source.relative_to(base) for source in config.ble),
         }
     )
+    if config.plugins.enabled or config.plugin:
+        from edge_agent.plugins import with_plugins  # noqa: PLC0415  # memory: only where there is one
+
+        config = with_plugins(config, path)
     text = path.read_text("utf-8-sig")
     found = find_problems(config)
     problems = [Problem(f"{path}:{find_line(text, location)}", message) for location, message in found]

@@ -19,7 +19,7 @@ from foundation.tomllines import Location
 from telemetry.readings import SeriesTable
 
 if TYPE_CHECKING:
-    from edge_agent.config import GatewayConfig
+    from edge_agent.config import GatewayConfig, Source
 
 Found = tuple[Location, str]
 
@@ -39,6 +39,10 @@ def find_problems(config: GatewayConfig) -> Iterator[Found]:
     yield from find_osdp_problems(config.osdp)
     yield from _shared_ports(config)
     yield from find_ble_problems(config.ble, catalogue)
+    if config.plugin:
+        from edge_agent.plugins import find_problems as find_plugin_problems  # noqa: PLC0415  # as in config
+
+        yield from find_plugin_problems(config, catalogue)
     yield from find_report_problems(config.report, config.silence, {one.id for one in config.devices})
 
 
@@ -60,16 +64,20 @@ def _repeated(config: GatewayConfig) -> Iterator[Found]:
     """Names of sources and ids of devices stand for one thing each, over all transports."""
     names: set[str] = set()
     ids: dict[str, str] = {}
-    for kind in ("mqtt", "modbus", "http", "serial", "osdp", "ble"):
-        for at, source in enumerate(getattr(config, kind)):
+    tables: list[tuple[tuple[str, ...], Sequence[Source]]] = [
+        ((kind,), getattr(config, kind)) for kind in ("mqtt", "modbus", "http", "serial", "osdp", "ble")
+    ]
+    tables += [(("plugin", name), sources) for name, sources in config.plugin.items()]
+    for where, sources in tables:
+        for at, source in enumerate(sources):
             if source.name in names:
-                yield (kind, at, "name"), f"two sources of devices are called {source.name!r}"
+                yield (*where, at, "name"), f"two sources of devices are called {source.name!r}"
             names.add(source.name)
-            key = "readers" if kind == "osdp" else "devices"
+            key = "readers" if where == ("osdp",) else "devices"
             for number, device in enumerate(source.devices):
                 if device.id in ids:
                     message = f"two devices have the id {device.id!r}; the other is of {ids[device.id]}"
-                    yield (kind, at, key, number, "id"), message
+                    yield (*where, at, key, number, "id"), message
                 ids.setdefault(device.id, source.name)
 
 

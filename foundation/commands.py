@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from foundation.keyfiles import KeyFileError
+from foundation.plugins import PluginError
 from foundation.tomlfile import FileProblems
 
 
@@ -24,7 +25,7 @@ def errors_in_words() -> Iterator[None]:
         yield
     except FileProblems as error:
         lines = [str(problem) for problem in error.problems]
-    except (KeyFileError, UsageError) as error:
+    except (KeyFileError, PluginError, UsageError) as error:
         lines = [str(error)]
     else:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from foundation.tomllines import LineIndex, Location, find_line
 
-__all__ = ["FileProblems", "Problem", "StrictModel", "find_line", "load", "parse"]
+__all__ = ["FileProblems", "Problem", "StrictModel", "find_line", "load", "parse", "parse_part"]
 
 Model = TypeVar("Model", bound=BaseModel)
 FILE_BYTES_MAX = 4 * 1024 * 1024
@@ -83,6 +83,34 @@ def parse(data: bytes, model: type[Model], name: str) -> Model:
         raise FileProblems(
             [_problem(name, lines, content, item) for item in items if not _follows(item, items)]
         ) from error
+
+
+def parse_part(
+    text: str, location: Location, model: type[Model], name: str, *, without: Collection[str] = ()
+) -> Model:
+    """The table at a location of a TOML text that has been parsed before, as a model of somebody else's.
+
+    without: keys of the table that are not the model's. What was found is not quoted: nobody here knows
+    which of its settings is a secret. Raises FileProblems.
+    """
+    content = tomllib.loads(text)
+    part: Any = content
+    for step in location:
+        part = part[step]
+    if without:
+        part = {key: value for key, value in part.items() if key not in without}
+    try:
+        return model.model_validate(part)
+    except ValidationError as error:
+        lines, items = LineIndex(text), error.errors(include_url=False, include_input=False)
+        whole: list[Any] = [{**item, "loc": (*location, *item["loc"]), "input": None} for item in items]
+        raise FileProblems(
+            [_problem(name, lines, content, item) for item in whole if not _follows(item, whole)]
+        ) from error
+    except Exception as error:
+        place = f"{name}:{find_line(text, location)}"
+        message = f"{_dotted(location)} cannot be checked: its settings raise {type(error).__name__}"
+        raise FileProblems([Problem(place, message)]) from error
 
 
 def _follows(item: Any, items: Sequence[Any]) -> bool:

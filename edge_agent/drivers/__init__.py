@@ -75,6 +75,13 @@ def _http(source: Any, parts: _Parts) -> Driver:
     return HttpDriver(source, zone=parts.zone, **parts.common)
 
 
+def _plugin(source: Any, parts: _Parts) -> Driver:
+    from edge_agent.drivers.plugged import make_plugged  # noqa: PLC0415  # said above
+    from edge_agent.drivers.plugin import DriverParts  # noqa: PLC0415  # said above
+
+    return make_plugged(source, DriverParts(**parts.common, zone=parts.zone))
+
+
 _FACTORIES: Final[dict[str, Callable[[Any, _Parts], Driver]]] = {
     "mqtt": _mqtt,
     "modbus": _modbus,
@@ -82,8 +89,11 @@ _FACTORIES: Final[dict[str, Callable[[Any, _Parts], Driver]]] = {
     "serial": _serial,
     "osdp": _osdp,
     "http": _http,
+    "plugged": _plugin,
 }
-"""Transport, as its table in the configuration is called → how its drivers are made."""
+"""Transport, as its table in the configuration is called → how its drivers are made. plugged: the tables
+of all plug-ins.
+"""
 
 
 class DriverMaker:
@@ -106,7 +116,9 @@ class DriverMaker:
         self._parts = _Parts(common, client_id, config.zone, overheard)
 
     def make(self, section: str, source: Source) -> Driver:
-        """section: as `sources_of` names it. Raises ProfileNotFoundError for a device's profile."""
+        """section: as `sources_of` names it. Raises ProfileNotFoundError for a device's profile, PluginError
+        for a plug-in that makes no driver.
+        """
         return _FACTORIES[section.partition("/")[0]](source, self._parts)
 
 
@@ -128,7 +140,7 @@ def make_drivers(
     counters: Counters,
     overheard: Overheard | None = None,
 ) -> list[Driver]:
-    """The drivers a configuration asks for. Raises ProfileNotFoundError for a device's profile."""
+    """The drivers a configuration asks for. Raises as `DriverMaker.make`."""
     maker = DriverMaker(
         config, catalogue=catalogue, table=table, clock=clock, counters=counters, overheard=overheard
     )

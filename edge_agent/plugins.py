@@ -1,0 +1,96 @@
+"""Plug-ins of a gateway: drivers of other transports, and profiles. Loaded only where one is enabled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from device_profiles.plugin import ProfilePlugin, profile_folders
+from device_profiles.registry import Catalogue, ProfileNotFoundError
+from edge_agent.drivers.plugin import DriverPlugin, PluginSource
+from foundation.plugins import Offer, PluginError, load, words_of
+from foundation.tomlfile import FileProblems, Problem, parse_part
+from foundation.tomllines import Location, find_line
+
+if TYPE_CHECKING:
+    from edge_agent.config import GatewayConfig
+
+WANTED: Final[dict[str, type]] = {"drivers": DriverPlugin, "profiles": ProfilePlugin}
+
+
+def with_plugins(config: GatewayConfig, path: Path) -> GatewayConfig:
+    """The configuration with each table of a plug-in as its own model says, and with the folders of
+    the plug-ins' profiles. Raises FileProblems.
+    """
+    text = path.read_text("utf-8-sig")
+
+    def place(*location: str | int) -> str:
+        return f"{path}:{find_line(text, location)}"
+
+    plugins = load(config.plugins.enabled, WANTED, lambda at: place("plugins", "enabled", at))
+    drivers = plugins.of("drivers", DriverPlugin)
+    problems: list[Problem] = []
+    sources: dict[str, tuple[PluginSource, ...]] = {}
+    for name, tables in config.plugin.items():
+        if name not in drivers:
+            why = "offers no driver" if name in config.plugins.enabled else "is not in plugins.enabled"
+            problems.append(Problem(place("plugin", name), f"plugin.{name}: plug-in {name} {why}"))
+            continue
+        plugin, offer = drivers[name], plugins.offer("drivers", name)
+        found = []
+        for at in range(len(tables)):
+            try:
+                settings = parse_part(text, ("plugin", name, at), plugin.source, str(path))
+                found.append(_source(plugin, offer, settings, path.resolve().parent))
+            except FileProblems as error:
+                problems += error.problems
+            except PluginError as error:
+                problems.append(Problem(place("plugin", name, at), str(error)))
+        sources[name] = tuple(found)
+    try:
+        folders = profile_folders(plugins).values()
+    except PluginError as error:
+        problems.append(Problem(place("plugins", "enabled"), str(error)))
+    if problems:
+        raise FileProblems(problems)
+    return config.model_copy(update={"plugin": sources, "profile_dirs": (*config.profile_dirs, *folders)})
+
+
+def _source(plugin: DriverPlugin, offer: Offer, settings: Any, base: Path) -> PluginSource:
+    """Looks for what the gateway asks of every source. Raises PluginError."""
+    relative_to = getattr(settings, "relative_to", None)
+    try:
+        found = PluginSource(plugin, offer, relative_to(base) if relative_to else settings)
+        texts = [found.name, *chain.from_iterable((one.id, one.place) for one in found.devices)]
+    except Exception as error:
+        raise PluginError(f"{offer.shown}: its settings are no source: {words_of(error)}") from error
+    if not all(isinstance(text, str) and text for text in texts):
+        raise PluginError(f"{offer.shown}: its settings are no source: a name, id or place is no text")
+    return found
+
+
+def find_problems(config: GatewayConfig, catalogue: Catalogue) -> Iterator[tuple[Location, str]]:
+    """What the plug-ins find, and profiles that do not exist."""
+    for name, sources in config.plugin.items():
+        if not sources:
+            continue
+        for at, source in enumerate(sources):
+            yield from _missing_profiles(("plugin", name, at, "devices"), source.devices, catalogue)
+        try:
+            found = list(sources[0].plugin.find_problems([one.settings for one in sources], catalogue))
+            yield from ((("plugin", name, *location), str(text)) for location, text in found)
+        except Exception as error:  # noqa: BLE001  # a plug-in may raise anything
+            yield ("plugin", name), f"plug-in {name} cannot check its tables: {words_of(error)}"
+
+
+def _missing_profiles(
+    location: tuple[str | int, ...], devices: Sequence[Any], catalogue: Catalogue
+) -> Iterator[tuple[Location, str]]:
+    for number, device in enumerate(devices):
+        try:
+            if profile := getattr(device, "profile", ""):
+                catalogue.get(profile)
+        except ProfileNotFoundError as error:
+            yield (*location, number, "profile"), f"device {device.id}: {error}"
