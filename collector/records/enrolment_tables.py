@@ -31,10 +31,8 @@ gateway_certificates = Table(
     Column("gateway", String(63), nullable=False),
     # SHA-256 of the certificate (DER), hexadecimal
     Column("fingerprint", String(64), nullable=False, unique=True),
-    # itself (DER), for the same answer to the same question
+    # itself (DER), for the same answer to a question that is repeated
     Column("certificate", LargeBinary, nullable=False),
-    # of that question
-    Column("nonce", LargeBinary, nullable=False),
     Column("issued_ms", BigInteger, nullable=False),
     Column("not_after_ms", BigInteger, nullable=False),
     Column("revoked_ms", BigInteger),

@@ -132,7 +132,6 @@ def _enrolment() -> None:
         _text("gateway", 63),
         _text("fingerprint", 64, unique=True),
         sa.Column("certificate", sa.LargeBinary, nullable=False),
-        sa.Column("nonce", sa.LargeBinary, nullable=False),
         _time("issued_ms"),
         _time("not_after_ms"),
         _time("revoked_ms", nullable=True),
