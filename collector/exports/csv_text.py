@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -29,16 +28,6 @@ def lines(piece: Labelled, zone: ZoneInfo) -> bytes:
         for time_ms, value, quality, clock, count in piece.rows()
     )
     return out.getvalue().encode()
-
-
-def table(names: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A whole small table, heading included."""
-    out = io.StringIO(newline="")
-    out.write(BYTE_ORDER_MARK)
-    writer = csv.writer(out)
-    writer.writerow(names)
-    writer.writerows([safe(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
-    return out.getvalue()
 
 
 def safe(text: str) -> str:
