@@ -40,6 +40,10 @@ class ConfigurationError(ValueError):
     """What is no remote configuration, or does not fit; the message says where."""
 
 
+class OtherFormatError(ConfigurationError):
+    """An offer of a format that this program does not know."""
+
+
 class Offer(msgspec.Struct, frozen=True, array_like=True):
     """A version for one gateway, as the difference from another one.
 
@@ -153,7 +157,7 @@ def decode_offer(data: bytes) -> Offer:
     except DECODING_ERRORS as error:
         raise ConfigurationError(f"no offer: {describe(error)}") from None
     if offer.format != FORMAT:
-        raise ConfigurationError("an offer of another format; the gateway needs a newer program")
+        raise OtherFormatError("an offer of another format; the gateway needs a newer program")
     if not 0 < offer.version <= INT_MAX or not 0 <= offer.issued_ms <= INT_MAX:
         raise ConfigurationError("an offer with a number out of range")
     _check_size(offer.changed)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from foundation.wholefile import write_whole
 from telemetry.credential_map import CredentialMap, CredentialMapError, decode_update, encode_update
 
 NAME: Final = "credentials.map"
@@ -80,17 +81,9 @@ class MapFile:
         """Puts the map in the place of the one before: all of it or nothing. Raises MapFileError."""
         head, nonce = MAGIC + bytes((FORMAT,)), os.urandom(NONCE_BYTES)
         sealed = self._cipher.encrypt(nonce, encode_update(found.as_update()), head + self._about)
-        new = self._beside(".new")
         try:
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(head + nonce + sealed)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.path)
-            self._sync_folder()
+            write_whole(self.path, head + nonce + sealed)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                new.unlink(missing_ok=True)
             raise MapFileError(f"{self.path} cannot be written: {error.strerror}") from error
 
     def put_aside(self) -> None:
@@ -105,10 +98,3 @@ class MapFile:
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(NAME + suffix)
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
