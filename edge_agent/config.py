@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from edge_agent.config_checks import find_problems
 from edge_agent.drivers.ble.config import BleSource
@@ -180,6 +180,16 @@ class GatewayConfig(StrictModel):
     plugins: PluginsSection = PluginsSection()
     plugin: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
     """Tables of drivers of plug-ins, by plug-in: each, once loaded, a `PluginSource`."""
+    _folder: Path = PrivateAttr(Path())
+
+    @property
+    def folder(self) -> Path:
+        """Where the file lies that this was loaded from."""
+        return self._folder
+
+    def found_in(self, folder: Path) -> Self:
+        self._folder = folder
+        return self
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -205,8 +215,8 @@ def load_config(path: Path) -> GatewayConfig:
 
     Raises FileProblems.
     """
-    config = load(path, GatewayConfig)
     base = path.resolve().parent
+    config = load(path, GatewayConfig).found_in(base)
 
     def absolute(relative: Path) -> Path:
         return base / relative
@@ -226,10 +236,7 @@ def load_config(path: Path) -> GatewayConfig:
                 update={"mqtt": config.alarm.mqtt and config.alarm.mqtt.relative_to(base)}
             ),
             "profile_dirs": tuple(map(absolute, config.profile_dirs)),
-            "mqtt": tuple(
-                source.model_copy(update={"broker": source.broker.relative_to(base)})
-                for source in config.mqtt
-            ),
+            "mqtt": tuple(source.relative_to(base) for source in config.mqtt),
             "http": tuple(source.relative_to(base) for source in config.http),
             "osdp": tuple(source.relative_to(base) for source in config.osdp),
             "ble": tuple(source.relative_to(base) for source in config.ble),

@@ -13,7 +13,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from foundation.tomllines import LineIndex, Location, find_line
 
-__all__ = ["FileProblems", "Problem", "StrictModel", "find_line", "load", "parse", "parse_part"]
+__all__ = [
+    "FileProblems",
+    "Problem",
+    "StrictModel",
+    "dotted",
+    "find_line",
+    "load",
+    "parse",
+    "parse_part",
+    "problems_in",
+]
 
 Model = TypeVar("Model", bound=BaseModel)
 FILE_BYTES_MAX = 4 * 1024 * 1024
@@ -109,7 +119,7 @@ def parse_part(
         ) from error
     except Exception as error:
         place = f"{name}:{find_line(text, location)}"
-        message = f"{_dotted(location)} cannot be checked: its settings raise {type(error).__name__}"
+        message = f"{dotted(location)} cannot be checked: its settings raise {type(error).__name__}"
         raise FileProblems([Problem(place, message)]) from error
 
 
@@ -124,8 +134,24 @@ def _follows(item: Any, items: Sequence[Any]) -> bool:
 def _problem(name: str, lines: LineIndex, content: dict[str, Any], item: Any) -> Problem:
     """One pydantic error in the words of the file."""
     location = _in_file(content, item["loc"])
-    line = lines.line(location)
-    field = _dotted(location)
+    return Problem(f"{name}:{lines.line(location)}", _words(location, item, quoted=(str, int, float)))
+
+
+def problems_in(content: Any, error: ValidationError) -> list[str]:
+    """What is wrong with a table that came otherwise than in a file, each with its place in it. Texts that
+    were found are not quoted: they may be somebody's.
+    """
+    items = error.errors()
+    return [
+        _words(_in_file(content, item["loc"]), item, quoted=(int, float))
+        for item in items
+        if not _follows(item, items)
+    ]
+
+
+def _words(location: Location, item: Any, *, quoted: tuple[type, ...]) -> str:
+    """Place and trouble. quoted: what may be shown of what was found."""
+    field = dotted(location)
     if item["type"] == "extra_forbidden":
         message = "is not a setting; check its spelling"
     elif item["type"] == "missing":
@@ -135,9 +161,9 @@ def _problem(name: str, lines: LineIndex, content: dict[str, Any], item: Any) ->
     else:
         message = str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
         given = item["input"]
-        if isinstance(given, str | int | float | bool):
+        if isinstance(given, quoted):
             message += f" (found {_short(repr(given))})"
-    return Problem(f"{name}:{line}", f"{field} {message}" if field else message)
+    return f"{field} {message}" if field else message
 
 
 def _short(shown: str) -> str:
@@ -169,7 +195,8 @@ def _child(content: Any, part: str | int) -> Any:
         return None
 
 
-def _dotted(location: Location) -> str:
+def dotted(location: Location) -> str:
+    """A place for people: ``devices[2].unit``, counted from 1."""
     text = ""
     for part in location:
         text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part

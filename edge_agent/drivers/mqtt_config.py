@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -41,6 +42,10 @@ class MqttSource(StrictModel):
     name: DeviceId
     broker: BrokerSettings
     devices: tuple[MqttDevice, ...] = Field(min_length=1)
+
+    def relative_to(self, folder: Path) -> MqttSource:
+        """The same with the files it names looked for in `folder`."""
+        return self.model_copy(update={"broker": self.broker.relative_to(folder)})
 
 
 def bind_device(device: MqttDevice, catalogue: Catalogue, table: SeriesTable, zone: ZoneInfo) -> MqttDecoder:
