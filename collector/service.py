@@ -30,13 +30,13 @@ from collector.retention import Sweeper
 from collector.scenarios import event_rules
 from collector.series.contract import SeriesStore, StoreUnavailableError
 from collector.series.opening import open_store
+from collector.text import Text
 from collector.vault import VaultLink, VaultMetrics, open_link
 from collector.web.app import create_app
 from collector.web.labels import Labels
 from collector.web.names import Names
 from collector.web.parts import WebParts
 from collector.web.server import WebServer, server_config
-from collector.web.wording import Text
 from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key
 from foundation.servercertificate import server_context

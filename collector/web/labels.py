@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from collector.web.wording import Text
+from collector.text import Text
+from device_profiles.labels import state_text
 
 SEPARATOR: Final = " · "
 
@@ -19,6 +20,8 @@ class Labels:
     places: Mapping[str, Text] = field(default_factory=dict)
     classes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """In Chinese and English."""
+    state: Callable[[str, str, float], tuple[str, str] | None] = state_text
+    """Words for a status code, by profile, quantity and value; with those of plug-ins' profiles."""
 
     def place(self, code: str) -> Text | None:
         """The whole place: building and room. None where neither has a name."""

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from collector.text import Language
 from collector.vault.settings import ROLE_BREAK_GLASS
 from collector.web import tiles, views
 from collector.web.api.alerts import AlertId, acknowledge
@@ -19,7 +20,6 @@ from collector.web.api.series import find_series
 from collector.web.parts import Parts, WebParts
 from collector.web.reasons import counts_text
 from collector.web.sharing import Shared
-from collector.web.wording import Language
 from telemetry.names import BREAK_GLASS_MINUTES_MAX, REASON_CHARS_MAX, REASON_CHARS_MIN
 from telemetry.purposes import PURPOSES
 

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from collector.hub import Hub
 from collector.overview import Overview
 from collector.records import Records
+from collector.scenarios.kinds import AlertKinds
 from collector.series.contract import SeriesStore
 from collector.web.labels import Labels
 from collector.web.names import Names
@@ -26,7 +27,8 @@ class WebParts:
     `title` is the school's name as the page shows it. `health` tells of each component "ok" or, in a
     few words, its trouble. `now_ms` is the wall clock. `host_names` are further names by which
     browsers may call this server; `behind_proxy` leaves that check to the proxy. `time_zone` is the
-    school's; `labels` are its names of places and classes; `names` is None without a vault. Setting `closing` ends every open event
+    school's; `labels` are its names of places and classes; `kinds` are what alerts are called,
+    those of plug-ins among them; `names` is None without a vault. Setting `closing` ends every open event
     stream, so that a server can stop.
     """
 
@@ -42,6 +44,7 @@ class WebParts:
     host_names: frozenset[str] = frozenset()
     labels: Labels = field(default_factory=Labels)
     names: Names | None = None
+    kinds: AlertKinds = field(default_factory=AlertKinds)
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

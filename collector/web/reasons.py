@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from collector.web.wording import Language, Text
+from collector.text import Language, Text
 
 REASONS: Final = {
     "dropped": Text("缓存已满丢弃", "dropped, buffer full"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from collector.series.contract import SeriesInfo
+from collector.text import Language
 from collector.web.api.series import state_words
 from collector.web.labels import Labels
 from collector.web.parts import WebParts
@@ -15,7 +16,6 @@ from collector.web.wording import (
     ALARMING,
     CLOCK_MARKS,
     QUALITY_MARKS,
-    Language,
     age_text,
     iso,
     label,
@@ -163,7 +163,9 @@ def _room_view(
         if not _is_shown(info):
             continue
         by_device.setdefault(info.device, []).append(info)
-    devices = [_device_view(name, of_device, now_ms, language) for name, of_device in by_device.items()]
+    devices = [
+        _device_view(name, of_device, now_ms, labels, language) for name, of_device in by_device.items()
+    ]
     return RoomView(
         name,
         place if place in labels.places else "",
@@ -181,14 +183,16 @@ def _is_shown(info: SeriesInfo) -> bool:
     return quantity_row(info.quantity).statistic is None
 
 
-def _device_view(name: str, found: list[SeriesInfo], now_ms: int, language: Language) -> DeviceView:
+def _device_view(
+    name: str, found: list[SeriesInfo], now_ms: int, labels: Labels, language: Language
+) -> DeviceView:
     newest = max(info.latest.time_ms for info in found)
     leads: list[ValueView] = []
     values: list[ValueView] = []
     minor: list[ValueView] = []
     phases: dict[str, list[ValueView | None]] = {}
     for info in found:
-        view = _value_view(info, now_ms, newest, language)
+        view = _value_view(info, now_ms, newest, labels, language)
         phase = _PHASE.fullmatch(info.quantity)
         if phase:
             phases.setdefault(phase[1], [None, None, None])[int(phase[2]) - 1] = view
@@ -217,8 +221,10 @@ def _device_view(name: str, found: list[SeriesInfo], now_ms: int, language: Lang
     )
 
 
-def _value_view(info: SeriesInfo, now_ms: int, newest_ms: int, language: Language) -> ValueView:
-    row, latest, states = quantity_row(info.quantity), info.latest, state_words(info)
+def _value_view(
+    info: SeriesInfo, now_ms: int, newest_ms: int, labels: Labels, language: Language
+) -> ValueView:
+    row, latest, states = quantity_row(info.quantity), info.latest, state_words(info, labels)
     if states:
         text = states.zh if language == "zh" else states.en
     elif row.is_bool:

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from collector.records import Alert
+from collector.scenarios.kinds import AlertKind
+from collector.text import Language, Text
 from collector.web.api.models import GatewayItem
 from collector.web.parts import WebParts
 from collector.web.reasons import counts_text
 from collector.web.wording import (
-    ALERT_ADVICE,
-    ALERT_KINDS,
     CLOCK_WORDS,
     SITES,
-    Language,
-    Text,
     age_text,
     clock_text,
     iso,
@@ -83,13 +81,13 @@ class GatewayView:
 
 def alert(one: Alert, parts: WebParts, language: Language) -> AlertView:
     now_ms, unit = parts.now_ms(), unit_text(one.unit)
-    kind, site, advice = ALERT_KINDS.get(one.kind), SITES.get(one.site or ""), ALERT_ADVICE.get(one.kind)
+    kind, site = parts.kinds.find(one.kind), SITES.get(one.site or "")
     class_name, place = parts.labels.class_(one.class_id), parts.labels.place(one.place)
     return AlertView(
         id=one.id,
-        kind=kind.in_(language) if kind else one.kind,
+        kind=kind.words.in_(language) if kind else one.kind,
         is_measured=one.unit != BOOL,
-        is_personal=one.unit != BOOL or one.pseudonym is not None or one.class_id is not None,
+        is_personal=_is_about_people(kind, one) or one.pseudonym is not None or one.class_id is not None,
         who=_who(one, language),
         pseudonym=one.pseudonym,
         purpose=RECORD_TYPES[one.record_type].purpose if one.record_type in RECORD_TYPES else "",
@@ -97,7 +95,7 @@ def alert(one: Alert, parts: WebParts, language: Language) -> AlertView:
         value="" if one.unit == BOOL or one.value is None else f"{_alert_number(one.value, one.unit)} {unit}",
         site=site.in_(language) if site else one.site,
         limit=None if one.limit is None else f"{_alert_number(one.limit, one.unit)} {unit}",
-        advice=advice.in_(language) if advice else None,
+        advice=kind.advice.in_(language) if kind and kind.advice else None,
         place=place.in_(language) if place else one.place,
         device=one.device,
         at=iso(one.at_ms),
@@ -110,6 +108,11 @@ def alert(one: Alert, parts: WebParts, language: Language) -> AlertView:
         if one.acknowledged_ms is None
         else clock_text(one.acknowledged_ms, now_ms, parts.time_zone),
     )
+
+
+def _is_about_people(kind: AlertKind | None, one: Alert) -> bool:
+    """Of a kind that nobody knows any more: unless it has no value."""
+    return one.unit != BOOL if kind is None else kind.subject == "health"
 
 
 def _who(one: Alert, language: Language) -> str:

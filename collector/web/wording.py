@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final, Literal, NamedTuple
+from typing import Final
 from zoneinfo import ZoneInfo
 
+from collector.text import Language, Text
 from telemetry.quality import ClockQuality, Quality
 from telemetry.quantities import QUANTITIES, UNIT_DIFFERS, Quantity
-
-Language = Literal["zh", "en"]
-
-
-class Text(NamedTuple):
-    """The same words in both languages."""
-
-    zh: str
-    en: str
-
-    def in_(self, language: Language) -> str:
-        return self.zh if language == "zh" else self.en
-
 
 _UNITS: Final = {
     "Cel": "°C", "ug/m3": "µg/m³", "mg/m3": "mg/m³", "uS/cm": "µS/cm", "dB[mW]": "dBm",
@@ -73,28 +61,6 @@ SITES: Final = {
     "ear": Text("耳温", "ear"),
     "axillary": Text("腋温", "armpit"),
 }
-ALERT_KINDS: Final = {
-    "fever": Text("发热", "Fever"),
-    "smoke": Text("烟雾报警", "Smoke alarm"),
-    "gas_alarm": Text("燃气报警", "Gas alarm"),
-    "co_alarm": Text("一氧化碳报警", "Carbon monoxide alarm"),
-    "panic": Text("紧急求助", "Call for help"),
-}
-ALERT_ADVICE: Final = {
-    "smoke": Text(
-        "请立即到现场查看，必要时疏散并拨打 119",
-        "Go and look at once; if in doubt, evacuate and call the fire brigade",
-    ),
-    "gas_alarm": Text(
-        "关闭阀门、开窗通风，勿动电器开关", "Close the valve, open the windows, touch no switch"
-    ),
-    "co_alarm": Text(
-        "立即疏散到室外、开窗通风，有人不适拨打 120",
-        "Get everybody into the open at once, open the windows; for anybody unwell call an ambulance",
-    ),
-    "panic": Text("有人按下求助按钮，请立即前往", "Somebody has pressed the button; go there at once"),
-}
-"""What to do about an alert of a detector or a button."""
 CLOCK_WORDS: Final = {
     "synced": Text("已同步", "synchronised"),
     "holdover": Text("守时中", "holdover"),

@@ -18,8 +18,8 @@ from collector.accounts.principal import Principal
 from collector.exports import ngsi_ld, parquet, senml
 from collector.exports.reading import Wanted, pieces
 from collector.series.contract import QueryTooLargeError, SeriesPoints
+from collector.text import Text
 from collector.web.labels import Labels
-from collector.web.wording import Text
 from telemetry.quality import Quality
 from tests.web.conftest import NOW_MS, School, reading
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Request, ViewportSize, expect
 
+from collector.text import Text
 from collector.web.labels import Labels
-from collector.web.wording import Text
 from telemetry.quality import ClockQuality
 from telemetry.status import Status
 from tests.web.conftest import GATEWAY, SAFETY, SCHOOL, Running, now_ms, reading

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from collector.series.contract import Aggregate
-from collector.web.wording import Text
+from collector.text import Text
 from telemetry.purposes import Purpose
 
 QualityWord = Literal["good", "uncertain", "out_of_range", "stale"]

@@ -22,7 +22,6 @@ from collector.web.labels import Labels
 from collector.web.parts import Parts
 from collector.web.problems import describe, parameter_error
 from collector.web.wording import iso, label, quantity_row
-from device_profiles.labels import state_text
 from telemetry.quality import ClockQuality, Quality, unpack_quality
 from telemetry.quantities import BOOL
 
@@ -138,7 +137,7 @@ async def chosen_ids(store: SeriesStore, query: QueryParameters) -> Sequence[int
 def describe_series(info: SeriesInfo, labels: Labels) -> Series:
     """The API's view of a series; the page shows the same."""
     quality, clock = unpack_quality(info.latest.quality)
-    words = state_words(info)
+    words = state_words(info, labels)
     return Series.model_validate(
         _about(info, labels)
         | {
@@ -156,11 +155,11 @@ def describe_series(info: SeriesInfo, labels: Labels) -> Series:
     )
 
 
-def state_words(info: SeriesInfo) -> Words | None:
+def state_words(info: SeriesInfo, labels: Labels) -> Words | None:
     """The latest value in words, where the device's profile has words for it."""
     if quantity_row(info.quantity).unit not in {"1", BOOL}:
         return None
-    found = state_text(info.model, info.quantity, info.latest.value)
+    found = labels.state(info.model, info.quantity, info.latest.value)
     return Words(zh=found[0], en=found[1]) if found else None
 
 
