@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from telemetry.status import Status
@@ -19,6 +20,11 @@ class GatewayOverview:
     status_ms: int | None = None
     readings_stored: int = 0
 
+    @property
+    def last_seen_ms(self) -> int | None:
+        """When it was heard last, be it data or a status."""
+        return max((at for at in (self.last_data_ms, self.status_ms) if at is not None), default=None)
+
     def see(self, status: Status, now_ms: int) -> bool:
         """Takes a status unless it is older than the last one of the same start: whoever can publish
         can repeat one, and a gateway that is switched off must not look alive. True when taken.
@@ -31,13 +37,20 @@ class GatewayOverview:
 
 
 class Overview:
-    """The figures of all gateways, by (school, gateway); since the collector's start."""
+    """The figures of all gateways, by (school, gateway); since the collector's start, but for when data
+    came last.
+    """
 
     def __init__(self) -> None:
         self._gateways: dict[tuple[str, str], GatewayOverview] = {}
         self.alerts_raised = 0
         self.refusals: Counter[str] = Counter()
         """Messages refused at intake, by reason; their senders are not known for certain."""
+
+    def load(self, last_data_ms: Mapping[tuple[str, str], int]) -> None:
+        """When data came last, as far as it was written down before the start."""
+        for key, at_ms in last_data_ms.items():
+            self.of(*key).last_data_ms = at_ms
 
     def refused(self, reason: str) -> None:
         self.refusals[reason] += 1

@@ -31,6 +31,7 @@ SECTIONS_MAX: Final = 500
 BYTES_MAX: Final = 512 * 1024
 """Of the texts of all sections, in UTF-8: an answer to a post is 1 MiB at most."""
 REASON_CHARS_MAX: Final = 1_000
+DIGEST_CHARS_MAX: Final = 64
 
 Sections = Mapping[str, str]
 """By name, each the JSON of its table, written canonically."""

@@ -10,7 +10,9 @@ from telemetry.posting import Place
 from telemetry.topics import Address
 
 Answer = Callable[[Address, bytes], Awaitable[None]]
-"""Sends a signed acknowledgement back to a gateway; may lose it, must not raise for that."""
+"""Sends a signed acknowledgement (leaf ``ack``) or an offer of a configuration (``config``) back to a
+gateway; may lose it, must not raise for that.
+"""
 
 
 class Incoming(NamedTuple):

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from collector.intake.contract import Incoming, Line, Sender
 from collector.intake.http_bodies import Body, Talk
+from collector.intake.http_offers import KeptOffers
 from foundation.httpconnection import Handler, Reading, Reply, length_of
 from foundation.logs import FirstOnly
 from telemetry.ack import Ack, decode_ack
@@ -107,6 +108,7 @@ class PostDesk:
     def __init__(self, registry: CollectorRegistry, refused: Callable[[str], None]) -> None:
         self._refused = refused
         self._exchanges: dict[Place, list[_Exchange]] = {}
+        self._offers = KeptOffers()
         self._bodies_bytes: dict[Stream, int] = {"urgent": 0, "bulk": 0}
         self._reported = FirstOnly(100)
         self._answers = Counter(
@@ -191,12 +193,16 @@ class PostDesk:
         answers = [ack for one in questions for ack in door.reply(place, one)]
         # Of what was sent before, more may be known than was heard just now.
         answers += [*door.held(place, parcel.batches), *exchange.rejections]
+        answers[:0] = self._offers.take(place)
         return Reply(200, pack(answers[:ENVELOPES_MAX]), (_TYPE,))
 
     async def _hear(self, address: Address, data: bytes) -> None:
         """The line's answer to a gateway, for all of its posts that wait. One that waits no more is told
         when its gateway asks.
         """
+        if address.leaf == "config":
+            self._offers.keep(address, data)
+            return
         ack = decode_ack(open_envelope(data).payload)
         place = Place(address.school, address.gateway, ack.stream)
         for exchange in self._exchanges.get(place, ()):

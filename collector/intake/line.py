@@ -12,19 +12,19 @@ by batch and position, alerts by cause, readings by the store's own marks.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
 
 import structlog
 
 from collector.conditions import Conditions, where_of
+from collector.fleet.offers import Offers
 from collector.hub import Hub
 from collector.intake.commit import Commits
 from collector.intake.contract import Answer, Door, Incoming
 from collector.intake.door import LineDoor
+from collector.intake.lane import Lane, LaneName
 from collector.intake.lane_queue import LaneQueue
 from collector.intake.marks import Marks
 from collector.intake.metrics import LineMetrics
@@ -46,33 +46,7 @@ UNAVAILABLE_PAUSE_S: Final = 1.0
 STUCK_S: Final = 60.0
 """A half of a lane that works at one group for so long is said to be stuck."""
 
-LaneName = Literal["urgent", "bulk"]
-_BEHIND_MAX: Final[dict[LaneName, int]] = {"urgent": 32, "bulk": 1}
-"""Opened groups that wait for the store. Bulk waits when they are too many; urgent groups are given
-back, for their gateways send them again.
-"""
-
 log = structlog.get_logger()
-
-
-@dataclass
-class _Lane:
-    name: LaneName
-    storing: Storing
-    arrived: LaneQueue = field(default_factory=LaneQueue)
-    opened: asyncio.Queue[tuple[list[Opened], Answer]] = field(init=False)
-    busy_since_s: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.opened = asyncio.Queue(_BEHIND_MAX[self.name])
-
-    @contextlib.contextmanager
-    def busy(self, half: str) -> Iterator[None]:
-        self.busy_since_s[half] = time.monotonic()
-        try:
-            yield
-        finally:
-            del self.busy_since_s[half]
 
 
 class BatchLine:
@@ -100,11 +74,12 @@ class BatchLine:
         self._marks = Marks()
         self._quotas = Quotas(self._marks)
         self._replies = Replies(signer)
+        self._offers = Offers(records, signer, hub, metrics, now_ms)
         self._refusals = Refusals(records, self._replies, overview, metrics)
         self._commits = Commits(records, self._marks, rules, metrics)
         self.conditions = Conditions("records", "registry", "series", "line")
         names: tuple[LaneName, ...] = ("urgent", "bulk")
-        self._lanes = {name: _Lane(name, self._storing()) for name in names}
+        self._lanes = {name: Lane(name, self._storing()) for name in names}
         queues: dict[LaneName, LaneQueue] = {lane.name: lane.arrived for lane in self._lanes.values()}
         self.door: Door = LineDoor(self._registry, self._marks, self.conditions, queues, signer)
 
@@ -142,6 +117,7 @@ class BatchLine:
         they are not available.
         """
         self._marks.load(await self._records.load_streams())
+        self._overview.load(await self._records.last_data())
         try:
             await self._quotas.load(self._store)
         except StoreAwayError as error:
@@ -152,6 +128,7 @@ class BatchLine:
         """Works until cancelled; raises only for a fault of the program."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch(), name="line-watch")
+            group.create_task(self._offers.run(), name="line-offers")
             for lane in self._lanes.values():
                 group.create_task(self._open_lane(lane), name=f"line-{lane.name}-opening")
                 group.create_task(self._store_lane(lane), name=f"line-{lane.name}-storing")
@@ -179,19 +156,19 @@ class BatchLine:
                 self.conditions.trouble("registry", str(error))
             await asyncio.sleep(REFRESH_S)
 
-    async def _open_lane(self, lane: _Lane) -> None:
+    async def _open_lane(self, lane: Lane) -> None:
         while True:
             for answer, messages in (await lane.arrived.take()).items():
                 with lane.busy("opening"):
                     await self._supervised(self._open(lane, messages, answer), len(messages))
 
-    async def _store_lane(self, lane: _Lane) -> None:
+    async def _store_lane(self, lane: Lane) -> None:
         while True:
             batches, answer = await lane.opened.get()
             with lane.busy("storing"), self._metrics.stored_s.labels(lane.name).time():
                 await self._supervised(lane.storing.store(batches, answer), len(batches))
 
-    async def _settle_lane(self, lane: _Lane) -> None:
+    async def _settle_lane(self, lane: Lane) -> None:
         """Groups that the store took a while ago, and that become durable one after another."""
         while True:
             taken = await lane.storing.next_taken()
@@ -216,13 +193,13 @@ class BatchLine:
         self._metrics.given_back.labels(part).inc(messages)
         await asyncio.sleep(UNAVAILABLE_PAUSE_S)
 
-    async def _open(self, lane: _Lane, messages: Sequence[Incoming], answer: Answer) -> None:
+    async def _open(self, lane: Lane, messages: Sequence[Incoming], answer: Answer) -> None:
         await self._registry.refresh()
         while messages:
             with self._metrics.received_s.labels(lane.name).time():
                 opening = await asyncio.to_thread(open_some, messages, self._registry, self._now_ms())
                 messages = messages[opening.taken :]
-                self._see(opening.statuses)
+                self._see(opening.statuses, answer)
                 admitted, refused = self._admit(opening.batches)
                 refused += opening.refused
                 if lane.name == "urgent":
@@ -233,11 +210,15 @@ class BatchLine:
             if refused:
                 await self._refusals.settle(refused, answer, self._now_ms())
 
-    def _see(self, statuses: Sequence[tuple[Address, Status]]) -> None:
-        now_ms, changed = self._now_ms(), False
-        for address, status in statuses:
-            changed |= self._overview.of(address.school, address.gateway).see(status, now_ms)
-        if changed:
+    def _see(self, statuses: Sequence[tuple[Address, Status]], answer: Answer) -> None:
+        now_ms = self._now_ms()
+        news = [
+            status
+            for address, status in statuses
+            if self._overview.of(address.school, address.gateway).see(status, now_ms)
+        ]
+        if news:
+            self._offers.heard(news, answer)
             self._hub.publish("gateways")
 
     def _admit(self, batches: Sequence[Opened]) -> tuple[list[Opened], list[Refused]]:
@@ -286,7 +267,7 @@ class BatchLine:
             self._overview.alerts_raised += committed.alerts
             self._hub.publish("alerts")
 
-    async def _hand_over(self, lane: _Lane, batches: list[Opened], answer: Answer) -> None:
+    async def _hand_over(self, lane: Lane, batches: list[Opened], answer: Answer) -> None:
         if not batches:
             return
         if lane.name == "urgent" and lane.opened.full():

@@ -31,6 +31,9 @@ class LineMetrics:
         self.rule_failures = Counter(
             "campus_rule_failures", "Event rules that failed on a batch", ["rule"], registry=registry
         )
+        self.offers = Counter(
+            "campus_configuration_offers", "Configurations offered to gateways", registry=registry
+        )
         self.received_s = Histogram(
             "campus_intake_received_seconds",
             "Time from taking a group to its alerts and records being committed",

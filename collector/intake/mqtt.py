@@ -79,10 +79,11 @@ class MqttIntake:
         if link is None:
             return
         try:
-            await link.publish(topic(address.school, address.gateway, "ack"), data)
+            leaf: Leaf = "config" if address.leaf == "config" else "ack"
+            await link.publish(topic(address.school, address.gateway, leaf), data)
         except BrokerUnavailableError as error:
-            # The gateway sends the batch again and is then answered from the marks.
-            log.debug("acknowledgement lost", gateway=address.gateway, error=str(error))
+            # The gateway sends the batch again and is then answered from the marks; or its status.
+            log.debug("answer lost", gateway=address.gateway, error=str(error))
 
 
 def _addressed(message: BrokerMessage) -> Incoming:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from collector.intake.record_bounds import ID_CHARS_MAX, NAME_CHARS_MAX, Objection, is_name, record_objection
 from telemetry.batch import READINGS_MAX, Body, Gap, Header
+from telemetry.configuration import DIGEST_CHARS_MAX, REASON_CHARS_MAX
 from telemetry.decoding import INT_MAX
 from telemetry.quality import ClockQuality
 from telemetry.quantities import QUANTITIES, Lane
@@ -25,6 +26,8 @@ RECORDS_MAX: Final = 10_000
 GAP_READINGS_MAX: Final = 10**12
 """Keeps the sum of all gaps of a gateway within 64 bits."""
 _DROPPED_REASONS_MAX: Final = 100
+_VERSION_MAX: Final = 2**31 - 1
+"""What the database's column takes."""
 _LONG_AGO: Final = ("time_too_old", "a time before the year 2000")
 _BAD_NAME: Final = (
     "name_not_allowed",
@@ -73,6 +76,14 @@ def status_objection(status: Status) -> str:
     )  # fmt: skip
     if not all(0 <= count <= INT_MAX for count in counts):
         return "a count out of bounds"
+    said = status.configuration
+    if said is not None and (
+        len(said.digest) > DIGEST_CHARS_MAX
+        or not said.digest.isascii()
+        or len(said.reason) > REASON_CHARS_MAX
+        or not all(0 <= version <= _VERSION_MAX for version in (said.version, said.refused or 0))
+    ):
+        return "a configuration out of bounds"
     times_ms = (status.time_ms, status.started_ms, status.buffer_oldest_ms or 0)
     # Year 3000: what a calendar can show.
     return "" if all(0 <= time_ms < 32_503_680_000_000 for time_ms in times_ms) else "a time out of bounds"

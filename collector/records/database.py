@@ -239,6 +239,10 @@ class Records:
                 f"the stream marks in {self._place.shown} are damaged; restore it from a backup"
             ) from error
 
+    async def last_data(self) -> dict[tuple[str, str], int]:
+        """When the last good batch of each (school, gateway) came."""
+        return await self.look(streams.last_data)
+
     async def given_up(self) -> dict[tuple[str, str], dict[str, int]]:
         """Readings given up by (school, gateway) and reason, as the gateways declared them."""
         return await self.look(streams.given_up)

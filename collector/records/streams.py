@@ -98,3 +98,10 @@ def given_up(connection: Connection) -> dict[tuple[str, str], dict[str, int]]:
         # PostgreSQL sums 64-bit numbers as Decimal.
         found.setdefault((row.school, row.gateway), {})[row.reason] = int(row.readings)
     return found
+
+
+def last_data(connection: Connection) -> dict[tuple[str, str], int]:
+    """When the last good batch came, by (school, gateway)."""
+    last = func.max(streams.c.last_ms).label("last_ms")
+    query = select(streams.c.school, streams.c.gateway, last).group_by(streams.c.school, streams.c.gateway)
+    return {(row.school, row.gateway): row.last_ms for row in connection.execute(query)}
