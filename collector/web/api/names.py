@@ -27,7 +27,7 @@ _SESSION: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 @router.post(
     "/resolve-token",
     response_model=ResolveToken,
-    responses=describe(403, 404, 413, 422),
+    responses=describe(400, 403, 404, 413, 422),
     summary="A token for the vault",
 )
 async def make_token(parts: Parts, request: Request, response: Response, wish: TokenWish) -> ResolveToken:
