@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from collector.text import Language
@@ -19,6 +17,7 @@ from collector.web.api.parameters import SeriesFilter
 from collector.web.api.series import find_series
 from collector.web.parts import Parts, WebParts
 from collector.web.reasons import counts_text
+from collector.web.rendering import Lang, answer, fill, language_of, remember_language, render
 from collector.web.sharing import Shared
 from telemetry.names import BREAK_GLASS_MINUTES_MAX, REASON_CHARS_MAX, REASON_CHARS_MIN
 from telemetry.purposes import PURPOSES
@@ -33,32 +32,21 @@ OPEN_ALERTS_SHOWN: Final = 50
 ACKNOWLEDGED_ALERTS_SHOWN: Final = 20
 BREAK_GLASS_MINUTES: Final = (15, 30, BREAK_GLASS_MINUTES_MAX)
 """The choices; the first is taken unless somebody chooses."""
-_COOKIE: Final = "lang"
-_COOKIE_AGE_S: Final = 365 * 86_400
-
-_templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 _Filter = Annotated[str, Query(alias="filter", max_length=100)]
 _Rooms = Annotated[int, Query(ge=1, le=ROOMS_MAX)]
-_Lang = Annotated[str | None, Query(max_length=20)]
 
 
 @router.get("/")
 async def whole_page(
     request: Request,
     parts: Parts,
-    lang: _Lang = None,
+    lang: Lang = None,
     words: _Filter = "",
     rooms: _Rooms = ROOMS_PER_PAGE,
 ) -> Response:
-    language = _language(request, lang)
-    response = _render(
+    language = language_of(request, lang)
+    response = render(
         "page.html",
         language,
         title=parts.title,
@@ -71,56 +59,42 @@ async def whole_page(
         **await _alerts(parts, language),
         **await _gateways(parts, language),
     )
-    if lang in {"zh", "en"}:
-        response.set_cookie(_COOKIE, lang, max_age=_COOKIE_AGE_S, httponly=True, samesite="lax")
+    remember_language(response, lang)
     return response
 
 
 @router.get("/parts/alerts")
-async def alerts_part(request: Request, parts: Parts, lang: _Lang = None) -> Response:
-    language = _language(request, lang)
-    return _render("alerts.html", language, **await _alerts(parts, language))
+async def alerts_part(request: Request, parts: Parts, lang: Lang = None) -> Response:
+    language = language_of(request, lang)
+    return render("alerts.html", language, **await _alerts(parts, language))
 
 
 @router.get("/parts/rooms")
 async def rooms_part(
     request: Request,
     parts: Parts,
-    lang: _Lang = None,
+    lang: Lang = None,
     words: _Filter = "",
     rooms: _Rooms = ROOMS_PER_PAGE,
 ) -> Response:
-    language = _language(request, lang)
-    return _answer((await _rooms(request, parts, language, words, rooms)).html)
+    language = language_of(request, lang)
+    return answer((await _rooms(request, parts, language, words, rooms)).html)
 
 
 @router.get("/parts/gateways")
-async def gateways_part(request: Request, parts: Parts, lang: _Lang = None) -> Response:
-    language = _language(request, lang)
-    return _render("gateways.html", language, **await _gateways(parts, language))
+async def gateways_part(request: Request, parts: Parts, lang: Lang = None) -> Response:
+    language = language_of(request, lang)
+    return render("gateways.html", language, **await _gateways(parts, language))
 
 
 @router.post("/alerts/{alert_id}/acknowledge")
-async def acknowledge_part(request: Request, parts: Parts, alert_id: AlertId, lang: _Lang = None) -> Response:
+async def acknowledge_part(request: Request, parts: Parts, alert_id: AlertId, lang: Lang = None) -> Response:
     """The button: the alerts again for htmx, the page again for a browser without scripts."""
     await acknowledge(parts, alert_id, "console")
     if "hx-request" not in request.headers:
         return RedirectResponse("/", 303)
-    language = _language(request, lang)
-    return _render("alerts.html", language, **await _alerts(parts, language))
-
-
-def _language(request: Request, asked: str | None) -> Language:
-    """The language asked for, else the one chosen before, else the browser's; Chinese otherwise."""
-    for choice in (asked, request.cookies.get(_COOKIE)):
-        if choice in {"zh", "en"}:
-            return "zh" if choice == "zh" else "en"
-    for part in request.headers.get("accept-language", "").lower().split(","):
-        if part.strip().startswith("zh"):
-            return "zh"
-        if part.strip().startswith("en"):
-            return "en"
-    return "zh"
+    language = language_of(request, lang)
+    return render("alerts.html", language, **await _alerts(parts, language))
 
 
 class RoomsPart(NamedTuple):
@@ -148,21 +122,6 @@ def _break_glass(parts: WebParts, language: Language) -> dict[str, object] | Non
     }
 
 
-def _fill(template: str, language: Language, **values: object) -> Markup:
-    def say(zh: str, en: str) -> str:
-        return zh if language == "zh" else en
-
-    return Markup(_templates.get_template(template).render(lang=language, say=say, **values))  # noqa: S704  # escaped by the template
-
-
-def _render(template: str, language: Language, **values: object) -> HTMLResponse:
-    return _answer(_fill(template, language, **values))
-
-
-def _answer(html: str) -> HTMLResponse:
-    return HTMLResponse(html, headers={"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"})
-
-
 async def _alerts(parts: WebParts, language: Language) -> dict[str, object]:
     """By when it happened: what a gateway sends late does not hide what is new."""
     opened = await parts.records.find_alerts("open", None, OPEN_ALERTS_READ_MAX)
@@ -187,7 +146,7 @@ async def _make_rooms(parts: WebParts, language: Language, filter_text: str, roo
     found, more = await find_series(parts.store, SeriesFilter(), 0, SERIES_SHOWN_MAX)
     shown, room_count = tiles.buildings(found, parts, language, filter_text.lower().split(), rooms_max)
     place_count = len({one.place for one in found})
-    html = _fill(
+    html = fill(
         "rooms.html",
         language,
         buildings=shown,

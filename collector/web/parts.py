@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
+from collector.accounts.oidc import OidcSignIn
+from collector.accounts.service import Accounts
 from collector.hub import Hub
 from collector.overview import Overview
 from collector.records import Records
@@ -28,8 +30,9 @@ class WebParts:
     few words, its trouble. `now_ms` is the wall clock. `host_names` are further names by which
     browsers may call this server; `behind_proxy` leaves that check to the proxy. `time_zone` is the
     school's; `labels` are its names of places and classes; `kinds` are what alerts are called,
-    those of plug-ins among them; `names` is None without a vault. Setting `closing` ends every open event
-    stream, so that a server can stop.
+    those of plug-ins among them; `names` is None without a vault. `accounts` is None where whoever is on this
+    machine may everything; `oidc` where the school has no sign-in service. Setting `closing` ends every open
+    event stream, so that a server can stop.
     """
 
     title: str
@@ -44,6 +47,8 @@ class WebParts:
     host_names: frozenset[str] = frozenset()
     labels: Labels = field(default_factory=Labels)
     names: Names | None = None
+    accounts: Accounts | None = None
+    oidc: OidcSignIn | None = None
     kinds: AlertKinds = field(default_factory=AlertKinds)
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
