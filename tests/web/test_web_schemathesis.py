@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -49,6 +50,7 @@ def operations(served: Running) -> Iterator[APIOperation[Any, Any, Any, Any]]:
     document = schemathesis.openapi.from_url(f"{served.url}/api/v1/openapi.json")
     # A stream of events has no end.
     for found in document.exclude(path="/api/v1/events").get_all_operations():
+        assert isinstance(found, Ok), found
         yield found.ok()
 
 
