@@ -50,8 +50,8 @@ def fill(template: str, language: Language, **values: object) -> Markup:
     return Markup(_templates.get_template(template).render(lang=language, say=say, **values))  # noqa: S704  # escaped by the template
 
 
-def render(template: str, language: Language, status: int = 200, **values: object) -> HTMLResponse:
-    return answer(fill(template, language, **values), status)
+def render(template: str, language: Language, **values: object) -> HTMLResponse:
+    return answer(fill(template, language, **values))
 
 
 def answer(html: str, status: int = 200) -> HTMLResponse:
