@@ -22,6 +22,9 @@ class _Room(NamedTuple):
 _ROOMS: Final = {
     "demo": _Room("campus.demo.cli", "Run a whole simulated school on this machine.", "all"),
     "edge": _Room("edge_agent.cli", "The gateway: keygen, run, check, buffer, scan.", "edge"),
+    "gateway": _Room(
+        "edge_agent.enrolment.cli", "This gateway and its collector: enrol, rotate, status.", "edge"
+    ),
     "collector": _Room(
         "collector.cli", "The collector: keygen, run, gateway add, revoke, list.", "collector"
     ),

@@ -164,6 +164,8 @@ class Agent:
                 group.create_task(self._keep_time(), name="clock"),
                 *self._refreshing(group, buffer),
             ]
+            if config.collector.certificate_file:
+                behind.append(group.create_task(self._renew_certificate(), name="certificate"))
             if broker := self._alarm_broker():
                 announcing = alarm.announce(broker, f"campus-alarm-{school}-{gateway}")
                 behind.append(group.create_task(announcing, name="alarm-topic"))
@@ -227,6 +229,12 @@ class Agent:
             meals=personal.meals if personal else (),
             zone=self.config.zone,
         )
+
+    async def _renew_certificate(self) -> None:
+        # Loaded only where there is one: its libraries take memory.
+        from edge_agent.enrolment.renewal import Renewal  # noqa: PLC0415  # said above
+
+        await Renewal(self.config, self.clock, self.counters).run()
 
     def _refreshing(self, group: asyncio.TaskGroup, buffer: Buffer) -> Iterator[asyncio.Task[None]]:
         """The task that keeps the credential map fresh, where there is a vault."""

@@ -53,6 +53,11 @@ class Counters:
         self.posts = 0
         self.post_failures: Counter[str] = Counter()
         """Posts to the collector that were answered, and in vain, by reason."""
+        self.certificate_ends_s = 0.0
+        """Unix time until which the certificate is good; 0: there is none, or nobody has looked yet."""
+        self.certificate_renewals = 0
+        self.certificate_failures: Counter[str] = Counter()
+        """Times a new one was asked for in vain, by reason."""
         self.local_alarms = 0
         self.disk_full = 0
         self.radio_resets = 0

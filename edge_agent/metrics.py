@@ -76,6 +76,7 @@ class GatewayMetrics(Collector):
         ):
             yield CounterMetricFamily(f"campus_edge_{name}", help_, value=value)
         yield from _map_metrics(counters)
+        yield from _certificate_metrics(counters)
         failures = CounterMetricFamily(
             "campus_edge_post_failures", "Posts to the collector in vain, repeated later", labels=["reason"]
         )
@@ -123,6 +124,25 @@ def _map_metrics(counters: Counters) -> Iterable[Metric]:
         "campus_edge_map_failures", "Times the vault was asked in vain", labels=["reason"]
     )
     for reason, count in list(counters.map_failures.items()):
+        failures.add_metric([reason], count)
+    yield failures
+
+
+def _certificate_metrics(counters: Counters) -> Iterable[Metric]:
+    if not counters.certificate_ends_s:
+        return
+    yield GaugeMetricFamily(
+        "campus_edge_certificate_ends_seconds",
+        "Unix time until which the gateway's certificate is good",
+        counters.certificate_ends_s,
+    )
+    yield CounterMetricFamily(
+        "campus_edge_certificate_renewals", "Certificates renewed", value=counters.certificate_renewals
+    )
+    failures = CounterMetricFamily(
+        "campus_edge_certificate_failures", "Times a new certificate was asked for in vain", labels=["reason"]
+    )
+    for reason, count in list(counters.certificate_failures.items()):
         failures.add_metric([reason], count)
     yield failures
 

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import h11
 
+from foundation.clienttls import ClientTls, TlsFileError
 from foundation.loopback import is_loopback
 from foundation.oserrors import why
 
@@ -115,6 +116,7 @@ class HttpPost:
     ca_file: who must have signed its certificate; left out, who the system trusts. certificate: what we
     show of ourselves, with its key. keep: the connection stays open for the next question; if it turns out to
     have ended meanwhile, the question is asked again over a new one, so it must be one that may come twice.
+    unknown: any certificate will do where there is no ca_file; for who makes sure in another way, see `meet`.
     """
 
     def __init__(
@@ -124,23 +126,32 @@ class HttpPost:
         answer_bytes_max: int,
         ca_file: Path | None = None,
         certificate: tuple[Path, Path] | None = None,
+        unknown: bool = False,
         times: Times | None = None,
         keep: bool = False,
     ) -> None:
         self._target = target
         self._answer_bytes_max = answer_bytes_max
-        self._ca_file = ca_file
-        self._certificate = certificate
+        self._tls = ClientTls(ca_file, certificate, unknown=unknown)
+        self._shown: bytes | None = None
         self._times = times or Times()
         self._keep = keep
         self._kept: _Channel | None = None
-        self._context: ssl.SSLContext | None = None
 
     def close(self) -> None:
         """Ends the kept connection, if there is one."""
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.writer.transport.abort()
+
+    async def meet(self) -> bytes:
+        """Connects, for the question that follows. The certificate (DER) that the service shows, empty without
+        TLS: from now on it must be this one. Raises PostError.
+        """
+        self.close()
+        self._kept = await self._connect()
+        self._shown = _shown_by(self._kept.writer)
+        return self._shown
 
     async def ask(self, path: str, body: bytes, content_type: str) -> bytes:
         """The answer's body, of the same content type as the question's. Raises PostError."""
@@ -159,17 +170,21 @@ class HttpPost:
 
     async def _connect(self) -> _Channel:
         target = self._target
-        context = self._tls() if target.tls else None
         where = f"{target.host}:{target.port}"
         try:
+            context = self._tls.context() if target.tls else None
             async with asyncio.timeout(self._times.step_s):
                 reader, writer = await asyncio.open_connection(target.host, target.port, ssl=context)
-                http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADER_BYTES_MAX)
-                return _Channel(reader, writer, http)
+            if self._shown is not None and _shown_by(writer) != self._shown:
+                writer.transport.abort()
+                raise PostRefusedError(f"{where} shows another certificate than a moment ago")
+            return _Channel(reader, writer, h11.Connection(h11.CLIENT, HEADER_BYTES_MAX))
+        except TlsFileError as error:
+            raise PostRefusedError(str(error)) from error
         except TimeoutError:
             raise PostUnavailableError(f"no connection to {where} within {self._times.step_s:g} s") from None
         except ssl.SSLCertVerificationError as error:
-            self._context = None  # read anew for the next question: somebody may put the right file there
+            self._tls.forget()  # somebody may put the right file there
             raise PostRefusedError(
                 f"the certificate of {where} is not believed: {error.verify_message}"
             ) from error
@@ -177,27 +192,6 @@ class HttpPost:
             raise PostGarbageError(f"{where} does not speak TLS as it should: {error.reason}") from error
         except OSError as error:
             raise PostUnavailableError(f"no connection to {where}: {why(error)}") from error
-
-    def _tls(self) -> ssl.SSLContext:
-        """Made with the first question: the authorities' certificates take time and memory."""
-        if self._context is None:
-            try:
-                context = ssl.create_default_context(
-                    cafile=None if self._ca_file is None else str(self._ca_file)
-                )
-            except OSError as error:  # ssl.SSLError is one
-                raise PostRefusedError(
-                    f"{self._ca_file} holds no certificate that can be used: {why(error)}"
-                ) from error
-            if self._certificate is not None:
-                try:
-                    # A key with a passphrase is one that cannot be used: nobody is there to be asked.
-                    context.load_cert_chain(*self._certificate, password="")
-                except OSError as error:
-                    names = " and ".join(map(str, self._certificate))
-                    raise PostRefusedError(f"{names} cannot be shown as ours: {why(error)}") from error
-            self._context = context
-        return self._context
 
     def _request(self, path: str, body: bytes, content_type: str) -> h11.Request:
         return h11.Request(
@@ -282,6 +276,11 @@ class HttpPost:
         except TimeoutError:
             what = "the answer stopped half-way" if begun else "no answer"
             raise PostUnavailableError(f"{what}: nothing came for {self._times.step_s:g} s") from None
+
+
+def _shown_by(writer: asyncio.StreamWriter) -> bytes:
+    tls: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
+    return (tls.getpeercert(binary_form=True) if tls else None) or b""
 
 
 class _Answer(NamedTuple):

@@ -48,6 +48,14 @@ def find_line(text: str, location: Location) -> int:
     return LineIndex(text).line(location)
 
 
+def headers(text: str) -> list[tuple[int, tuple[str, ...]]]:
+    """Of every table and every table of a list, in the order of the file: line, from 1, and names.
+
+    `text` must be TOML.
+    """
+    return [(one.line, _header_names(one.text)) for one in _statements(text) if one.text.startswith("[")]
+
+
 class LineIndex:
     """The lines of all settings of a TOML text."""
 
@@ -70,9 +78,8 @@ class LineIndex:
 
     def _header(self, statement: _Statement) -> tuple[str | int, ...]:
         is_array = statement.text.startswith("[[")
-        inner = statement.text[2 if is_array else 1 :].rpartition("]]" if is_array else "]")[0]
         path: tuple[str | int, ...] = ()
-        names = _names(f"{inner} = 0")
+        names = _header_names(statement.text)
         for at, name in enumerate(names):
             path += (name,)
             if at == len(names) - 1 and is_array:
@@ -90,6 +97,12 @@ class LineIndex:
             self._lines.setdefault(path, statement.line)
         for index, line in enumerate(statement.elements):
             self._lines[(*path, index)] = line
+
+
+def _header_names(header: str) -> tuple[str, ...]:
+    is_array = header.startswith("[[")
+    inner = header[2 if is_array else 1 :].rpartition("]]" if is_array else "]")[0]
+    return tuple(_names(f"{inner} = 0"))
 
 
 def _names(statement: str) -> list[str]:

@@ -55,6 +55,13 @@ class CollectorSection(StrictModel):
     https: HttpsSettings | None = None
     https_after_s: float = Field(default=60.0, ge=0, le=3_600)
 
+    @property
+    def certificate_file(self) -> Path | None:
+        """Of what this gateway shows of itself."""
+        if self.mqtt and self.mqtt.certificate_file:
+            return self.mqtt.certificate_file
+        return self.https.client_cert_file if self.https else None
+
     @model_validator(mode="after")
     def _some_way(self) -> Self:
         if self.mqtt is None and self.https is None:

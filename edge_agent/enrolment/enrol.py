@@ -1,0 +1,151 @@
+"""The enrolment of this gateway: everything is made and checked first, then put in use by one rename.
+
+The code can be used once. So what can be found out without it, files that cannot be written and a clock that
+is wrong among them, is found out before it is sent.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from edge_agent.enrolment.certificates import Certificate, check_certificate
+from edge_agent.enrolment.contact import EnrolmentRefusedError, FirstContact, checked, make_question
+from edge_agent.enrolment.gateway_file import GatewayFile
+from edge_agent.enrolment.keyset import new_sets
+from foundation.commands import UsageError
+from foundation.httppost import Target
+from foundation.keyfiles import create_signing_key, load_signing_key, public_text, read_secret, write_secret
+from foundation.tomlfile import FileProblems
+from telemetry import enrolment
+from telemetry.enrolment import Answer, Endpoint
+from telemetry.topics import IDENTIFIER
+
+Say = Callable[[str], None]
+
+
+class Enrolled(NamedTuple):
+    """What came of it. kept_devices: there was a file before, of which a copy is kept."""
+
+    answer: Answer
+    certificate: Certificate
+    public_key: str
+    path: Path
+    kept_devices: bool
+    other_vault: bool
+
+
+async def enrol(
+    target: Target,
+    code: str,
+    folder: Path,
+    *,
+    ca_file: Path | None,
+    keep_key: bool,
+    now: Callable[[], dt.datetime],
+    say: Say,
+) -> Enrolled:
+    """Writes keys, certificates and gateway.toml into `folder`.
+
+    Raises EnrolmentRefusedError, EnrolmentAwayError, UsageError, FileProblems or KeyFileError; then nothing
+    is in use that was not before.
+    """
+    file = GatewayFile(folder)
+    old_key = _key_to_keep(file) if keep_key else None
+    sets = new_sets(folder / "keys", file.named_sets())
+    try:
+        staged = sets.stage()
+        if old_key is not None:
+            write_secret(staged.signing_key, read_secret(old_key))
+            signing_key = load_signing_key(staged.signing_key)
+        else:
+            signing_key = create_signing_key(staged.signing_key)
+        tls_key = staged.create_tls_key()
+        staged.write_certificates("", "")
+        # What the program will not take is better found out while the code is good.
+        file.check(file.text(_placeholder(public_text(signing_key.public_key())), sets))
+        say("密钥已就绪 keys made, readable by this user only")
+
+        question = make_question(signing_key.public_key(), tls_key, f"campus-pulse {version('campus-pulse')}")
+        with closing(FirstContact(target, ca_file)) as contact:
+            say(f"连接 {target.host}:{target.port} connecting …")
+            fingerprint = await contact.meet(now())
+            if fingerprint:
+                say(f"采集端出示的证书 certificate shown: SHA-256 {fingerprint.hex(':', 2).upper()}")
+            answer = await contact.ask(question, enrolment.code_key(code), fingerprint)
+        checked(_check_names, answer)
+        certificate = checked(check_certificate, answer, tls_key)
+        say("采集端已接受，证书已核对 the collector has accepted this gateway; its certificate is good")
+
+        staged.write_certificates(answer.certificate, answer.authority)
+        text = file.text(answer, sets)
+        try:
+            file.check(text)
+        except FileProblems as error:
+            raise EnrolmentRefusedError(
+                f"采集端给出的设置不可用 what the collector answered cannot be used as settings: {error}; put its "
+                "[enrolment] right, and have a new code shown there"
+            ) from error
+        sets.put_in_use(staged)
+        file.write(text)
+    except BaseException:
+        if f"keys/{sets.folder.name}/" not in _text(file.path):
+            shutil.rmtree(sets.folder, ignore_errors=True)
+        raise
+    return Enrolled(
+        answer,
+        certificate,
+        public_text(signing_key.public_key()),
+        file.path,
+        file.exists,
+        file.keeps_personal(answer),
+    )
+
+
+def _key_to_keep(file: GatewayFile) -> Path:
+    found = file.signing_key
+    if found is None:
+        raise UsageError(f"--keep-key: {file.path} names no key yet; leave the option out")
+    load_signing_key(found)
+    return found
+
+
+def _check_names(answer: Answer) -> None:
+    for name in (answer.school, answer.gateway):
+        if not IDENTIFIER.fullmatch(name):
+            raise ValueError("a school or a gateway whose id is none")
+    if answer.mqtt is None and answer.https is None:
+        raise ValueError("no way to the collector in it")
+    if (answer.vault is None) != (answer.vault_public_key is None):
+        raise ValueError("a vault without its key, or a key without its vault")
+
+
+def _placeholder(public_key: str) -> Answer:
+    """An answer that has a good value everywhere."""
+    return Answer(
+        enrolment.FORMAT,
+        b"",
+        "school",
+        "gateway",
+        "Asia/Shanghai",
+        public_key,
+        "",
+        "",
+        0,
+        Endpoint("localhost", 8883, "school/gateway"),
+        "https://localhost:8421",
+        "https://localhost:8443",
+        public_key,
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError:
+        return ""
