@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 import structlog
 from sqlalchemy import Connection
 
+from collector.fleet.standing import as_running, runs
 from collector.hub import Hub
 from collector.intake.contract import Answer
 from collector.intake.metrics import LineMetrics
@@ -68,7 +69,7 @@ class _Heard:
         self.running, self.answer, self.at_s, self.now_ms = running, answer, at_s, now_ms
 
     def is_due(self, wanted: Version | None, now_s: float) -> bool:
-        if wanted is None or now_s - self.at_s > HERE_S or is_done(self.running, wanted):
+        if wanted is None or now_s - self.at_s > HERE_S or runs(self.running, wanted):
             return False
         return self.running.refused != wanted.version and (
             self.offered != wanted.version or now_s >= self.next_s
@@ -78,12 +79,6 @@ class _Heard:
 class _Due(NamedTuple):
     wanted: Version
     heard: _Heard
-
-
-def is_done(running: Running | State, wanted: Version) -> bool:
-    """Whether a gateway runs what it should."""
-    version = running.version if isinstance(running, Running) else running.running
-    return (version, running.digest) == (wanted.version, wanted.digest)
 
 
 class Offers:
@@ -145,7 +140,7 @@ class Offers:
     async def _turn(self) -> None:
         if self._told is None:
             known = await self._records.look(configurations.states)
-            self._told = {key: _as_running(state) for key, state in known.items()}
+            self._told = {key: as_running(state) for key, state in known.items()}
         await self._write_down(self._told)
         if time.monotonic() - self._read_s >= REFRESH_S:
             wanted = await self._records.look(configurations.newest)
@@ -234,10 +229,6 @@ def make_offer(wanted: Version, after: Sections, before: Sections | None, now_ms
         removed,
         wanted.digest,
     )
-
-
-def _as_running(state: State) -> Running:
-    return Running(state.running, state.digest, state.refused, state.reason or "")
 
 
 def _as_state(key: GatewayKey, running: Running, now_ms: int) -> State:
