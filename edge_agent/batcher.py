@@ -73,9 +73,9 @@ class Batcher:
         """policy: version of the gate's policy, told with every batch."""
         self._clock = clock
         self._buffer = buffer
+        self._wake = asyncio.Event()
         self._counters = counters
-        self._interval_s = interval_s
-        self._readings_max = readings_max
+        self.tune(interval_s=interval_s, readings_max=readings_max)
         self._policy = policy
         self._committed = committed
         self._uncommitted = uncommitted
@@ -85,10 +85,15 @@ class Batcher:
         self._urgent = _Lane("urgent", table, stamp)
         self._records = _Lane("urgent", table, stamp)
         self._waiting: deque[Item] = deque()
-        self._wake = asyncio.Event()
         self._trouble = FirstOnly()
         self._full = False
         self._stopping = False
+
+    def tune(self, *, interval_s: float, readings_max: int) -> None:
+        """When a batch closes from now on, the one that is open too."""
+        self._interval_s = interval_s
+        self._readings_max = readings_max
+        self._wake.set()
 
     def _stamp(self) -> _Stamp:
         clock = self._clock
@@ -171,14 +176,14 @@ class Batcher:
     async def run(self) -> None:
         """Writes until `stop`; what has been taken by then is committed before this returns."""
         loop = asyncio.get_running_loop()
-        close_s = loop.time() + self._interval_s
+        begun_s = loop.time()
         while not self._stopping:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(close_s):
+                async with asyncio.timeout_at(begun_s + self._interval_s):
                     await self._wake.wait()
             self._wake.clear()
-            if loop.time() >= close_s:
-                close_s = loop.time() + self._interval_s
+            if loop.time() >= begun_s + self._interval_s:
+                begun_s = loop.time()
                 self._close(self._bulk)
                 self._close(self._records)
             if not await self._write():

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from typing import Final
+
+NOBODY: Final = ("unknown", "removed")
+"""Stand for devices that are not, or no longer, configured."""
 
 
 @dataclass(slots=True)
@@ -67,6 +71,10 @@ class Counters:
         self.map_refreshes = 0
         self.map_failures: Counter[str] = Counter()
         """Times the vault was asked in vain, by reason."""
+        self.configuration_version = 0
+        """Of the collector's that is in use; 0: gateway.toml alone."""
+        self.configuration_offers: Counter[str] = Counter()
+        """Offers from the collector, by what became of them."""
         self.records_erased = 0
         """Records taken out of the buffer because somebody has to be forgotten."""
         self.bands_unknown = 0
@@ -75,6 +83,15 @@ class Counters:
         self.refused: Counter[tuple[str, str]] = Counter()
         self.devices: dict[str, DeviceCounters] = {}
         """Of every configured device, by id."""
+
+    def forget_devices(self, kept: Container[str]) -> None:
+        """Drops the figures of devices that are not configured any more. What was refused of theirs stays in
+        the totals, under the device "removed".
+        """
+        for device in [one for one in self.devices if one not in kept]:
+            del self.devices[device]
+        for device, reason in [one for one in self.refused if one[0] not in kept and one[0] not in NOBODY]:
+            self.refused["removed", reason] += self.refused.pop((device, reason))
 
     def drops(self, given_up: Mapping[str, int]) -> dict[str, int]:
         """Everything that went no further, by reason, with what the buffer gave up: for the status."""

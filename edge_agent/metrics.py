@@ -76,6 +76,7 @@ class GatewayMetrics(Collector):
         ):
             yield CounterMetricFamily(f"campus_edge_{name}", help_, value=value)
         yield from _map_metrics(counters)
+        yield from _configuration_metrics(counters)
         yield from _certificate_metrics(counters)
         failures = CounterMetricFamily(
             "campus_edge_post_failures", "Posts to the collector in vain, repeated later", labels=["reason"]
@@ -145,6 +146,22 @@ def _certificate_metrics(counters: Counters) -> Iterable[Metric]:
     for reason, count in list(counters.certificate_failures.items()):
         failures.add_metric([reason], count)
     yield failures
+
+
+def _configuration_metrics(counters: Counters) -> Iterable[Metric]:
+    yield GaugeMetricFamily(
+        "campus_edge_configuration_version",
+        "Version of the collector's configuration in use; 0 is gateway.toml alone",
+        value=counters.configuration_version,
+    )
+    offers = CounterMetricFamily(
+        "campus_edge_configuration_offers",
+        "Configurations from the collector, by what became of them",
+        labels=["outcome"],
+    )
+    for outcome, count in list(counters.configuration_offers.items()):
+        offers.add_metric([outcome], count)
+    yield offers
 
 
 def _device_metrics(devices: Mapping[str, DeviceCounters]) -> Iterable[Metric]:

@@ -36,12 +36,14 @@ _TROUBLE: Final = (sqlite3.DatabaseError, DamagedError, UnicodeDecodeError)
 
 
 class Engine:
-    """An open buffer. Raises BufferFullError; OSError when the directory cannot be used."""
+    """An open buffer; its two bounds may be changed between two calls. Raises BufferFullError; OSError when
+    the directory cannot be used.
+    """
 
     def __init__(self, path: Path, *, bytes_max: int, disk_free_bytes_min: int) -> None:
         self._path = path
-        self._bytes_max = bytes_max
-        self._disk_free_bytes_min = disk_free_bytes_min
+        self.bytes_max = bytes_max
+        self.disk_free_bytes_min = disk_free_bytes_min
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._ballast = Ballast(files.beside(path, ".ballast"))
         self._index: BinaryIO | None = None
@@ -173,8 +175,8 @@ class Engine:
         incoming = sum(len(item.body) + ROW_OVERHEAD_BYTES for item in items)
         readings = sum(item.readings for item in items)
         urgent = any(item.stream == "urgent" for item in items)
-        if incoming > self._bytes_max:
-            raise BufferFullError(f"{incoming} bytes at once, the buffer holds {self._bytes_max}")
+        if incoming > self.bytes_max:
+            raise BufferFullError(f"{incoming} bytes at once, the buffer holds {self.bytes_max}")
 
         def change(store: Store, attempt: int) -> list[BatchId]:
             giving_up = self._giving_up
@@ -186,7 +188,7 @@ class Engine:
                 raise BufferFullError(f"the disk of {self._path.name} is full, nothing is left to give up")
             ids = store.append(items)
             # Only now, so that a new bulk batch goes before an old urgent one.
-            over = store.tally.size_bytes - self._bytes_max
+            over = store.tally.size_bytes - self.bytes_max
             if over > 0:
                 giving_up.make_room(over + self._slack_bytes, readings, "dropped")
             return ids
@@ -195,10 +197,10 @@ class Engine:
 
     @property
     def _slack_bytes(self) -> int:
-        return min(self._bytes_max // 64, _SLACK_BYTES_MAX)
+        return min(self.bytes_max // 64, _SLACK_BYTES_MAX)
 
     def _disk_is_low(self) -> bool:
-        return free_bytes(self._path.parent) < self._disk_free_bytes_min
+        return free_bytes(self._path.parent) < self.disk_free_bytes_min
 
     def _growth_bytes(self, items: Sequence[Item]) -> int:
         """By how much the file would grow for these, above what is free inside it; at most."""

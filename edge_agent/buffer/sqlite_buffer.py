@@ -69,6 +69,17 @@ class SqliteBuffer:
     def generation(self) -> str:
         return self._engine.store.generation
 
+    async def rebound(self, *, bytes_max: int, disk_free_bytes_min: int) -> None:
+        """Other bounds from now on, as `open` has them. The file stays as it is; what is above them is given
+        up with the next `append`.
+        """
+
+        def change() -> None:
+            self._engine.bytes_max = bytes_max
+            self._engine.disk_free_bytes_min = disk_free_bytes_min
+
+        await self._run(change)
+
     async def append(self, items: Sequence[Item]) -> list[BatchId]:
         return await self._run(lambda: self._engine.append(items))
 

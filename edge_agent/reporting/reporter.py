@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import structlog
@@ -14,7 +14,7 @@ from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.drivers.contract import Sink
 from edge_agent.reporting.rules import ReportRule
-from edge_agent.reporting.silence import DeviceWatch
+from edge_agent.reporting.silence import DeviceWatch, WatchedDevice
 from edge_agent.reporting.strategies import Aggregate, OnChange, Strategy
 from telemetry.quantities import QUANTITIES, Lane, Statistic
 from telemetry.readings import Chunk, SeriesKey, SeriesTable
@@ -49,6 +49,21 @@ class Reporter:
         self._counters = counters
         self._judged = 0
         self._strategies: dict[int, Strategy] = {}
+
+    def renew(self, rules: Sequence[ReportRule], devices: Iterable[WatchedDevice]) -> None:
+        """From now on these rules are in force, and these devices are watched. A series whose rule stays
+        keeps what is collected of it; of the others it is handed on.
+        """
+        self._watch.renew(devices, time.monotonic())
+        before, self._rules = self._rules, rules
+        out = Chunk()
+        for index in list(self._strategies):
+            key = self._table[index]
+            if _rule_for(key, before) != _rule_for(key, rules):
+                self._strategies.pop(index).close(None, out)
+        if out:
+            self._sink.readings(out)
+        self._judged = 0
 
     def readings(self, chunk: Chunk) -> None:
         self._counters.readings_in += len(chunk)
@@ -117,8 +132,10 @@ class Reporter:
     def _judge_new_series(self) -> None:
         first, self._judged = self._judged, len(self._table)
         for index in range(first, self._judged):
+            if index in self._strategies:
+                continue
             key = self._table[index]
-            rule = next((one for one in self._rules if one.fits(key)), None)
+            rule = _rule_for(key, self._rules)
             strategy = None if rule is None else self._strategy(index, key, rule)
             if strategy is not None:
                 self._strategies[index] = strategy
@@ -136,3 +153,7 @@ class Reporter:
             for statistic in (Statistic.MIN, Statistic.MAX)
         )
         return Aggregate(index, low, high, interval_s=rule.interval_s)
+
+
+def _rule_for(key: SeriesKey, rules: Sequence[ReportRule]) -> ReportRule | None:
+    return next((one for one in rules if one.fits(key)), None)

@@ -49,15 +49,22 @@ class DeviceWatch:
         self, devices: Iterable[WatchedDevice], table: SeriesTable, counters: Counters, now_s: float
     ) -> None:
         self._table = table
-        self._states = {
-            one.id: _State(
-                one,
-                table.index(SeriesKey(SILENT, one.id, one.place, one.model)),
-                counters.devices.setdefault(one.id, DeviceCounters()),
-                now_s,
-            )
-            for one in devices
-        }
+        self._counters = counters
+        self._states: dict[str, _State] = {}
+        self.renew(devices, now_s)
+
+    def renew(self, devices: Iterable[WatchedDevice], now_s: float) -> None:
+        """From now on these are watched; what is known of those that stay where they are is kept."""
+        states: dict[str, _State] = {}
+        for one in devices:
+            series = self._table.index(SeriesKey(SILENT, one.id, one.place, one.model))
+            state = self._states.get(one.id)
+            if state is None or state.series != series:
+                counters = self._counters.devices.setdefault(one.id, DeviceCounters())
+                state = _State(one, series, counters, now_s)
+            state.after_s = one.silent_after_s
+            states[one.id] = state
+        self._states = states
         self._of_series: list[_State | None] = []
 
     def heard_series(self, series: Iterable[int], now_s: float, now_ms: int) -> None:

@@ -20,22 +20,17 @@ from edge_agent.buffer.contract import BatchId, Buffer, BufferFullError, Leased
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.uplink.contract import Outgoing
+from edge_agent.uplink.questions import Questions
 from foundation.logs import FirstOnly
 from telemetry.ack import Ack, AckError, decode_ack
 from telemetry.batch import FORMAT, GAPS_MAX, Gap, Header, Stream, encode_payload, shift_records
-from telemetry.envelope import EnvelopeError, Kind, Signer, open_envelope, verify
-from telemetry.posting import FORMAT as PENDING_FORMAT
-from telemetry.posting import Pending, encode_pending
+from telemetry.envelope import Envelope, EnvelopeError, Kind, Signer, open_envelope, verify
 from telemetry.ranges import RangeSet
 from telemetry.status import Status, encode_status
 
 URGENT_RESERVE: Final = 8
 """Urgent batches that may be on their way although the window is full."""
 POLL_S: Final = 1.0
-ASK_S, ASK_S_MAX = 1.0, 5.0
-"""Where answers are not pushed: for one that is due so long it is asked, then less and less often. Sooner
-where batches are soon sent again.
-"""
 
 log = structlog.get_logger()
 
@@ -65,7 +60,9 @@ class Forwarder:
         resend_s: float,
         late_after_s: float,
         status_interval_s: float,
+        offered: Callable[[Envelope], None] | None = None,
     ) -> None:
+        """offered: looks at configurations from the collector, and at their signatures."""
         self._school = school
         self._gateway = gateway
         self._buffer = buffer
@@ -75,20 +72,38 @@ class Forwarder:
         self._counters = counters
         self._alarm = alarm
         self._status = status
-        self._window_batches = window_batches
-        self._resend_s = resend_s
-        self._ask_s = min(ASK_S, resend_s / 2)
-        self._late_after_ms = late_after_s * 1000
-        self._status_interval_s = status_interval_s
+        self._offered = offered
+        self._questions = Questions(school, gateway, signer, resend_s)
         self._next_status_s = 0.0
+        self.tune(
+            window_batches=window_batches,
+            resend_s=resend_s,
+            late_after_s=late_after_s,
+            status_interval_s=status_interval_s,
+        )
         self._flights: dict[BatchId, _Flight] = {}
         self._leasing = asyncio.Lock()
-        self._next_question_s: dict[Stream, float] = {}
         self._wakes: dict[Stream | None, asyncio.Event] = {
             stream: asyncio.Event() for stream in (None, "urgent", "bulk")
         }
         self._answered = asyncio.Event()
         self._reported = FirstOnly()
+        self.answered_s: float | None = None
+        """When the collector was heard last, monotonic."""
+
+    def tune(
+        self, *, window_batches: int, resend_s: float, late_after_s: float, status_interval_s: float
+    ) -> None:
+        """How batches are handed over from now on; what is on its way stays so."""
+        self._window_batches = window_batches
+        self._resend_s = self._questions.resend_s = resend_s
+        self._late_after_ms = late_after_s * 1000
+        self._status_interval_s = status_interval_s
+
+    def tell_status(self) -> None:
+        """The next status goes out at once."""
+        self._next_status_s = 0.0
+        self.wake()
 
     def wake(self) -> None:
         """There is something new to send, or room to send it."""
@@ -125,7 +140,7 @@ class Forwarder:
                 payload = encode_status(self._status())
                 outgoing.append(Outgoing("status", self._signer.wrap(Kind.STATUS, payload)))
             if stream is not None:
-                outgoing += self._questions(stream)
+                outgoing += self._ask(stream)
             if outgoing:
                 return outgoing
             try:
@@ -134,25 +149,9 @@ class Forwarder:
             except TimeoutError:
                 continue
 
-    def _questions(self, stream: Stream) -> list[Outgoing]:
-        """One for each generation of which an answer is due."""
-        now_s, due = self._now_s(), dict[str, RangeSet]()
-        if now_s < self._next_question_s.get(stream, 0.0):
-            return []
-        age_s = 0.0
-        for id_, flight in self._flights.items():
-            if id_.stream == stream and now_s - flight.sent_s >= self._ask_s:
-                due.setdefault(id_.generation, RangeSet()).add(id_.sequence)
-                age_s = max(age_s, now_s - flight.sent_s)
-        if due:
-            # What takes long will take longer: a store that holds what it has is asked a few times only.
-            self._next_question_s[stream] = now_s + min(age_s, ASK_S_MAX)
-        return [self._question(stream, generation, ranges) for generation, ranges in due.items()]
-
-    def _question(self, stream: Stream, generation: str, ranges: RangeSet) -> Outgoing:
-        pending = Pending(PENDING_FORMAT, self._school, self._gateway, stream, generation, tuple(ranges))
-        envelope = self._signer.wrap(Kind.PENDING, encode_pending(pending))
-        return Outgoing("urgent" if stream == "urgent" else "batch", envelope)
+    def _ask(self, stream: Stream) -> list[Outgoing]:
+        flights = ((id_, flight.sent_s) for id_, flight in self._flights.items())
+        return list(self._questions.due(stream, flights, self._now_s()))
 
     @staticmethod
     def _now_s() -> float:
@@ -237,12 +236,17 @@ class Forwarder:
 
     async def answered(self, data: bytes) -> None:
         try:
-            ack = self._open(data)
+            envelope = open_envelope(data)
+            if envelope.kind is Kind.CONFIGURATION and self._offered is not None:
+                self._offered(envelope)
+                return
+            ack = self._open(envelope)
         except (EnvelopeError, AckError) as error:
             self._counters.acks_refused += 1
             if self._reported.first(str(error)):
                 log.warning("answer refused; is collector.public_key right?", error=str(error))
             return
+        self.answered_s = self._now_s()
         try:
             await self._apply(ack)
             if self._reported.forget("disk full"):
@@ -258,8 +262,7 @@ class Forwarder:
             self._answered.clear()
             await self._answered.wait()
 
-    def _open(self, data: bytes) -> Ack:
-        envelope = open_envelope(data)
+    def _open(self, envelope: Envelope) -> Ack:
         if envelope.kind is not Kind.ACK:
             raise EnvelopeError(f"an answer of kind {envelope.kind.name}")
         ack = decode_ack(verify(envelope, self._collector_key))

@@ -1,9 +1,11 @@
-"""The uplink over MQTT: batches, urgent events and status out, acknowledgements in."""
+"""The uplink over MQTT: batches, urgent events and status out, acknowledgements and configurations in."""
 
 from __future__ import annotations
 
 import asyncio
 from functools import partial
+
+import structlog
 
 from edge_agent.uplink.contract import Outbox, UplinkError
 from foundation.broker import (
@@ -14,7 +16,10 @@ from foundation.broker import (
     keep_connected,
     run_together,
 )
+from foundation.logs import FirstOnly
 from telemetry.topics import topic
+
+log = structlog.get_logger()
 
 
 class MqttUplink:
@@ -27,6 +32,7 @@ class MqttUplink:
         self.up, self.down = asyncio.Event(), asyncio.Event()
         """Set while there is a connection, and while there is none."""
         self.down.set()
+        self._reported = FirstOnly()
 
     async def run(self, outbox: Outbox) -> None:
         await keep_connected(self._settings, self._client_id, partial(self._session, outbox), what="uplink")
@@ -37,6 +43,7 @@ class MqttUplink:
 
     async def _session(self, outbox: Outbox, link: Link) -> None:
         await link.subscribe([topic(self._school, self._gateway, "ack")])
+        await self._subscribe_config(link)
         self.down.clear()
         self.up.set()
         try:
@@ -47,6 +54,16 @@ class MqttUplink:
         finally:
             self.up.clear()
             self.down.set()
+
+    async def _subscribe_config(self, link: Link) -> None:
+        """Where the broker's access list does not know the topic yet, the gateway works without it."""
+        try:
+            await link.subscribe([topic(self._school, self._gateway, "config")])
+        except BrokerUnavailableError as error:
+            if not error.refused:
+                raise
+            say = log.warning if self._reported.first("config") else log.debug
+            say("the broker does not let configurations be received; add the topic to its access list")
 
     async def _send(self, outbox: Outbox, link: Link) -> None:
         while True:

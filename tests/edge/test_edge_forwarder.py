@@ -135,8 +135,8 @@ async def test_what_is_due_is_asked_for_less_and_less_often(
     asked = []
     for second in range(1, 25):
         now_s = 100.0 + second
-        questions = outlook.forwarder._questions("bulk")
-        assert outlook.forwarder._questions("urgent") == []
+        questions = outlook.forwarder._ask("bulk")
+        assert outlook.forwarder._ask("urgent") == []
         if questions:
             (question,) = [decode_pending(open_envelope(one.data).payload) for one in questions]
             assert (question.generation, question.ranges) == (buffer.generation, ((1, 2),))
@@ -144,5 +144,5 @@ async def test_what_is_due_is_asked_for_less_and_less_often(
     assert asked == [1, 2, 4, 8, 13, 18, 23]
     await outlook.answer("bulk", buffer.generation, stored=((1, 1),))
     now_s += 9
-    (left,) = outlook.forwarder._questions("bulk")
+    (left,) = outlook.forwarder._ask("bulk")
     assert decode_pending(open_envelope(left.data).payload).ranges == ((2, 2),)
