@@ -24,15 +24,29 @@ class Incoming(NamedTuple):
     data: bytes
 
 
-Sender = Literal["known", "stranger", "revoked", "unread"]
-"""Who signed. unread: nobody knows yet, the registry has not been read since the start."""
+Sender = Literal["known", "stranger", "revoked", "unread", "uncertified", "foreign"]
+"""Who signed. unread: nobody knows yet, the registry has not been read since the start; uncertified: its
+connection shows no certificate, and has to; foreign: it shows one that is not this gateway's.
+"""
+
+
+class Badge(NamedTuple):
+    """What a connection shows on which client certificates are asked for. fingerprint: SHA-256 of the one it
+    has shown, which our authority has signed; None: none. required: of every gateway, also of those that were
+    registered by hand and never got one.
+    """
+
+    fingerprint: bytes | None
+    required: bool
 
 
 class Door(Protocol):
     """What an intake asks that answers its senders itself. Cheap: nothing here waits."""
 
-    def recognise(self, place: Place, data: bytes) -> Sender:
-        """Whether an envelope is signed by the gateway that this place names. May run in a thread."""
+    def recognise(self, place: Place, data: bytes, badge: Badge | None = None) -> Sender:
+        """Whether an envelope is signed by the gateway that this place names, and came with its certificate.
+        badge: None where nobody is asked for one. May run in a thread.
+        """
 
     def away_s(self, stream: Stream) -> int | None:
         """How long to stay away because a store does; None for who may come in. While a store is away that

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from collector.conditions import OK, Conditions
-from collector.intake.contract import Sender
+from collector.intake.contract import Badge, Sender
 from collector.intake.lane_queue import LaneQueue
 from collector.intake.marks import Marks
 from collector.intake.registry import Registry
@@ -49,20 +49,24 @@ class LineDoor:
         self._clock_s = clock_s
         self._next_try_s: dict[Stream, float] = {}
 
-    def recognise(self, place: Place, data: bytes) -> Sender:
+    def recognise(self, place: Place, data: bytes, badge: Badge | None = None) -> Sender:
         if not self._registry.was_read:
             return "unread"
         try:
-            return self._sender(place, open_envelope(data))
+            return self._sender(place, open_envelope(data), badge)
         except EnvelopeError:
             return "stranger"
 
-    def _sender(self, place: Place, envelope: Envelope) -> Sender:
+    def _sender(self, place: Place, envelope: Envelope, badge: Badge | None = None) -> Sender:
         found = self._registry.find(envelope.key_id)
         if found is None or (found[0].school, found[0].id) != (place.school, place.gateway):
             return "stranger"
         verify(envelope, found[1])
-        return "known" if found[0].state == "active" else "revoked"
+        if found[0].state != "active":
+            return "revoked"
+        if badge is None:
+            return "known"
+        return self._registry.certified(found[0], envelope.key_id, badge)
 
     def away_s(self, stream: Stream) -> int | None:
         states = self._conditions.as_dict()

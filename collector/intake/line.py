@@ -70,7 +70,7 @@ class BatchLine:
         self._overview = overview
         self._metrics = metrics
         self._now_ms = now_ms
-        self._registry = Registry(records)
+        self.registry = Registry(records, now_ms)
         self._marks = Marks()
         self._quotas = Quotas(self._marks)
         self._replies = Replies(signer)
@@ -81,7 +81,7 @@ class BatchLine:
         names: tuple[LaneName, ...] = ("urgent", "bulk")
         self._lanes = {name: Lane(name, self._storing()) for name in names}
         queues: dict[LaneName, LaneQueue] = {lane.name: lane.arrived for lane in self._lanes.values()}
-        self.door: Door = LineDoor(self._registry, self._marks, self.conditions, queues, signer)
+        self.door: Door = LineDoor(self.registry, self._marks, self.conditions, queues, signer)
 
     def _storing(self) -> Storing:
         return Storing(
@@ -150,7 +150,7 @@ class BatchLine:
         """Reads the registry although nothing arrives, which also shows how the records are."""
         while True:
             try:
-                await self._registry.refresh()
+                await self.registry.refresh()
                 self.conditions.well("registry")
             except RecordsUnavailableError as error:
                 self.conditions.trouble("registry", str(error))
@@ -194,10 +194,10 @@ class BatchLine:
         await asyncio.sleep(UNAVAILABLE_PAUSE_S)
 
     async def _open(self, lane: Lane, messages: Sequence[Incoming], answer: Answer) -> None:
-        await self._registry.refresh()
+        await self.registry.refresh()
         while messages:
             with self._metrics.received_s.labels(lane.name).time():
-                opening = await asyncio.to_thread(open_some, messages, self._registry, self._now_ms())
+                opening = await asyncio.to_thread(open_some, messages, self.registry, self._now_ms())
                 messages = messages[opening.taken :]
                 self._see(opening.statuses, answer)
                 admitted, refused = self._admit(opening.batches)

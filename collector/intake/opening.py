@@ -121,6 +121,7 @@ def _authenticate(address: Address, envelope: Envelope, registry: Registry) -> b
         raise _RefusedError("wrong_sender", "topic and key belong to different gateways")
     if gateway.state != "active":
         raise _RefusedError("revoked", "this gateway has been revoked", known=True)
+    registry.heard(envelope.key_id)
     return payload
 
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from collector.records import alerts, dead_letters, gateways, schema, sealing, streams, upgrading
+from collector.records import alerts, dead_letters, enrolment, gateways, schema, sealing, streams, upgrading
 from collector.records.alerts import Alert, AlertState
 from collector.records.all_tables import ABOUT_PEOPLE
 from collector.records.dead_letters import DeadLetter
@@ -257,7 +257,7 @@ class Records:
 
     def revoke_gateway(self, school: str, id_: str, at_ms: int) -> bool:
         """False when there is no such active gateway."""
-        return self.run_now(lambda connection: gateways.revoke(connection, school, id_, at_ms))
+        return self.run_now(lambda connection: enrolment.revoke_gateway(connection, school, id_, at_ms))
 
     async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Keeps what was refused for good; the oldest go beyond a number and a size."""

@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from collector.records.enrolment_tables import gateway_keys
 from collector.records.tables import gateways
 
 GatewayState = Literal["active", "revoked"]
@@ -41,6 +42,9 @@ def add(connection: Connection, gateway: Gateway) -> None:
             f"{clash.school}/{clash.id} is registered already with this id or this key; revoke it and "
             "register a replacement under a new id"
         )
+    once = select(gateway_keys.c.key_id).where(gateway_keys.c.key_id == gateway.key_id)
+    if connection.execute(once).first():
+        raise GatewayExistsError("this key was a gateway's before, and never comes back; make a new one")
     try:
         connection.execute(insert(gateways), [gateway.__dict__])
     except IntegrityError:

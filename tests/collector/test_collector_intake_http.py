@@ -92,7 +92,7 @@ async def posting(lab: Lab, **section: Any) -> AsyncIterator[Post]:
     intake = HttpIntake(made, listen("127.0.0.1", 0), lab.registry, lab.overview.refused)
     running = asyncio.create_task(intake.run(lab.line), name="intake-under-test")
     post = Post(lab, intake)
-    await eventually(lambda: lab.line._registry.was_read)
+    await eventually(lambda: lab.line.registry.was_read)
     try:
         yield post
     finally:

@@ -222,16 +222,16 @@ async def test_a_revoked_gateway_is_refused_and_an_added_one_taken_while_running
 
 async def test_strangers_cost_no_query_each(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = await make_lab(Sender())
-    await lab.line._registry.refresh()
+    await lab.line.registry.refresh()
     asked = 0
-    gateways = lab.records.gateways
+    look = lab.records.look
 
-    async def counted() -> Any:
+    async def counted(work: Any) -> Any:
         nonlocal asked
         asked += 1
-        return await gateways()
+        return await look(work)
 
-    monkeypatch.setattr(lab.records, "gateways", counted)
+    monkeypatch.setattr(lab.records, "look", counted)
     monkeypatch.setattr("collector.intake.registry.REFRESH_S", 1e9)
     for n in range(300):
         await lab.send(Sender(f"stranger-{n}").batch(1, column()))

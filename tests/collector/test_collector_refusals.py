@@ -16,6 +16,7 @@ from collector.intake.opening import open_some
 from collector.intake.registry import Registry
 from collector.records import tables
 from collector.records.dead_letters import DeadLetter
+from collector.records.enrolment import Registered
 from telemetry.batch import Body, Gap, Header, decode_body, decode_payload
 from telemetry.decoding import INT_MAX
 from telemetry.envelope import Kind
@@ -184,7 +185,7 @@ def test_no_quantity_of_the_personal_lane_passes(monkeypatch: pytest.MonkeyPatch
 def registry_parts() -> tuple[Sender, Registry]:
     sender = Sender()
     registry = Registry(None)  # type: ignore[arg-type]  # never refreshed here
-    registry._by_key = registry._keys([sender.row])
+    registry._take(Registered([sender.row], [], []))
     return sender, registry
 
 
