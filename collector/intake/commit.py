@@ -1,22 +1,19 @@
-"""The two transactions of the batch line in the records database."""
+"""The transactions of the batch line in the records database."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import structlog
 from sqlalchemy import Connection
 
+from collector.intake.finding import Finder, Row
 from collector.intake.marks import Marks
-from collector.intake.metrics import LineMetrics
 from collector.intake.opening import Opened
-from collector.records import Records, alerts, personal, retention, streams, tombstones
-from collector.scenarios import EventRule
-from foundation.logs import FirstOnly
-
-log = structlog.get_logger()
+from collector.records import Records, alerts, notices, personal, retention, streams, tombstones
+from collector.records.notices import Outbox
 
 
 class Committed(NamedTuple):
@@ -28,18 +25,15 @@ class Committed(NamedTuple):
 
 
 class Commits:
-    """Writes batches to the records database. Both methods raise RecordsUnavailableError, and
+    """Writes batches to the records database. The methods raise RecordsUnavailableError, and
     RowsRefusedError for a row that cannot be written; then nothing has changed.
     """
 
-    def __init__(
-        self, records: Records, marks: Marks, rules: Sequence[EventRule], metrics: LineMetrics
-    ) -> None:
+    def __init__(self, records: Records, marks: Marks, finder: Finder, outbox: Outbox) -> None:
         self._records = records
         self._marks = marks
-        self._rules = rules
-        self._metrics = metrics
-        self._reported = FirstOnly()
+        self._finder = finder
+        self._outbox = outbox
 
     async def received(self, batches: Sequence[Opened], now_ms: int) -> Committed:
         """One transaction: records, findings of the event rules, and the marks."""
@@ -48,12 +42,12 @@ class Commits:
             for batch in batches
             if batch.body.records
         ]
-        found = [row for batch in batches for row in self._alert_rows(batch, now_ms)]
+        found = self._finder.in_events(batches, now_ms)
         marks = self._marks.after("received", batches)
 
         def work(connection: Connection) -> Committed:
             added = personal.add(connection, rows, now_ms)
-            raised = alerts.add(connection, _nobody_erased(connection, found, now_ms)) if found else 0
+            raised = self._raise(connection, found, now_ms)
             for key, ranges in marks.items():
                 streams.save(connection, key, "received", ranges, now_ms)
             return Committed(added.rows, raised, added.dropped)
@@ -61,6 +55,15 @@ class Commits:
         committed = await self._records.run(work)
         self._marks.keep("received", marks)
         return committed
+
+    async def found(self, batches: Sequence[Opened], now_ms: int) -> int:
+        """One transaction, if reading rules find anything: the alerts; how many are new."""
+        if not self._finder.reads:
+            return 0
+        found = await asyncio.to_thread(self._finder.in_readings, batches, now_ms)
+        if not found:
+            return 0
+        return await self._records.run(lambda connection: self._raise(connection, found, now_ms))
 
     async def stored(self, batches: Sequence[Opened], now_ms: int) -> None:
         """One transaction: the marks, and the gaps that the headers declare."""
@@ -78,34 +81,13 @@ class Commits:
         await self._records.run(work)
         self._marks.keep("stored", marks)
 
-    def _alert_rows(self, batch: Opened, now_ms: int) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        for rule in self._rules:
-            try:
-                rows += _findings(batch, rule, now_ms)
-            except Exception as error:  # noqa: BLE001  # a faulty rule must not cost the record, or other rules
-                name = type(rule).__name__
-                self._metrics.rule_failures.labels(name).inc()
-                if self._reported.first(name):
-                    log.error(
-                        "event rule failed, its alerts are missing", rule=name, error=type(error).__name__
-                    )
-        return rows
-
-
-def _findings(batch: Opened, rule: EventRule, now_ms: int) -> list[dict[str, Any]]:
-    batch_cause = "/".join(map(str, (*batch.key, batch.header.sequence)))
-    return [
-        {
-            **finding._asdict(),
-            "cause": f"{batch_cause}/{finding.kind}/{finding.cause}",
-            "state": "open",
-            "school": batch.key.school,
-            "gateway": batch.key.gateway,
-            "opened_ms": now_ms,
-        }
-        for finding in rule.findings(batch.body)
-    ]
+    def _raise(self, connection: Connection, found: Sequence[Row], now_ms: int) -> int:
+        """Alerts, and with them what the notifiers have to tell; how many are new."""
+        if not found:
+            return 0
+        fresh = alerts.add_fresh(connection, _nobody_erased(connection, found, now_ms))
+        notices.add(connection, fresh, self._outbox, now_ms)
+        return len(fresh)
 
 
 def _nobody_erased(

@@ -24,6 +24,7 @@ from collector.hub import Hub
 from collector.intake.commit import Commits
 from collector.intake.contract import Answer, Door, Incoming
 from collector.intake.door import LineDoor
+from collector.intake.finding import Finder
 from collector.intake.lane import Lane, LaneName
 from collector.intake.lane_queue import LaneQueue
 from collector.intake.marks import Marks
@@ -36,7 +37,8 @@ from collector.intake.replies import Replies
 from collector.intake.storing import Storing
 from collector.overview import Overview
 from collector.records import Records, RecordsUnavailableError, RowsRefusedError
-from collector.scenarios import EventRule
+from collector.records.notices import Outbox, nobody
+from collector.scenarios import EventRule, ReadingRule, Rules
 from collector.series.contract import SeriesStore, StoreAwayError, StoreUnavailableError
 from telemetry.envelope import Signer
 from telemetry.status import Status
@@ -58,6 +60,8 @@ class BatchLine:
         records: Records,
         store: SeriesStore,
         rules: Sequence[EventRule],
+        reading_rules: Sequence[ReadingRule] = (),
+        outbox: Outbox = nobody,
         signer: Signer,
         hub: Hub,
         overview: Overview,
@@ -76,7 +80,8 @@ class BatchLine:
         self._replies = Replies(signer)
         self._offers = Offers(records, signer, hub, metrics, now_ms)
         self._refusals = Refusals(records, self._replies, overview, metrics)
-        self._commits = Commits(records, self._marks, rules, metrics)
+        finder = Finder(Rules(rules, reading_rules), metrics)
+        self._commits = Commits(records, self._marks, finder, outbox)
         self.conditions = Conditions("records", "registry", "series", "line")
         names: tuple[LaneName, ...] = ("urgent", "bulk")
         self._lanes = {name: Lane(name, self._storing()) for name in names}

@@ -29,7 +29,15 @@ class LineMetrics:
             registry=registry,
         )
         self.rule_failures = Counter(
-            "campus_rule_failures", "Event rules that failed on a batch", ["rule"], registry=registry
+            "campus_rule_failures",
+            "Times that a rule failed on a batch, by rule or plug-in",
+            ["rule"],
+            registry=registry,
+        )
+        self.findings_too_old = Counter(
+            "campus_findings_too_old",
+            "Findings in readings that came too late to be told",
+            registry=registry,
         )
         self.offers = Counter(
             "campus_configuration_offers", "Configurations offered to gateways", registry=registry

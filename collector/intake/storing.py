@@ -100,6 +100,7 @@ class Storing:
         self._metrics.batches.labels("repeated").inc(len(batches) - len(fresh))
         if repeated:
             await self._replies.stored(repeated, answer)
+        await self._find(list(fresh.values()))
         for taken in await self._append(list(fresh.values()), answer):
             if _is_done(taken.durable):
                 await self._finish(taken)
@@ -108,6 +109,22 @@ class Storing:
                 # The store has the readings; they need not fill the memory meanwhile.
                 bare = [batch._replace(body=_NO_BODY) for batch in taken.batches]
                 await self._waiting.put(taken._replace(batches=bare))
+
+    async def _find(self, batches: Sequence[Opened]) -> None:
+        """Alerts from readings; before they are stored, for afterwards they are no longer here. A batch that
+        comes again raises nothing twice.
+        """
+        try:
+            raised = await self._commits.found(batches, self._now_ms())
+        except RowsRefusedError as error:
+            # Of an alert, not of a batch, which goes on.
+            self._metrics.rule_failures.labels("records").inc()
+            log.error("alerts that were found in readings cannot be kept", error=str(error))
+            return
+        if raised:
+            self._metrics.alerts.inc(raised)
+            self._overview.alerts_raised += raised
+            self._hub.publish("alerts")
 
     async def next_taken(self) -> Taken:
         """The next group to `settle`."""

@@ -47,6 +47,11 @@ class Alert:
 
 def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
     """Inserts alerts whose cause is new; returns how many were."""
+    return len(add_fresh(connection, rows))
+
+
+def add_fresh(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same; gives back those that are new."""
     by_cause = {row["cause"]: row for row in rows}
     known: set[str] = set()
     for some in chunks(by_cause):
@@ -54,7 +59,7 @@ def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
     fresh = [row for cause, row in by_cause.items() if cause not in known]
     if fresh:
         connection.execute(insert(alerts), fresh)
-    return len(fresh)
+    return fresh
 
 
 def find(connection: Connection, state: AlertState | None, before_id: int | None, limit: int) -> list[Alert]:

@@ -1,8 +1,8 @@
-"""The contract of an event rule: asked once about every urgent batch, at intake."""
+"""The contract of rules: pure functions of a batch that find what somebody should know of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from telemetry.batch import Body
@@ -30,6 +30,28 @@ class Finding(NamedTuple):
 
 
 class EventRule(Protocol):
-    """Pure: looks at a batch, remembers nothing, asks nobody."""
+    """Asked once about every urgent batch, at intake, before it is answered as received.
+
+    Pure: looks at a batch, remembers nothing, asks nobody.
+    """
 
     def findings(self, body: Body) -> Iterable[Finding]: ...
+
+
+class ReadingRule(Protocol):
+    """Asked about the readings of every batch before they are stored, urgent ones too; in a thread.
+
+    Pure as well, so it cannot remember that it has told: here `cause` stands for all batches of a gateway,
+    and only the first finding of a cause raises an alert. Put the device into it, and the time after which
+    it may be told again, such as ``co2-301:2026-09-01``. Findings of readings that are older than an hour
+    raise nothing.
+    """
+
+    def findings(self, body: Body) -> Iterable[Finding]: ...
+
+
+class Rules(NamedTuple):
+    """The rules of a scenario, or of all of them."""
+
+    events: Sequence[EventRule] = ()
+    readings: Sequence[ReadingRule] = ()
