@@ -1,71 +1,177 @@
 """Who is signed in: `Accounts`, which the pages, the API and the commands work with.
 
-Administration is `Accounts.staff`, API tokens `Accounts.tokens`, the audit `Accounts.trail`.
+Administration is `Accounts.staff`, API tokens `Accounts.tokens`, the audit `Accounts.trail`. A password is
+checked outside the transaction that follows from it, so that the database waits for nobody's; the transaction
+looks again whether the account is still as it was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection
 
-from collector.accounts.model import Session, SignedIn, TotpDone, TotpOffer
-from collector.accounts.staff import Staff
+from collector.accounts import lifetimes, lockout, second_factor
+from collector.accounts.attempts import Attempts
+from collector.accounts.conversion import account_of, next_step, principal_of
+from collector.accounts.errors import (
+    CodeRefusedError,
+    PasswordRefusedError,
+    SessionEndedError,
+    SignInRefusedError,
+)
+from collector.accounts.model import Session, SignedIn, Step, TotpDone, TotpOffer
+from collector.accounts.passwords import Checked, Passwords, check_new
+from collector.accounts.rates import Rates, key_of_address
+from collector.accounts.secret_values import digest_of
+from collector.accounts.staff import Staff, as_username
 from collector.accounts.tokens import Tokens
-from collector.accounts.trail import Trail
-from collector.records import Records
+from collector.accounts.trail import Trail, derive
+from collector.records import Records, accounts, sessions
+from collector.records.accounts import StoredAccount
+from collector.records.sessions import StoredSession
+
+Result = TypeVar("Result")
+Found = tuple[StoredSession, StoredAccount]
 
 
 class Accounts:
     """The accounts of one collector. `secret` is always what the session's cookie holds.
 
     Besides what it says, every method raises what `Records.run` raises.
+
+    rates, passwords: others than the usual ones, for tests.
     """
 
-    staff: Staff
-    tokens: Tokens
-    trail: Trail
-
-    def __init__(self, records: Records, key: Ed25519PrivateKey, now_ms: Callable[[], int]) -> None:
-        raise NotImplementedError
+    def __init__(
+        self,
+        records: Records,
+        key: Ed25519PrivateKey,
+        now_ms: Callable[[], int],
+        *,
+        rates: Rates | None = None,
+        passwords: Passwords | None = None,
+    ) -> None:
+        self._records = records
+        self._now_ms = now_ms
+        self._offer_key = derive(key, "totp-offer")
+        self._passwords = passwords or Passwords()
+        self.rates = rates or Rates()
+        self.trail = Trail(records, key, now_ms)
+        self.staff = Staff(records, self.trail, self._passwords, now_ms)
+        self.tokens = Tokens(records, self.trail, now_ms)
+        self._attempts = Attempts(self.trail)
 
     async def is_empty(self) -> bool:
         """Whether nobody has an account yet: the sign-in page says how to make the first one."""
-        raise NotImplementedError
+        return await self._records.look(accounts.count) == 0
 
     async def sign_in(self, username: str, password: str, address: str) -> SignedIn:
         """Raises SignInRefusedError, TooManyError, AccountsBusyError."""
-        raise NotImplementedError
+        self.rates.take("sign-in", key_of_address(address))
+        name = as_username(username)
+        seen = await self._records.look(lambda connection: accounts.by_username(connection, name))
+        checked = await self._passwords.check(seen.password if seen else None, password)
+
+        def conclude(connection: Connection) -> SignedIn | None:
+            account = self._after_password(connection, seen, checked, address)
+            if account is None:
+                return None
+            return self._signed_in(connection, account, "password", address)
+
+        return _or_refused(await self._records.run(conclude))
 
     async def sign_in_external(self, issuer: str, subject: str, address: str) -> SignedIn:
         """Somebody whom the sign-in service vouches for and an administrator has linked. A second factor of
         the account is asked for all the same. Raises SignInRefusedError, TooManyError.
         """
-        raise NotImplementedError
+        self.rates.take("sign-in", key_of_address(address))
+
+        def conclude(connection: Connection) -> SignedIn | None:
+            account = accounts.by_oidc_subject(connection, f"{issuer} {subject}")
+            if account is None or account.state != "active":
+                reason = "disabled" if account else "not linked"
+                self._attempts.refused(connection, account, reason, address, self._now_ms())
+                return None
+            return self._signed_in(connection, account, "sign-in service", address)
+
+        return _or_refused(await self._records.run(conclude))
 
     async def confirm_code(self, secret: str, code: str, address: str) -> SignedIn:
         """The second factor: six digits of the app, or a recovery code. From step ``password``.
 
         Raises CodeRefusedError, TooManyError, SessionEndedError (also after the fifth wrong code).
         """
-        raise NotImplementedError
+        self.rates.take("code", key_of_address(address))
+
+        def conclude(connection: Connection) -> SignedIn | Exception:
+            session, account = self._at(connection, secret, "password")
+            now_ms = self._now_ms()
+            if lockout.is_locked(account.locked_until_ms, now_ms):
+                sessions.remove(connection, session.digest)
+                self._attempts.refused(connection, account, "locked", address, now_ms)
+                return SessionEndedError()
+            if not self._takes_code(connection, account, code):
+                if not self._attempts.failed(connection, account, "code", address, now_ms):
+                    return CodeRefusedError()
+                sessions.remove(connection, session.digest)
+                return SessionEndedError()
+            account = self._attempts.succeeded(connection, account)
+            self.trail.add(connection, account.username, "sign_in", account.username, f"code from {address}")
+            return lifetimes.renew(connection, account, session, next_step(account, code_given=True), now_ms)
+
+        return _or_raised(await self._records.run(conclude))
 
     async def begin_totp(self, secret: str) -> TotpOffer:
         """For a session at ``setup``, or ``full`` without a second factor. Raises SessionEndedError."""
-        raise NotImplementedError
+        session, account = await self._records.look(
+            lambda connection: self._at(connection, secret, "setup", "full")
+        )
+        if account.totp_secret is not None:
+            raise SessionEndedError
+        offered = second_factor.offered_secret(self._offer_key, session.digest)
+        return TotpOffer(second_factor.as_uri(offered, account.username), second_factor.as_text(offered))
 
     async def finish_totp(self, secret: str, code: str) -> TotpDone:
-        """The first code of the app that was set up. Raises CodeRefusedError, TooManyError,
-        SessionEndedError.
-        """
-        raise NotImplementedError
+        """The first code of the app that was set up. Raises CodeRefusedError, SessionEndedError."""
+
+        def conclude(connection: Connection) -> TotpDone:
+            session, account = self._at(connection, secret, "setup", "full")
+            if account.totp_secret is not None:
+                raise SessionEndedError
+            offered, now_ms = second_factor.offered_secret(self._offer_key, session.digest), self._now_ms()
+            step = second_factor.step_of(offered, code, None, now_ms)
+            if step is None:
+                raise CodeRefusedError
+            codes = second_factor.new_recovery_codes()
+            accounts.change(connection, account.id, totp_secret=offered, totp_step=step, changed_ms=now_ms)
+            digests = [digest for one in codes if (digest := second_factor.recovery_digest(one))]
+            accounts.set_recovery_codes(connection, account.id, digests)
+            self.trail.add(connection, account.username, "totp_set", account.username)
+            sessions.remove_all(connection, account.id)
+            return TotpDone(lifetimes.begin(connection, account, "full", now_ms, session.name), codes)
+
+        return await self._records.run(conclude)
 
     async def remove_totp(self, secret: str, password: str, address: str) -> SignedIn:
         """Without a second factor from now on (or, for a role that needs one, at ``setup``).
 
         Raises SignInRefusedError for a wrong password, TooManyError, AccountsBusyError, SessionEndedError.
         """
-        raise NotImplementedError
+
+        def remove(connection: Connection, session: StoredSession, account: StoredAccount) -> SignedIn:
+            now_ms = self._now_ms()
+            accounts.forget_totp(connection, account.id, now_ms)
+            account = replace(account, totp_secret=None, totp_step=None)
+            self.trail.add(connection, account.username, "totp_removed", account.username)
+            sessions.remove_all(connection, account.id)
+            step = next_step(account, code_given=True)
+            return lifetimes.begin(connection, account, step, now_ms, session.name)
+
+        return await self._with_password(secret, password, address, remove, "full")
 
     async def change_password(self, secret: str, old: str, new: str, address: str) -> SignedIn:
         """At ``change`` or ``full``; every other session of the account ends.
@@ -73,16 +179,159 @@ class Accounts:
         Raises SignInRefusedError for a wrong old one, PasswordRefusedError, TooManyError,
         AccountsBusyError, SessionEndedError.
         """
-        raise NotImplementedError
+        _, account = await self._records.look(
+            lambda connection: self._at(connection, secret, "change", "full")
+        )
+        check_new(new, account.username)
+        if new == old:
+            raise PasswordRefusedError("新密码与旧密码相同", "this is the password you have")
+        hashed = await self._passwords.hash(new)
+
+        def change(connection: Connection, session: StoredSession, account: StoredAccount) -> SignedIn:
+            now_ms = self._now_ms()
+            accounts.change(connection, account.id, password=hashed, must_change=False, changed_ms=now_ms)
+            account = replace(account, must_change=False)
+            self.trail.add(connection, account.username, "password_changed", account.username)
+            sessions.remove_all(connection, account.id)
+            step = next_step(account, code_given=True)
+            return lifetimes.begin(connection, account, step, now_ms, session.name)
+
+        return await self._with_password(secret, old, address, change, "change", "full")
 
     async def session(self, secret: str) -> Session | None:
         """Who is behind a cookie, and that they were seen. None: sign in."""
-        raise NotImplementedError
+        if not secret:
+            return None
+        try:
+            session, account = await self._records.look(lambda connection: self._at(connection, secret))
+        except SessionEndedError:
+            return None
+        now_ms = self._now_ms()
+        if now_ms - session.seen_ms >= lifetimes.SEEN_EVERY_MS:
+            await self._records.run(lambda connection: sessions.saw(connection, session.digest, now_ms))
+        principal = principal_of(account, "session", session.name)
+        step = lifetimes.step_of(session)
+        return Session(
+            account_of(account),
+            step,
+            principal if step == "full" else principal.narrowed(()),
+            session.expires_ms,
+        )
 
     async def sign_out(self, secret: str) -> None:
         """End this session; one that is over already is none the worse."""
-        raise NotImplementedError
+        await self._end(
+            secret, "sign_out", lambda connection, session: sessions.remove(connection, session.digest)
+        )
 
     async def sign_out_all(self, secret: str) -> None:
         """End every session of this account, this one too."""
-        raise NotImplementedError
+        await self._end(
+            secret,
+            "sign_out_all",
+            lambda connection, session: sessions.remove_all(connection, session.account),
+        )
+
+    async def _end(
+        self, secret: str, action: str, remove: Callable[[Connection, StoredSession], None]
+    ) -> None:
+        def conclude(connection: Connection) -> None:
+            session = sessions.find(connection, digest_of(secret))
+            account = accounts.by_id(connection, session.account) if session else None
+            if session is not None and account is not None:
+                remove(connection, session)
+                self.trail.add(connection, account.username, action, account.username)
+
+        await self._records.run(conclude)
+
+    async def _with_password(
+        self,
+        secret: str,
+        password: str,
+        address: str,
+        work: Callable[[Connection, StoredSession, StoredAccount], Result],
+        *steps: Step,
+    ) -> Result:
+        """`work` for a session whose owner has typed the password once more."""
+        self.rates.take("sign-in", key_of_address(address))
+        _, seen = await self._records.look(lambda connection: self._at(connection, secret, *steps))
+        checked = await self._passwords.check(seen.password, password)
+
+        def conclude(connection: Connection) -> Result | None:
+            session, _ = self._at(connection, secret, *steps)
+            account = self._after_password(connection, seen, checked, address)
+            return None if account is None else work(connection, session, account)
+
+        return _or_refused(await self._records.run(conclude))
+
+    def _at(self, connection: Connection, secret: str, *steps: Step) -> Found:
+        """A session at one of these steps, or at any. Raises SessionEndedError."""
+        session = sessions.find(connection, digest_of(secret))
+        account = accounts.by_id(connection, session.account) if session else None
+        if (
+            session is None
+            or account is None
+            or not lifetimes.is_alive(session, account, self._now_ms())
+            or (steps and session.step not in steps)
+        ):
+            raise SessionEndedError
+        return session, account
+
+    def _after_password(
+        self, connection: Connection, seen: StoredAccount | None, checked: Checked, address: str
+    ) -> StoredAccount | None:
+        """The account as it is now, if the password that was checked is still its own; None: refused."""
+        now_ms = self._now_ms()
+        account = accounts.by_id(connection, seen.id) if seen else None
+        reason = ""
+        if account is None or account.password is None:
+            reason = "no such account" if account is None else "no password"
+        elif account.state != "active":
+            reason = "disabled"
+        elif lockout.is_locked(account.locked_until_ms, now_ms):
+            reason = "locked"
+        if account is None or reason:
+            self._attempts.refused(connection, account, reason, address, now_ms)
+            return None
+        if not checked.right or seen is None or account.password != seen.password:
+            self._attempts.failed(connection, account, "password", address, now_ms)
+            return None
+        if checked.anew is not None:
+            accounts.change(connection, account.id, password=checked.anew)
+            account = replace(account, password=checked.anew)
+        return account
+
+    def _signed_in(self, connection: Connection, account: StoredAccount, way: str, address: str) -> SignedIn:
+        step = next_step(account, code_given=False)
+        if step != "password":
+            # Failures count on until the code is right, or a guesser of codes would begin anew each time.
+            account = self._attempts.succeeded(connection, account)
+        action = "sign_in" if step != "password" else "first_factor"
+        self.trail.add(connection, account.username, action, account.username, f"{way} from {address}")
+        return lifetimes.begin(connection, account, step, self._now_ms())
+
+    def _takes_code(self, connection: Connection, account: StoredAccount, code: str) -> bool:
+        if account.totp_secret is None:
+            return False
+        step = second_factor.step_of(account.totp_secret, code, account.totp_step, self._now_ms())
+        if step is not None:
+            accounts.change(connection, account.id, totp_step=step)
+            return True
+        digest = second_factor.recovery_digest(code)
+        if digest is None or not accounts.take_recovery_code(connection, account.id, digest):
+            return False
+        self.trail.add(connection, account.username, "recovery_code_used", account.username)
+        return True
+
+
+def _or_refused(result: Result | None) -> Result:
+    """Raised outside the transaction, which keeps the failure."""
+    if result is None:
+        raise SignInRefusedError
+    return result
+
+
+def _or_raised(result: Result | Exception) -> Result:
+    if isinstance(result, Exception):
+        raise result
+    return result

@@ -1,7 +1,7 @@
 """The tables of accounts: who may sign in, who is signed in, and what they did. Times are ms UTC.
 
-A secret that somebody shows (a session's, a token's) is here as its SHA-256 only: it is 256 random bits,
-so nobody finds it from that.
+A secret that somebody shows (a session's, a token's, a recovery code) is here as its SHA-256 only: it is
+256 random bits, a recovery code 80, so nobody finds it from that.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ accounts = Table(
     sealed_column("accounts", "totp_secret", "bytes", nullable=True),
     # the last time step whose code was taken: a code works once
     Column("totp_step", BigInteger),
-    Column("oidc_subject", String(400), unique=True),
+    # issuer and subject of the sign-in service, a space between
+    Column("oidc_subject", String(520), unique=True),
     Column("state", String(16), nullable=False),
     Column("must_change", Boolean, nullable=False),
     Column("failures", Integer, nullable=False),
@@ -42,12 +43,20 @@ sessions = Table(
     Column("account", BigInteger, nullable=False, index=True),
     # towards the vault; no secret
     Column("name", String(22), nullable=False),
-    # password: the second factor is missing; full
+    # how far it has come (collector.accounts.model.Step)
     Column("step", String(16), nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("seen_ms", BigInteger, nullable=False),
     Column("expires_ms", BigInteger, nullable=False),
 )
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("account", BigInteger, nullable=False, index=True),
+)
+"""Those that are left."""
 
 api_tokens = Table(
     "api_tokens",

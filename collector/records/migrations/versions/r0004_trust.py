@@ -37,7 +37,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name in (
         "notices", "configuration_states", "gateway_configurations", "enrolment_failures", "gateway_keys",
-        "gateway_certificates", "invitations", "account_audit", "api_tokens", "sessions", "accounts",
+        "gateway_certificates", "invitations", "account_audit", "api_tokens", "recovery_codes", "sessions",
+        "accounts",
     ):  # fmt: skip
         op.drop_table(name)
 
@@ -70,7 +71,7 @@ def _accounts() -> None:
         _text("password", 200, nullable=True),
         _sealed("totp_secret", nullable=True),
         sa.Column("totp_step", sa.BigInteger),
-        _text("oidc_subject", 400, nullable=True, unique=True),
+        _text("oidc_subject", 520, nullable=True, unique=True),
         _text("state", 16),
         sa.Column("must_change", sa.Boolean, nullable=False),
         sa.Column("failures", sa.Integer, nullable=False),
@@ -87,6 +88,11 @@ def _accounts() -> None:
         _time("created_ms"),
         _time("seen_ms"),
         _time("expires_ms"),
+    )
+    op.create_table(
+        "recovery_codes",
+        sa.Column("digest", sa.LargeBinary(32), primary_key=True),
+        _time("account", index=True),
     )
     op.create_table(
         "api_tokens",
