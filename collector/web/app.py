@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 
 from collector.web import observe, page, problems
-from collector.web.api import alerts, exports, gateways, live, names, series
+from collector.web.api import alerts, configurations, exports, gateways, live, names, series
 from collector.web.api.models import Acknowledge
 from collector.web.boundary import LOOPBACK_NAMES, Boundary
 from collector.web.events import EventStreams
@@ -25,6 +25,7 @@ VENDOR_FILES: Final = ("htmx.min.js", "hx-sse.min.js", "uPlot.iife.min.js", "uPl
 _TAGS: Final = [
     {"name": "series", "description": "Readings about rooms and machines."},
     {"name": "gateways", "description": "The gateways of the school."},
+    {"name": "configurations", "description": "What gateways should run, and what they run."},
     {"name": "alerts", "description": "What somebody has to look at. Personal data."},
     {"name": "names", "description": "How a browser gets names from the vault; they do not come here."},
     {"name": "exports", "description": "Files and documents for other programs."},
@@ -71,7 +72,10 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.rooms = page.share_rooms(parts)
     app.state.streams = EventStreams(parts.hub, parts.closing)
     api = APIRouter(prefix="/api/v1")
-    for router in (series.router, gateways.router, alerts.router, names.router, exports.router, live.router):
+    for router in (
+        series.router, gateways.router, configurations.router, alerts.router, names.router, exports.router,
+        live.router,
+    ):  # fmt: skip
         api.include_router(router)
     for router in (api, observe.router, page.router):
         app.include_router(router)

@@ -5,6 +5,7 @@ It also is the supervising boundary of a request: an unforeseen fault is logged 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -22,11 +23,18 @@ from foundation.webboundary import (
     host_name,
     is_same_origin,
 )
+from telemetry.configuration import BYTES_MAX
 
 __all__ = ["LOOPBACK_NAMES", "Boundary", "host_name"]
 
 BODY_BYTES_MAX: Final = 16 * 1024
-"""No request of this server needs more."""
+"""No other request of this server needs more."""
+_WIDER: Final = (
+    (re.compile(r"/api/v1/gateways/[^/]+/[^/]+/configuration"), BYTES_MAX),
+    # The same as a form, with what stands around it.
+    (re.compile(r"/fleet/[^/]+/[^/]+/configuration"), BYTES_MAX + BODY_BYTES_MAX),
+)
+"""Where a gateway's whole configuration is handed in."""
 _POLICY: Final = (
     "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
 )
@@ -42,6 +50,11 @@ _OVER_TLS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 """A browser that was here once never asks in clear again: a year, this name only."""
 
 _log = structlog.get_logger(__name__)
+
+
+def body_bytes_max(path: str) -> int:
+    """How large the body of a request to this path may be."""
+    return next((wider for pattern, wider in _WIDER if pattern.fullmatch(path)), BODY_BYTES_MAX)
 
 
 class Boundary:
@@ -80,10 +93,11 @@ class Boundary:
             status, detail, remedy = refusal
             await problem_response(status, detail, remedy=remedy)(scope, receive, send_safely)
             return
+        bytes_max = body_bytes_max(scope["path"])
         try:
-            await self._app(scope, bounded(receive, BODY_BYTES_MAX), send_safely)
+            await self._app(scope, bounded(receive, bytes_max), send_safely)
         except BodyTooLargeError:
-            answer = problem_response(413, f"the request body is larger than {BODY_BYTES_MAX} bytes")
+            answer = problem_response(413, f"the request body is larger than {bytes_max} bytes")
             await answer(scope, receive, send_safely)
         except Exception:
             _log.exception("web.fault", method=scope["method"], path=scope["path"])
@@ -102,6 +116,7 @@ class Boundary:
             )
         if scope["method"] not in SAFE_METHODS and not is_same_origin(headers):
             return 403, "a request that changes something must come from this server's own page", None
-        if declares_more_than(headers, BODY_BYTES_MAX):
-            return 413, f"the request body is larger than {BODY_BYTES_MAX} bytes", None
+        bytes_max = body_bytes_max(scope["path"])
+        if declares_more_than(headers, bytes_max):
+            return 413, f"the request body is larger than {bytes_max} bytes", None
         return None
