@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import json
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -155,7 +156,15 @@ class HttpPost:
 
     async def ask(self, path: str, body: bytes, content_type: str) -> bytes:
         """The answer's body, of the same content type as the question's. Raises PostError."""
-        request = self._request(path, body, content_type)
+        return _judged(await self._send(self._request(path, body, content_type), body), content_type)
+
+    async def tell(
+        self, path: str, body: bytes, content_type: str, headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """A post of which only matters that it was taken: any answer of 200 to 299 will do. Raises PostError."""
+        _check_status(await self._send(self._request(path, body, content_type, headers), body))
+
+    async def _send(self, request: h11.Request, body: bytes) -> _Answer:
         kept, self._kept = self._kept, None
         try:
             async with asyncio.timeout(self._times.total_s):
@@ -193,10 +202,12 @@ class HttpPost:
         except OSError as error:
             raise PostUnavailableError(f"no connection to {where}: {why(error)}") from error
 
-    def _request(self, path: str, body: bytes, content_type: str) -> h11.Request:
+    def _request(
+        self, path: str, body: bytes, content_type: str, headers: Sequence[tuple[str, str]] = ()
+    ) -> h11.Request:
         return h11.Request(
             method="POST",
-            target=self._target.base + path,
+            target=self._target.base + path or "/",
             headers=[
                 ("Host", self._target.authority),
                 ("Content-Type", content_type),
@@ -204,10 +215,11 @@ class HttpPost:
                 ("Accept", f"{content_type}, {_PROBLEM}"),
                 ("Accept-Encoding", "identity"),
                 ("Connection", "keep-alive" if self._keep else "close"),
+                *headers,
             ],
         )
 
-    async def _exchange(self, channel: _Channel, request: h11.Request, body: bytes) -> bytes:
+    async def _exchange(self, channel: _Channel, request: h11.Request, body: bytes) -> _Answer:
         """Raises _StaleError where a kept channel gives no sign of life."""
         writer, http = channel.writer, channel.http
         keeping = False
@@ -224,7 +236,7 @@ class HttpPost:
         finally:
             if not keeping:
                 writer.transport.abort()
-        return _judged(answer, _header(request, b"content-type"))
+        return answer
 
     async def _answer(self, channel: _Channel) -> _Answer:
         http = channel.http
@@ -289,18 +301,29 @@ class _Answer(NamedTuple):
 
 
 def _judged(answer: _Answer, content_type: str) -> bytes:
-    response, body = answer
-    status, found = response.status_code, _header(response, b"content-type").split(";")[0].strip().lower()
-    if status == _OK:
-        if found != content_type:
+    if answer.response.status_code == _OK:
+        if _content_type(answer) != content_type:
             raise PostGarbageError("the answer has another content type than the question")
-        return body
-    text = f"answered {status}{_detail(body) if found == _PROBLEM else ''}"
+        return answer.body
+    _check_status(answer)
+    raise PostRefusedError(f"answered {answer.response.status_code}", status=answer.response.status_code)
+
+
+def _check_status(answer: _Answer) -> None:
+    response, body = answer
+    status = response.status_code
+    if _OK <= status < _REDIRECTS:
+        return
+    text = f"answered {status}{_detail(body) if _content_type(answer) == _PROBLEM else ''}"
     if status in {_TOO_SLOW, _TOO_MANY} or status >= _SERVER_ERRORS:
         raise PostUnavailableError(text, retry_after_s=_seconds(_header(response, b"retry-after")))
     if _REDIRECTS <= status < _REDIRECTS + 100:
         text = f"{text}: it sends us elsewhere, where we do not go; is the address right?"
     raise PostRefusedError(text, status=status)
+
+
+def _content_type(answer: _Answer) -> str:
+    return _header(answer.response, b"content-type").split(";")[0].strip().lower()
 
 
 def _seconds(text: str) -> float | None:
