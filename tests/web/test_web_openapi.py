@@ -56,13 +56,18 @@ async def test_it_lists_every_route(school: School, document: dict[str, Any]) ->
         "GET /api/v1/series",
         "GET /api/v1/series/query",
         "GET /api/v1/gateways",
+        *(f"{method} /api/v1/gateways/{{school}}/{{gateway}}/{path}" for method, path in (
+            ("GET", "configuration"), ("PUT", "configuration"), ("GET", "configurations"),
+            ("GET", "configurations/{version}"), ("POST", "configurations/{version}/restore"),
+            ("GET", "configurations/{before}/difference/{after}"),
+        )),
         "GET /api/v1/alerts",
         "POST /api/v1/alerts/{alert_id}/acknowledge",
         "POST /api/v1/resolve-token",
         "GET /api/v1/events",
         "GET /healthz",
         "GET /metrics",
-    }
+    }  # fmt: skip
 
 
 async def test_every_operation_is_described(document: dict[str, Any]) -> None:

@@ -48,9 +48,13 @@ _BODY: Final[dict[str, Any]] = {
 
 Reader = Annotated[Principal, allow("gateways.read")]
 Manager = Annotated[Principal, allow("configurations.manage")]
-School = Annotated[str, Path(pattern=f"^{IDENTIFIER.pattern}$", examples=["example-primary"])]
-GatewayId = Annotated[str, Path(pattern=f"^{IDENTIFIER.pattern}$", examples=["gw-north"])]
-VersionNumber = Annotated[int, Path(ge=1, le=VERSION_MAX, examples=[1])]
+School = Annotated[
+    str, Path(pattern=f"^{IDENTIFIER.pattern}$", description="Id of a school.", examples=["example-primary"])
+]
+GatewayId = Annotated[
+    str, Path(pattern=f"^{IDENTIFIER.pattern}$", description="Id of a gateway.", examples=["gw-north"])
+]
+VersionNumber = Annotated[int, Path(ge=1, le=VERSION_MAX, description="Number of a version.", examples=[1])]
 Note = Annotated[
     str, Query(max_length=NOTE_CHARS_MAX, description="Why, for those who read the history.", examples=["…"])
 ]
