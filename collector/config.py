@@ -7,17 +7,19 @@ module shows every setting.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from collector.intake.http_settings import IntakeHttpSection
+from collector.plugins import with_plugins
 from collector.records.settings import RecordsSection
 from collector.series.settings import StoreSection
 from collector.vault.settings import VaultSection
 from foundation.broker import BrokerSettings
 from foundation.logs import LogFormat, LogLevel
 from foundation.loopback import is_loopback
+from foundation.plugins import PluginsSection
 from foundation.servercertificate import CertificateSection
 from foundation.tomlfile import StrictModel, load
 
@@ -89,6 +91,13 @@ class CollectorConfig(StrictModel):
     """Names of buildings and rooms; a place without one is shown by its code."""
     classes: dict[Code, Name] = Field(default_factory=dict, max_length=NAMES_MAX)
     """Names of classes."""
+    profile_dirs: tuple[Path, ...] = ()
+    """Folders with profiles of the school's own, for the words of their status codes."""
+    plugins: PluginsSection = PluginsSection()
+    plugin: dict[str, Any] = Field(default_factory=dict)
+    """Settings of plug-ins' scenarios, by plug-in: once loaded, `ScenarioTable` of every enabled one."""
+    notifier: tuple[Any, ...] = Field(default=(), max_length=50)
+    """Who is told of alerts: once loaded, `NotifierTable`. Left out: nobody."""
 
     @model_validator(mode="after")
     def _some_way_in(self) -> CollectorConfig:
@@ -123,7 +132,7 @@ def load_config(path: Path) -> CollectorConfig:
     vault = config.vault
     if vault is not None and vault.ca_file is not None:
         vault = vault.model_copy(update={"ca_file": base / vault.ca_file})
-    return config.model_copy(
+    config = config.model_copy(
         update={
             "collector": section,
             "mqtt": config.mqtt and config.mqtt.relative_to(base),
@@ -132,5 +141,7 @@ def load_config(path: Path) -> CollectorConfig:
             "store": config.store.relative_to(base),
             "web": config.web.relative_to(base),
             "vault": vault,
+            "profile_dirs": tuple(base / folder for folder in config.profile_dirs),
         }
     )
+    return with_plugins(config, path)
