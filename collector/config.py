@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from collector.enrolment.settings import EnrolmentSection
 from collector.intake.http_settings import IntakeHttpSection
 from collector.plugins import with_plugins
 from collector.records.settings import RecordsSection
@@ -81,6 +82,7 @@ class CollectorConfig(StrictModel):
     """The broker that gateways publish to."""
     intake_http: IntakeHttpSection | None = None
     """Where gateways post to, which reach no broker."""
+    enrolment: EnrolmentSection | None = None
     records: RecordsSection = RecordsSection()
     store: StoreSection = StoreSection()
     web: WebSection = WebSection()
@@ -103,6 +105,20 @@ class CollectorConfig(StrictModel):
     def _some_way_in(self) -> CollectorConfig:
         if self.mqtt is None and self.intake_http is None:
             raise ValueError("no gateway could reach this collector: give [mqtt], [intake_http] or both")
+        return self
+
+    @model_validator(mode="after")
+    def _gateways_enrol_somewhere(self) -> CollectorConfig:
+        intake = self.intake_http
+        if self.enrolment is None:
+            if intake is not None and intake.client_certificates == "required":
+                raise ValueError('[intake_http] client_certificates = "required" needs [enrolment]')
+        elif intake is None:
+            raise ValueError("[enrolment] needs [intake_http]: that is where gateways enrol")
+        elif intake.cert_file is not None and self.enrolment.proxy_cert_file is not None:
+            raise ValueError(
+                "[enrolment] proxy_cert_file: [intake_http] shows its own cert_file; leave one of them out"
+            )
         return self
 
     @property
@@ -137,6 +153,7 @@ def load_config(path: Path) -> CollectorConfig:
             "collector": section,
             "mqtt": config.mqtt and config.mqtt.relative_to(base),
             "intake_http": config.intake_http and config.intake_http.relative_to(base),
+            "enrolment": config.enrolment and config.enrolment.relative_to(base, section.data_dir),
             "records": config.records.relative_to(base),
             "store": config.store.relative_to(base),
             "web": config.web.relative_to(base),

@@ -15,8 +15,11 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry
 
-from collector import plugins
 from collector.config import CollectorConfig, Name
+from collector.enrolment.desk import EnrolmentDesk
+from collector.enrolment.keeper import Keeper
+from collector.enrolment.opening import open_registrar
+from collector.enrolment.registrar import Registrar
 from collector.hub import Hub
 from collector.intake.contract import Intake
 from collector.intake.http import HttpIntake
@@ -25,10 +28,10 @@ from collector.intake.line import BatchLine, wall_ms
 from collector.intake.metrics import LineMetrics
 from collector.intake.mqtt import MqttIntake
 from collector.intake.objections import PLAUSIBLE_FROM_MS
-from collector.notifiers.delivery import Delivery
 from collector.overview import Overview
 from collector.records import Records, RecordsUnavailableError
 from collector.retention import Sweeper
+from collector.scenarios import event_rules
 from collector.series.contract import SeriesStore, StoreUnavailableError
 from collector.series.opening import open_store
 from collector.text import Text
@@ -38,12 +41,12 @@ from collector.web.labels import Labels
 from collector.web.names import Names
 from collector.web.parts import WebParts
 from collector.web.server import WebServer, server_config
-from device_profiles.labels import ModelTexts
 from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key
 from foundation.servercertificate import server_context
 from foundation.webserver import listen
 from telemetry.envelope import Signer
+from telemetry.limits import default_limits
 
 DISK_FREE_BYTES_MIN: Final = 100 * 1024**2
 """With less, a busy day no longer fits."""
@@ -57,7 +60,6 @@ class Service:
     def __init__(self, config: CollectorConfig) -> None:
         self.config = config
         self._key = load_signing_key(config.collector.key_file)
-        self._added = plugins.make(config)
         self.signer = Signer(self._key)
         self.overview = Overview()
         self.running = asyncio.Event()
@@ -66,6 +68,8 @@ class Service:
         self.store: SeriesStore | None = None
         self.records: Records | None = None
         """Set while running, for those who compose a collector with other things."""
+        self.registrar: Registrar | None = None
+        """Set while running, with [enrolment]."""
         self.vault: VaultLink | None = None
         """Set while running, if there is a vault."""
         self._metrics = CollectorRegistry()
@@ -94,18 +98,35 @@ class Service:
             tls = server_context(certificate, "web") if certificate else None
             listening = stack.enter_context(listen(config.web.host, config.web.port))
             intakes: list[Intake] = [self._mqtt] if self._mqtt else []
-            if config.intake_http:
-                intakes.append(self._listen_for_posts(config.intake_http, stack))
+            posts = config.intake_http
+            for_posts = stack.enter_context(listen(posts.host, posts.port, "intake_http")) if posts else None
             records = Records.open(config.records_place, self._key, config.records.upgrade)
             stack.push_async_callback(records.close)
             store = await open_store(config.store, config.series_file, self._metrics)
             stack.push_async_callback(store.close)
             self.records, self.store = records, store
+            if config.enrolment:
+                self.registrar = open_registrar(config, self.signer, wall_ms())
+            if posts and for_posts:
+                intakes.append(self._take_posts(posts, for_posts, records))
             await self._work(records, store, listening, tls, intakes)
 
-    def _listen_for_posts(self, section: IntakeHttpSection, stack: contextlib.AsyncExitStack) -> HttpIntake:
-        listening = stack.enter_context(listen(section.host, section.port, "intake_http"))
-        intake = HttpIntake(section, listening, self._metrics, self.overview.refused)
+    def _take_posts(
+        self, section: IntakeHttpSection, listening: socket.socket, records: Records
+    ) -> HttpIntake:
+        authority_file = questions = None
+        if self.config.enrolment and self.registrar:
+            authority_file = self.registrar.authority.certificate_file
+            proxy_cert_file = self.config.enrolment.proxy_cert_file
+            questions = EnrolmentDesk(self.registrar, records, proxy_cert_file, self._metrics, wall_ms)
+        intake = HttpIntake(
+            section,
+            listening,
+            self._metrics,
+            self.overview.refused,
+            authority_file=authority_file,
+            questions=questions,
+        )
         self.intake_url = intake.url
         return intake
 
@@ -117,25 +138,11 @@ class Service:
         tls: ssl.SSLContext | None,
         intakes: Sequence[Intake],
     ) -> None:
-        config, hub, registry, added = self.config, Hub(), self._metrics, self._added
-        link = self._link_to_vault(records, hub)
-        labels = Labels(_texts(config.places), self._class_names(link), ModelTexts(config.profile_dirs).state)
-        delivery = Delivery(
-            added.notifiers,
-            records=records,
-            hub=hub,
-            kinds=added.kinds,
-            labels=labels,
-            collector=self.signer.key_id.hex(),
-            registry=registry,
-            now_ms=wall_ms,
-        )
+        config, hub, registry = self.config, Hub(), self._metrics
         line = BatchLine(
             records=records,
             store=store,
-            rules=added.rules.events,
-            reading_rules=added.rules.readings,
-            outbox=delivery.outbox,
+            rules=event_rules(default_limits()),
             signer=self.signer,
             hub=hub,
             overview=self.overview,
@@ -147,6 +154,7 @@ class Service:
         except (RecordsUnavailableError, StoreUnavailableError) as error:
             raise UsageError(f"{config.collector.data_dir} cannot be read: {error}; start again") from error
         sweeper = Sweeper(records, registry, wall_ms)
+        link = self._link_to_vault(records, hub)
         parts = WebParts(
             title=config.collector.title,
             store=store,
@@ -154,12 +162,11 @@ class Service:
             hub=hub,
             overview=self.overview,
             registry=registry,
-            health=lambda: {**self._health(line), **delivery.health()},
+            health=lambda: self._health(line),
             now_ms=wall_ms,
             behind_proxy=config.web.behind_proxy,
             host_names=frozenset(config.web.host_names),
-            labels=labels,
-            kinds=added.kinds,
+            labels=Labels(_texts(config.places), self._class_names(link)),
             names=Names(config.vault, self._key, lambda: link.lists_of_ms) if config.vault and link else None,
         )
         server = WebServer(server_config(create_app(parts), tls), parts)
@@ -169,9 +176,18 @@ class Service:
             behind = [
                 group.create_task(line.run(), name="line"),
                 group.create_task(sweeper.run(), name="retention"),
-                group.create_task(delivery.run(), name="notifiers"),
                 *(group.create_task(one.run(line), name=f"intake {one.name}") for one in intakes),
             ]
+            if self.registrar is not None:
+                keeper = Keeper(
+                    self.registrar,
+                    records,
+                    proved=line.registry.proved,
+                    held=lambda: line.registry.certificates,
+                    metrics=registry,
+                    now_ms=wall_ms,
+                )
+                behind.append(group.create_task(keeper.run(), name="enrolment"))
             if link is not None:
                 behind.append(group.create_task(link.run(), name="vault"))
             serving = group.create_task(server.serve([listening]), name="web")

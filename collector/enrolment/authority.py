@@ -176,16 +176,6 @@ def fingerprint_of(certificate: x509.Certificate) -> bytes:
     return certificate.fingerprint(hashes.SHA256())
 
 
-def fingerprint_in(file: Path) -> bytes:
-    """Of the first certificate in a file of a server. Raises AuthorityError."""
-    try:
-        return fingerprint_of(x509.load_pem_x509_certificate(file.read_bytes()))
-    except OSError as error:
-        raise AuthorityError(f"{file} cannot be read: {why(error)}") from error
-    except ValueError:
-        raise AuthorityError(f"{file} holds no certificate in PEM") from None
-
-
 def write_pair(folder: Path, name: str, key: bytes, certificate: x509.Certificate) -> tuple[Path, Path]:
     """`name`.key, readable by the owner only, and `name`.pem. Raises KeyFileError where there is such a key,
     and OSError.

@@ -13,12 +13,14 @@ import socket
 import ssl
 from collections import Counter as Counts
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from collector.intake.contract import Line
+from collector.intake.http_callers import Caller, Questions, badge_of, fingerprint_in
 from collector.intake.http_desk import PostDesk
 from collector.intake.http_settings import IntakeHttpSection
 from foundation.httpconnection import Connection
@@ -39,7 +41,8 @@ log = structlog.get_logger()
 
 
 class HttpIntake:
-    """Takes posts at a listening socket. `refused` hears the reason for who is not let in.
+    """Takes posts at a listening socket. `refused` hears the reason for who is not let in. authority_file:
+    who signs gateways' certificates; without it none is asked for. questions: answers what else is asked.
 
     Raises UsageError for a certificate that cannot be used.
     """
@@ -50,11 +53,22 @@ class HttpIntake:
         listening: socket.socket,
         registry: CollectorRegistry,
         refused: Callable[[str], None],
+        *,
+        authority_file: Path | None = None,
+        questions: Questions | None = None,
     ) -> None:
         self._section = section
         self._listening = listening
-        self._context = server_context(section.certificate, "intake_http") if section.certificate else None
-        self._desk = PostDesk(registry, refused)
+        self._context, self._shown = None, b""
+        if section.certificate:
+            self._context = server_context(section.certificate, "intake_http")
+            self._shown = fingerprint_in(section.certificate[0])
+        self._asks_for_badges = self._context is not None and authority_file is not None
+        if self._context and authority_file:
+            self._context.load_verify_locations(authority_file)
+            # Also who has none is talked to: to enrol, and where it was registered by hand.
+            self._context.verify_mode = ssl.CERT_OPTIONAL
+        self._desk = PostDesk(registry, refused, questions)
         self._connections: Counts[str] = Counts()
         self._reported = FirstOnly(100)
         self._open = Gauge("campus_intake_http_connections", "Connections of gateways", registry=registry)
@@ -108,7 +122,7 @@ class HttpIntake:
         try:
             reader, writer = await self._open_stream(connection)
             try:
-                with self._desk.talking(line, self._note) as handler:
+                with self._desk.talking(line, self._caller(peer, writer), self._note) as handler:
                     await Connection(
                         reader,
                         writer,
@@ -130,6 +144,13 @@ class HttpIntake:
             self._connections[peer] -= 1
             if self._connections[peer] <= 0:
                 del self._connections[peer]
+
+    def _caller(self, peer: str, writer: asyncio.StreamWriter) -> Caller:
+        badge = None
+        if self._asks_for_badges:
+            required = self._section.client_certificates == "required"
+            badge = badge_of(writer.get_extra_info("ssl_object"), required=required)
+        return Caller(peer, badge, self._shown)
 
     def _note(self, reason: str) -> None:
         self._refused.labels(reason).inc()

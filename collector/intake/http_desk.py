@@ -6,18 +6,18 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from http import HTTPStatus
 from typing import Final, NamedTuple
 
 import h11
-import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from collector.intake.contract import Incoming, Line, Sender
+from collector.intake.http_answers import later, objection, usual
 from collector.intake.http_bodies import Body, Talk
+from collector.intake.http_callers import REFUSALS, Caller, Questions
 from collector.intake.http_offers import KeptOffers
-from foundation.httpconnection import Handler, Reading, Reply, length_of
+from foundation.httpconnection import Handler, Reading, Reply
 from foundation.logs import FirstOnly
 from telemetry.ack import Ack, decode_ack
 from telemetry.batch import Stream, peek_identity
@@ -46,8 +46,6 @@ UNREAD_RETRY_S: Final = 2
 _TYPE: Final = (b"Content-Type", CONTENT_TYPE.encode())
 _TEXTS: Final = {
     400: "the post is no envelopes behind their lengths",
-    401: "not known",
-    403: "this gateway has been revoked",
     404: "there is nothing here",
     405: "only POST is taken",
     408: "the request took too long",
@@ -103,10 +101,13 @@ class _Exchange:
 
 
 class PostDesk:
-    """Answers the posts of all gateways."""
+    """Answers the posts of all gateways. `questions`: who answers what else is asked here."""
 
-    def __init__(self, registry: CollectorRegistry, refused: Callable[[str], None]) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, refused: Callable[[str], None], questions: Questions | None = None
+    ) -> None:
         self._refused = refused
+        self._questions = questions
         self._exchanges: dict[Place, list[_Exchange]] = {}
         self._offers = KeptOffers()
         self._bodies_bytes: dict[Stream, int] = {"urgent": 0, "bulk": 0}
@@ -119,28 +120,30 @@ class PostDesk:
         )
 
     @contextlib.contextmanager
-    def talking(self, line: Line, failed: Callable[[str], None]) -> Iterator[Handler]:
+    def talking(self, line: Line, caller: Caller, failed: Callable[[str], None]) -> Iterator[Handler]:
         """A handler for one connection."""
         talk = Talk(self._bodies_bytes)
         try:
-            yield Handler(partial(self._begin, talk, line, failed), failed, usual)
+            yield Handler(partial(self._begin, talk, line, caller, failed), failed, partial(usual, _TEXTS))
         finally:
             talk.give_back()
 
     def _begin(
-        self, talk: Talk, line: Line, failed: Callable[[str], None], request: h11.Request
+        self, talk: Talk, line: Line, caller: Caller, failed: Callable[[str], None], request: h11.Request
     ) -> Reply | Reading:
+        if self._questions and (begun := self._questions.begin(request, caller, line.door, failed)):
+            return begun
         place = parse_path(request.target.decode("latin-1"))
         if place is None:
             return Reply(404)
-        if (reply := _objection(request)) is not None:
+        if (reply := objection(request, CONTENT_TYPE, POST_BYTES_MAX)) is not None:
             return self._count(place, reply)
         body = Body(talk, place.stream)
 
         async def finish(_: int) -> Reply:
             try:
                 data = body.taken()
-                reply = _later(429, RETRY_S) if data is None else await self._answer(place, data, line)
+                reply = later(429, RETRY_S) if data is None else await self._answer(place, data, line, caller)
                 return self._count(place, reply)
             finally:
                 talk.give_back()
@@ -151,44 +154,43 @@ class PostDesk:
         self._answers.labels(place.stream, str(reply.status)).inc()
         return reply
 
-    async def _answer(self, place: Place, data: bytes, line: Line) -> Reply:
+    async def _answer(self, place: Place, data: bytes, line: Line, caller: Caller) -> Reply:
         try:
             envelopes = unpack(data)
         except PostingError:
             return Reply(400)
         sender: Sender = "stranger"
         if envelopes:
-            sender = await asyncio.to_thread(line.door.recognise, place, envelopes[0])
+            sender = await asyncio.to_thread(line.door.recognise, place, envelopes[0], caller.badge)
         if sender == "known":
             parcel = await asyncio.to_thread(_take_apart, place, envelopes)
             return await self._take(place, parcel, line)
         if sender == "unread":
-            return _later(503, UNREAD_RETRY_S)
-        self._refused("revoked" if sender == "revoked" else "unknown_key")
+            return later(503, UNREAD_RETRY_S)
+        refusal = REFUSALS[sender]
+        self._refused(refusal.reason)
         if self._reported.first((place.school, place.gateway, sender)):
-            log.warning("post refused", school=place.school, gateway=place.gateway, reason=sender)
-        if sender == "revoked":
-            return Reply(403)
-        return Reply(401, headers=((b"WWW-Authenticate", b"Campus-Envelope"),))
+            log.warning("post refused", school=place.school, gateway=place.gateway, reason=refusal.reason)
+        return refusal.reply()
 
     async def _take(self, place: Place, parcel: _Parcel, line: Line) -> Reply:
         door = line.door
         if parcel.batches and (away_s := door.away_s(place.stream)) is not None:
-            return _later(503, away_s)
+            return later(503, away_s)
         if len(self._exchanges.get(place, ())) >= POSTS_OF_GATEWAY_MAX:
-            return _later(429, RETRY_S)
+            return later(429, RETRY_S)
         exchange = _Exchange(parcel.batches)
         waiting = self._exchanges.setdefault(place, [])
         waiting.append(exchange)
         try:
             if not await _handed_over(parcel, exchange, partial(line.submit, parcel.messages, self._hear)):
-                return _later(429, door.behind_s(place.stream))
+                return later(429, door.behind_s(place.stream))
         finally:
             waiting.remove(exchange)
             if not waiting:
                 del self._exchanges[place]
         if parcel.batches and not exchange.heard and (away_s := door.away_s(place.stream)) is not None:
-            return _later(503, away_s)
+            return later(503, away_s)
         questions = parcel.questions[: ENVELOPES_MAX // 4]
         answers = [ack for one in questions for ack in door.reply(place, one)]
         # Of what was sent before, more may be known than was heard just now.
@@ -207,18 +209,6 @@ class PostDesk:
         place = Place(address.school, address.gateway, ack.stream)
         for exchange in self._exchanges.get(place, ()):
             exchange.hear(ack, data)
-
-
-def _objection(request: h11.Request) -> Reply | None:
-    """What speaks against a request before its body has come."""
-    headers = dict(request.headers)
-    if request.method != b"POST":
-        return Reply(405, headers=((b"Allow", b"POST"),))
-    if headers.get(b"content-type", b"").lower() != CONTENT_TYPE.encode():
-        return Reply(415)
-    if b"content-length" not in headers:
-        return Reply(411)
-    return Reply(413) if length_of(request) > POST_BYTES_MAX else None
 
 
 def _take_apart(place: Place, envelopes: Iterable[bytes]) -> _Parcel:
@@ -251,18 +241,3 @@ async def _handed_over(parcel: _Parcel, exchange: _Exchange, submit: Callable[[]
                 async with asyncio.timeout(GRACE_S):
                     await exchange.settled.wait()
     return handed_over
-
-
-def _later(status: int, wait_s: int) -> Reply:
-    return Reply(status, headers=((b"Retry-After", str(wait_s).encode()),))
-
-
-def usual(status: int) -> tuple[bytes, bytes]:
-    """A problem document (RFC 9457) that repeats nothing of what was sent."""
-    content = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": _TEXTS.get(status, "the request cannot be read"),
-    }
-    return b"application/problem+json", msgspec.json.encode(content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,8 @@ class IntakeHttpSection(CertificateSection):
     network while the page is not.
 
     Without cert_file and key_file only this machine is listened to, for a proxy on it that ends TLS.
+    client_certificates: with [enrolment], gateways that have a certificate must show it; "required": those
+    registered by hand too, so that they have to enrol.
     """
 
     host: str = "0.0.0.0"  # noqa: S104  # gateways come from outside
@@ -22,6 +24,7 @@ class IntakeHttpSection(CertificateSection):
     connections_max: int = Field(default=500, ge=4, le=10_000)
     connections_per_address_max: int = Field(default=50, ge=4, le=10_000)
     """A school's gateways often come from one address."""
+    client_certificates: Literal["own", "required"] = "own"
 
     @model_validator(mode="after")
     def _never_in_clear(self) -> Self:
@@ -29,5 +32,9 @@ class IntakeHttpSection(CertificateSection):
             raise ValueError(
                 "without cert_file and key_file gateways would post in clear; give both, or "
                 'host = "127.0.0.1" for a proxy on this machine that ends TLS'
+            )
+        if self.cert_file is None and self.client_certificates == "required":
+            raise ValueError(
+                'client_certificates = "required" needs cert_file and key_file: a proxy ends TLS'
             )
         return self
