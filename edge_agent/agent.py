@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from importlib.metadata import version
+from collections.abc import Iterator, Sequence
 
 import structlog
 
@@ -17,16 +16,23 @@ from edge_agent.buffer import SqliteBuffer
 from edge_agent.buffer.contract import BatchId, Buffer, BufferFullError, Item
 from edge_agent.clock import Clock
 from edge_agent.config import GatewayConfig
+from edge_agent.configuring.beginning import Beginning, begin
+from edge_agent.configuring.configurator import Configurator
+from edge_agent.configuring.kept import KeptFile
+from edge_agent.configuring.offers import Offers
+from edge_agent.configuring.switch import Parts, Switch
 from edge_agent.counters import Counters, DeviceCounters
-from edge_agent.drivers import make_drivers
-from edge_agent.drivers.contract import Driver
+from edge_agent.drivers import DriverMaker, sources_of
 from edge_agent.folderlock import folder_locked
 from edge_agent.gate import Gate, load_policy
 from edge_agent.identity.carriers import Carriers
 from edge_agent.identity.credentials import Credentials
 from edge_agent.identity.overheard import Overheard
+from edge_agent.own_status import own_status
 from edge_agent.reporting import DeviceWatch, Reporter
 from edge_agent.reporting.devices import watched_devices, worn_devices
+from edge_agent.running_drivers import Change, DriverFaultError, RunningDrivers
+from edge_agent.starting import StartError, metrics_served, open_buffer
 from edge_agent.uplink.choice import make_uplink
 from edge_agent.uplink.forwarder import Forwarder
 from foundation.broker import BrokerSettings
@@ -34,8 +40,6 @@ from foundation.keyfiles import load_signing_key, parse_public
 from telemetry.envelope import Signer
 from telemetry.limits import default_limits
 from telemetry.readings import SeriesTable
-from telemetry.status import FORMAT as STATUS_FORMAT
-from telemetry.status import Status
 
 CLOCK_INTERVAL_S = 5.0
 FIRST_MAP_S = 2.0
@@ -45,14 +49,10 @@ DRAIN_S = 3.0
 log = structlog.get_logger()
 
 
-class StartError(Exception):
-    """The gateway cannot start; the message names the cause and, where there is one, the remedy."""
-
-
 class Agent:
     """One gateway. `run` works until `stop` is called, then commits what it has and returns.
 
-    clock: another than the machine's, for whoever lets time run otherwise.
+    config: gateway.toml; `run` lays over it what the collector has said of it so far. clock: another than the machine's, for whoever lets time run otherwise.
     """
 
     def __init__(self, config: GatewayConfig, clock: Clock | None = None) -> None:
@@ -70,14 +70,7 @@ class Agent:
         )
         self._carriers = Carriers()
         self._policy = load_policy(config.personal.policy if config.personal else None)
-        self._drivers: Sequence[Driver] = make_drivers(
-            config,
-            catalogue=self._catalogue,
-            table=self._table,
-            clock=self.clock,
-            counters=self.counters,
-            overheard=Overheard(self.credentials, self._carriers, self.counters),
-        )
+        self._kept = KeptFile(config.gateway.data_dir)
         self._stop = asyncio.Event()
         self._vault_asked: asyncio.Event | None = None
         self.batches_left = 0
@@ -91,25 +84,14 @@ class Agent:
     async def run(self) -> None:
         """Raises StartError or UsageError; anything else is a fault of the program."""
         with folder_locked(self.config.gateway.data_dir):
-            async with await self._open_buffer() as buffer, self._metrics(buffer):
-                await self._work(buffer)
+            beginning = begin(self.config, self._kept)
+            async with await open_buffer(beginning.config) as buffer:
+                with metrics_served(self.config.metrics, self.counters, buffer.stats):
+                    await self._work(beginning, buffer)
                 self.batches_left = buffer.stats().batches
 
-    async def _open_buffer(self) -> SqliteBuffer:
-        folder, settings = self.config.gateway.data_dir, self.config.buffer
-        try:
-            return await SqliteBuffer.open(
-                folder / "buffer.db",
-                bytes_max=settings.bytes_max,
-                disk_free_bytes_min=settings.disk_free_bytes_min,
-            )
-        except BufferFullError as error:
-            raise StartError(f"{error}; make room on the disk") from error
-        except OSError as error:
-            raise StartError(f"gateway.data_dir {folder} cannot be used: {error}") from error
-
-    async def _work(self, buffer: Buffer) -> None:
-        config = self.config
+    async def _work(self, beginning: Beginning, buffer: SqliteBuffer) -> None:
+        config = beginning.config
         school, gateway = config.gateway.school, config.gateway.id
         alarm = LocalAlarm(
             self.counters,
@@ -121,20 +103,33 @@ class Agent:
                 alarm.watch(id_)
         except BufferFullError as error:
             raise StartError(f"{error}; make room on the disk") from error
+        collector_key = parse_public(config.collector.public_key)
+        configurator = Configurator(
+            self.config,
+            beginning,
+            self._kept,
+            Offers(school, gateway, collector_key, self.counters.configuration_offers),
+            self.counters,
+        )
         forwarder = Forwarder(
             school=school,
             gateway=gateway,
             buffer=buffer,
             clock=self.clock,
             signer=self.signer,
-            collector_key=parse_public(config.collector.public_key),
+            collector_key=collector_key,
             counters=self.counters,
             alarm=alarm,
-            status=lambda: self._status(buffer),
-            window_batches=config.uplink.window_batches,
-            resend_s=config.uplink.resend_s,
-            late_after_s=config.uplink.late_after_s,
-            status_interval_s=config.uplink.status_interval_s,
+            status=lambda: own_status(
+                config.gateway,
+                self.clock,
+                self.counters,
+                buffer.stats(),
+                configurator.running(),
+                started_ms=self._started_ms,
+            ),
+            offered=configurator.offered,
+            **config.uplink.model_dump(),
         )
 
         def committed(batches: Sequence[tuple[BatchId, Item]]) -> None:
@@ -148,14 +143,21 @@ class Agent:
             self.clock,
             buffer,
             self.counters,
-            interval_s=config.batch.interval_s,
-            readings_max=config.batch.readings_max,
+            **config.batch.model_dump(),
             policy=self._policy.version,
             committed=committed,
             uncommitted=alarm.unbuffered,
         )
         gate = self._gate(batcher)
-        reporter = self._reporter(gate)
+        reporter = self._reporter(config, gate)
+        drivers, first = self._drivers(config)
+        drivers.excused = configurator.excuse
+        switch = Switch(
+            Parts(drivers, reporter, batcher, forwarder, buffer),
+            config,
+            catalogue=self._catalogue,
+            counters=self.counters,
+        )
         uplink = make_uplink(config.collector, school, gateway, signer=self.signer, counters=self.counters)
         async with asyncio.TaskGroup() as group:
             behind = [
@@ -171,15 +173,18 @@ class Agent:
                 behind.append(group.create_task(announcing, name="alarm-topic"))
             writing = group.create_task(batcher.run(), name="batcher")
             await self._first_map()
+            drivers.enter(group, reporter)
+            drivers.start_new(first)
             reading = [
-                group.create_task(driver.run(reporter), name=f"driver-{driver.name}")
-                for driver in self._drivers
+                group.create_task(reporter.run(), name="reporter"),
+                group.create_task(gate.run(), name="gate"),
             ]
-            reading.append(group.create_task(reporter.run(), name="reporter"))
-            reading.append(group.create_task(gate.run(), name="gate"))
-            log.info("gateway running", school=school, gateway=gateway, drivers=len(self._drivers))
+            configuring = group.create_task(configurator.run(switch), name="configuration")
+            log.info("gateway running", school=school, gateway=gateway, drivers=len(drivers))
             self.running.set()
             await self._stop.wait()
+            await _end([configuring])
+            await drivers.stop()
             await _end(reading)
             reporter.flush()
             gate.flush()
@@ -192,15 +197,32 @@ class Agent:
             await _end(behind)
         log.info("gateway stopped", batches_kept=buffer.stats().batches)
 
-    def _reporter(self, gate: Gate) -> Reporter:
-        for device in worn_devices(self.config, self._catalogue):
+    def _drivers(self, config: GatewayConfig) -> tuple[RunningDrivers, Change]:
+        """And those to start with, made. Raises StartError."""
+        drivers = RunningDrivers(
+            DriverMaker(
+                config,
+                catalogue=self._catalogue,
+                table=self._table,
+                clock=self.clock,
+                counters=self.counters,
+                overheard=Overheard(self.credentials, self._carriers, self.counters),
+            )
+        )
+        try:
+            return drivers, drivers.prepare(sources_of(config))
+        except DriverFaultError as error:
+            raise StartError(str(error)) from error
+
+    def _reporter(self, config: GatewayConfig, gate: Gate) -> Reporter:
+        for device in worn_devices(config, self._catalogue):
             self.counters.devices.setdefault(device, DeviceCounters()).worn = True
         watch = DeviceWatch(
-            watched_devices(self.config, self._catalogue), self._table, self.counters, time.monotonic()
+            watched_devices(config, self._catalogue), self._table, self.counters, time.monotonic()
         )
         return Reporter(
             gate,
-            self.config.report,
+            config.report,
             watch,
             table=self._table,
             clock=self.clock,
@@ -270,42 +292,6 @@ class Agent:
         if self.config.alarm.mqtt:
             return self.config.alarm.mqtt
         return self.config.mqtt[0].broker if self.config.mqtt else None
-
-    def _status(self, buffer: Buffer) -> Status:
-        stats, counters = buffer.stats(), self.counters
-        return Status(
-            format=STATUS_FORMAT,
-            school=self.config.gateway.school,
-            gateway=self.config.gateway.id,
-            time_ms=self.clock.now_ms(),
-            clock=self.clock.quality,
-            software=version("campus-pulse"),
-            started_ms=self._started_ms,
-            buffer_batches=stats.batches,
-            buffer_bytes=stats.size_bytes,
-            buffer_oldest_ms=stats.oldest_ms,
-            readings_in=counters.readings_in,
-            readings_stored=counters.readings_stored,
-            dropped=counters.drops(stats.given_up),
-        )
-
-    @contextlib.asynccontextmanager
-    async def _metrics(self, buffer: Buffer) -> AsyncIterator[None]:
-        """Serves Prometheus metrics, if a port is configured."""
-        settings = self.config.metrics
-        if not settings.port:
-            yield
-            return
-        # Loaded only where somebody asks: 3 MB of a gateway's little memory.
-        from edge_agent.metrics import served  # noqa: PLC0415  # said above
-
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(served(settings.host, settings.port, self.counters, buffer.stats))
-            except OSError as error:
-                reason = f"metrics.port {settings.port} on {settings.host}: {error.strerror}"
-                raise StartError(reason) from error
-            yield
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from device_profiles.registry import Catalogue
-from edge_agent.agent import Agent, StartError
+from edge_agent.agent import Agent
 from edge_agent.buffer.peek import BufferUnreadableError, read_stats
 from edge_agent.clock import Clock
 from edge_agent.config import GatewayConfig, PersonalSection, load_config
@@ -20,6 +20,7 @@ from edge_agent.counters import Counters
 from edge_agent.drivers import Driver, make_drivers
 from edge_agent.gate import load_policy
 from edge_agent.scan import cli as scan_cli
+from edge_agent.starting import StartError
 from edge_agent.uplink.choice import make_uplink
 from edge_agent.uplink.contract import UplinkError
 from firmware_bridges.osdp_keys import create_key

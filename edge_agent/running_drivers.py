@@ -63,11 +63,14 @@ class RunningDrivers:
             log.exception("driver ended by a fault", section=section)
 
     def prepare(self, wanted: Mapping[str, Source]) -> Change:
-        """What would have to change, its drivers made; nothing is changed yet. Raises DriverFaultError."""
+        """What would have to change, its drivers made; nothing is changed yet. A driver that has ended is
+        made anew. Raises DriverFaultError.
+        """
         before = self._sources
         new: dict[str, Driver] = {}
         for section, source in wanted.items():
-            if before.get(section) != source:
+            task = self._tasks.get(section)
+            if before.get(section) != source or (task is not None and task.done()):
                 try:
                     new[section] = self._maker.make(section, source)
                 except Exception as error:
