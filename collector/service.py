@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import shutil
 import socket
 import ssl
@@ -15,6 +16,7 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry
 
+from collector import plugins
 from collector.config import CollectorConfig, Name
 from collector.enrolment.desk import EnrolmentDesk
 from collector.enrolment.keeper import Keeper
@@ -28,10 +30,10 @@ from collector.intake.line import BatchLine, wall_ms
 from collector.intake.metrics import LineMetrics
 from collector.intake.mqtt import MqttIntake
 from collector.intake.objections import PLAUSIBLE_FROM_MS
+from collector.notifiers.delivery import Delivery
 from collector.overview import Overview
 from collector.records import Records, RecordsUnavailableError
 from collector.retention import Sweeper
-from collector.scenarios import event_rules
 from collector.series.contract import SeriesStore, StoreUnavailableError
 from collector.series.opening import open_store
 from collector.text import Text
@@ -41,12 +43,12 @@ from collector.web.labels import Labels
 from collector.web.names import Names
 from collector.web.parts import WebParts
 from collector.web.server import WebServer, server_config
+from device_profiles.labels import ModelTexts
 from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key
 from foundation.servercertificate import server_context
 from foundation.webserver import listen
 from telemetry.envelope import Signer
-from telemetry.limits import default_limits
 
 DISK_FREE_BYTES_MIN: Final = 100 * 1024**2
 """With less, a busy day no longer fits."""
@@ -60,6 +62,7 @@ class Service:
     def __init__(self, config: CollectorConfig) -> None:
         self.config = config
         self._key = load_signing_key(config.collector.key_file)
+        self._added = plugins.make(config)
         self.signer = Signer(self._key)
         self.overview = Overview()
         self.running = asyncio.Event()
@@ -73,8 +76,8 @@ class Service:
         self.vault: VaultLink | None = None
         """Set while running, if there is a vault."""
         self._metrics = CollectorRegistry()
-        # Two collectors at one broker must not put each other out, as equal client ids would.
-        client_id = f"campus-collector-{self.signer.key_id.hex()}"
+        # Equal client ids put each other out: two collectors must not, and no gateway may guess ours.
+        client_id = f"campus-collector-{self.signer.key_id.hex()}-{secrets.token_hex(8)}"
         self._mqtt = MqttIntake(config.mqtt, client_id, self._metrics) if config.mqtt else None
         self.intake_url = ""
         """Where gateways post to; set once it is listened there, empty without [intake_http]."""
@@ -138,11 +141,25 @@ class Service:
         tls: ssl.SSLContext | None,
         intakes: Sequence[Intake],
     ) -> None:
-        config, hub, registry = self.config, Hub(), self._metrics
+        config, hub, registry, added = self.config, Hub(), self._metrics, self._added
+        link = self._link_to_vault(records, hub)
+        labels = Labels(_texts(config.places), self._class_names(link), ModelTexts(config.profile_dirs).state)
+        delivery = Delivery(
+            added.notifiers,
+            records=records,
+            hub=hub,
+            kinds=added.kinds,
+            labels=labels,
+            collector=self.signer.key_id.hex(),
+            registry=registry,
+            now_ms=wall_ms,
+        )
         line = BatchLine(
             records=records,
             store=store,
-            rules=event_rules(default_limits()),
+            rules=added.rules.events,
+            reading_rules=added.rules.readings,
+            outbox=delivery.outbox,
             signer=self.signer,
             hub=hub,
             overview=self.overview,
@@ -154,7 +171,6 @@ class Service:
         except (RecordsUnavailableError, StoreUnavailableError) as error:
             raise UsageError(f"{config.collector.data_dir} cannot be read: {error}; start again") from error
         sweeper = Sweeper(records, registry, wall_ms)
-        link = self._link_to_vault(records, hub)
         parts = WebParts(
             title=config.collector.title,
             store=store,
@@ -162,11 +178,12 @@ class Service:
             hub=hub,
             overview=self.overview,
             registry=registry,
-            health=lambda: self._health(line),
+            health=lambda: {**self._health(line), **delivery.health()},
             now_ms=wall_ms,
             behind_proxy=config.web.behind_proxy,
             host_names=frozenset(config.web.host_names),
-            labels=Labels(_texts(config.places), self._class_names(link)),
+            labels=labels,
+            kinds=added.kinds,
             names=Names(config.vault, self._key, lambda: link.lists_of_ms) if config.vault and link else None,
         )
         server = WebServer(server_config(create_app(parts), tls), parts)
@@ -176,6 +193,7 @@ class Service:
             behind = [
                 group.create_task(line.run(), name="line"),
                 group.create_task(sweeper.run(), name="retention"),
+                group.create_task(delivery.run(), name="notifiers"),
                 *(group.create_task(one.run(line), name=f"intake {one.name}") for one in intakes),
             ]
             if self.registrar is not None:

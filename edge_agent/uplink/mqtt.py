@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from functools import partial
 
 import structlog
@@ -29,6 +30,8 @@ class MqttUplink:
         self._settings = settings
         self._school = school
         self._gateway = gateway
+        # Not to be guessed: whoever connects with the id of another puts it out.
+        self._client_id = f"campus-uplink-{school}-{gateway}-{secrets.token_hex(8)}"
         self.up, self.down = asyncio.Event(), asyncio.Event()
         """Set while there is a connection, and while there is none."""
         self.down.set()
@@ -36,10 +39,6 @@ class MqttUplink:
 
     async def run(self, outbox: Outbox) -> None:
         await keep_connected(self._settings, self._client_id, partial(self._session, outbox), what="uplink")
-
-    @property
-    def _client_id(self) -> str:
-        return f"campus-uplink-{self._school}-{self._gateway}"
 
     async def _session(self, outbox: Outbox, link: Link) -> None:
         await link.subscribe([topic(self._school, self._gateway, "ack")])
