@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,22 +10,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from collector import fleet_commands
+from collector.command_records import files_in_words, opened_records
 from collector.config import load_config
 from collector.database_commands import app as database_app
 from collector.intake.line import wall_ms
-from collector.records import (
-    Gateway,
-    GatewayExistsError,
-    Records,
-    RecordsFileError,
-    RecordsUnavailableError,
-)
-from collector.series.duckdb_file import StoreFileError
+from collector.records import Gateway
 from collector.series.metrics_page import metrics_page
 from collector.service import Service
 from foundation import logs
 from foundation.commands import UsageError, errors_in_words
-from foundation.keyfiles import create_signing_key, load_signing_key, parse_public, public_text
+from foundation.keyfiles import create_signing_key, parse_public, public_text
 from foundation.stopping import run_until_told
 from telemetry.envelope import key_id
 from telemetry.topics import IDENTIFIER
@@ -37,6 +30,8 @@ app = typer.Typer(
 )
 gateway_app = typer.Typer(no_args_is_help=True, help="Which gateways may send to this collector.")
 app.add_typer(gateway_app, name="gateway")
+gateway_app.command("configure")(fleet_commands.configure)
+gateway_app.command("configuration")(fleet_commands.show)
 app.add_typer(database_app, name="database")
 console = Console()
 
@@ -71,7 +66,7 @@ def metrics() -> None:
 @app.command()
 def run(config_file: ConfigFile) -> None:
     """Run the collector until Ctrl-C or SIGTERM."""
-    with _files_in_words():
+    with files_in_words():
         config = load_config(config_file)
         logs.configure(config.log.level, config.log.format)
         asyncio.run(run_until_told(Service(config)))
@@ -85,7 +80,7 @@ def add_gateway(
     public_key: Annotated[str, typer.Option(help="The key that `campus edge keygen` printed.")],
 ) -> None:
     """Let a gateway send. A running collector knows it within two seconds."""
-    with _files_in_words():
+    with files_in_words():
         for name, value in (("--school", school), ("--id", id_)):
             if not IDENTIFIER.fullmatch(value):
                 raise UsageError(
@@ -96,7 +91,7 @@ def add_gateway(
         except ValueError as error:
             raise UsageError(f"--public-key: {error}") from error
         gateway = Gateway(school, id_, public_text(key), key_id(key).hex(), "active", wall_ms())
-        with _records(config_file) as records:
+        with opened_records(config_file) as records:
             records.add_gateway(gateway)
     console.print(f"[green]✓[/] {school}/{id_} may send")
 
@@ -104,7 +99,7 @@ def add_gateway(
 @gateway_app.command("revoke")
 def revoke_gateway(config_file: ConfigFile, school: School, id_: GatewayId) -> None:
     """Refuse a gateway from now on. What it has sent stays."""
-    with _files_in_words(), _records(config_file) as records:
+    with files_in_words(), opened_records(config_file) as records:
         if not records.revoke_gateway(school, id_, wall_ms()):
             raise UsageError(f"{school}/{id_} is no active gateway; see: campus collector gateway list")
     console.print(f"[green]✓[/] {school}/{id_} is refused from now on")
@@ -113,7 +108,7 @@ def revoke_gateway(config_file: ConfigFile, school: School, id_: GatewayId) -> N
 @gateway_app.command("list")
 def list_gateways(config_file: ConfigFile) -> None:
     """Show all gateways, revoked ones too."""
-    with _files_in_words(), _records(config_file) as records:
+    with files_in_words(), opened_records(config_file) as records:
         found = records.list_gateways()
     rows = [("school", "gateway", "state", "public key")]
     rows += [(one.school, one.id, one.state, one.public_key) for one in found]
@@ -122,25 +117,3 @@ def list_gateways(config_file: ConfigFile) -> None:
         # No rich table: in a narrow terminal it cuts the key, which people want to compare.
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         console.print(line.rstrip(), soft_wrap=True, markup=False, highlight=False)
-
-
-@contextmanager
-def _records(config_file: Path) -> Iterator[Records]:
-    config = load_config(config_file)
-    # An older program may be running: only its own start, or a command, takes the tables further.
-    records = Records.open(config.records_place, load_signing_key(config.collector.key_file), "command")
-    try:
-        yield records
-    finally:
-        records.close_now()
-
-
-@contextmanager
-def _files_in_words() -> Iterator[None]:
-    with errors_in_words():
-        try:
-            yield
-        except (RecordsFileError, StoreFileError, GatewayExistsError) as error:
-            raise UsageError(str(error)) from error
-        except RecordsUnavailableError as error:
-            raise UsageError(f"the records database cannot be used now: {error}; try again") from error
