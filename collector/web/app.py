@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 
-from collector.web import observe, page, problems
+from collector.web import observe, page, problems, signing
 from collector.web.api import alerts, configurations, exports, gateways, live, names, series
 from collector.web.api.models import Acknowledge
 from collector.web.boundary import LOOPBACK_NAMES, Boundary
@@ -81,6 +81,7 @@ def create_app(parts: WebParts) -> FastAPI:
         app.include_router(router)
     app.mount("/static", _Assets(directory=STATIC_FOLDER), name="static")
     problems.install(app)
+    signing.install(app)
     app.add_middleware(
         Boundary,
         host_names=None if parts.behind_proxy else LOOPBACK_NAMES | parts.host_names,

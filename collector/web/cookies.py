@@ -34,6 +34,34 @@ def session_secret(request: Request) -> str:
     return request.cookies.get(OVER_TLS if _over_tls(request) else PLAIN, "")
 
 
+def set_journey(request: Request, response: Response, sealed: str, life_s: int) -> None:
+    """What a browser carries to the sign-in service and back. Lax: it comes back from another site."""
+    over_tls = _over_tls(request)
+    response.set_cookie(
+        _journey_name(over_tls),
+        sealed,
+        max_age=life_s,
+        httponly=True,
+        samesite="lax",
+        secure=over_tls,
+        path="/",
+    )
+
+
+def clear_journey(request: Request, response: Response) -> None:
+    over_tls = _over_tls(request)
+    response.delete_cookie(_journey_name(over_tls), httponly=True, samesite="lax", secure=over_tls, path="/")
+
+
+def journey_cookie(request: Request) -> str:
+    """Empty without one."""
+    return request.cookies.get(_journey_name(_over_tls(request)), "")
+
+
+def _journey_name(over_tls: bool) -> str:  # noqa: FBT001  # read at a glance in three places
+    return "__Host-journey" if over_tls else "journey"
+
+
 def _over_tls(request: Request) -> bool:
     if request.app.state.parts.behind_proxy:
         # A proxy that ends TLS says so; one that does not say is on this machine.

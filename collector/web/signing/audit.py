@@ -1,0 +1,69 @@
+"""Who did what with accounts and personal data: /audit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from collector.accounts.model import AuditRow
+from collector.text import Language, Text
+from collector.web.access import allow
+from collector.web.api.parameters import ID_MAX
+from collector.web.parts import WebParts
+from collector.web.rendering import Lang, language_of, remember_language, render
+from collector.web.signing.visitor import accounts_of, visitor_of
+from collector.web.signing.wording import ACTION_WORDS, PERMISSION_WORDS
+from collector.web.wording import clock_text, iso
+
+router = APIRouter(include_in_schema=False)
+
+PATH: Final = "/audit"
+ROWS: Final = 50
+PROBLEMS_SHOWN: Final = 10
+
+
+@router.get(PATH, dependencies=[allow("audit.read")])
+async def audit_page(
+    request: Request,
+    before: Annotated[int | None, Query(ge=1, le=ID_MAX)] = None,
+    check: Annotated[str, Query(max_length=1)] = "",
+    lang: Lang = None,
+) -> Response:
+    """`check`: read the whole chain first, which takes a second for some hundred thousand rows."""
+    parts: WebParts = request.app.state.parts
+    language, trail = language_of(request, lang), accounts_of(request).trail
+    rows = await trail.find(before, ROWS + 1)
+    verified = await trail.verify() if check else None
+    response = render(
+        "audit.html",
+        language,
+        title=parts.title,
+        who=await visitor_of(request, language),
+        path=PATH,
+        rows=[_row(one, parts, language) for one in rows[:ROWS]],
+        older=rows[ROWS - 1].id if len(rows) > ROWS else None,
+        is_newest=before is None,
+        verified=verified,
+        problems=[str(one) for one in verified.problems[:PROBLEMS_SHOWN]] if verified else [],
+    )
+    remember_language(response, lang)
+    return response
+
+
+def _row(one: AuditRow, parts: WebParts, language: Language) -> dict[str, str]:
+    action = ACTION_WORDS.get(one.action)
+    return {
+        "at": iso(one.at_ms),
+        "time": clock_text(one.at_ms, parts.now_ms(), parts.time_zone),
+        "actor": one.actor or Text("（未登录）", "(nobody)").in_(language),
+        "action": action.in_(language) if action else one.action,
+        "subject": _words(one.subject, language) if one.subject != one.actor else "",
+        "detail": one.detail,
+    }
+
+
+def _words(subject: str, language: Language) -> str:
+    found = next((words for name, words in PERMISSION_WORDS.items() if name == subject), None)
+    return found.in_(language) if found else subject

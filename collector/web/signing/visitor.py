@@ -1,0 +1,128 @@
+"""Who looks at a page, and what happens to whoever may not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.responses import RedirectResponse, Response
+
+from collector.accounts.model import Session, SignedIn, Step
+from collector.accounts.principal import Principal
+from collector.accounts.service import Accounts
+from collector.text import Language
+from collector.web.cookies import session_secret, set_session
+from collector.web.parts import WebParts
+from collector.web.problems import ProblemError
+from collector.web.rendering import answer, fill, language_of
+from collector.web.signing.forms import own_path, with_next
+from collector.web.signing.wording import ROLE_WORDS
+
+STEP_PATHS: Final[dict[Step, str]] = {
+    "password": "/sign-in/code",
+    "change": "/sign-in/password",
+    "setup": "/sign-in/second-factor",
+}
+_NOT_FOR_PEOPLE: Final = ("/api/", "/parts/", "/static/", "/metrics", "/healthz")
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who is signed in, as a page shows them."""
+
+    name: str
+    role: str
+    principal: Principal
+
+
+@dataclass(frozen=True)
+class Open:
+    """A session and the secret of its cookie."""
+
+    secret: str
+    session: Session
+
+
+def accounts_of(request: Request) -> Accounts:
+    """Raises ProblemError where accounts are switched off."""
+    parts: WebParts = request.app.state.parts
+    if parts.accounts is None:
+        raise ProblemError(
+            404, "this collector has no accounts", remedy="Write [accounts] in collector.toml."
+        )
+    return parts.accounts
+
+
+async def open_session(request: Request) -> Open | None:
+    """The session of this browser, however far it has come."""
+    secret = session_secret(request)
+    session = await accounts_of(request).session(secret) if secret else None
+    return None if session is None else Open(secret, session)
+
+
+async def visitor_of(request: Request, language: Language) -> Visitor | None:
+    """None: nobody is signed in, or there are no accounts."""
+    parts: WebParts = request.app.state.parts
+    found = await open_session(request) if parts.accounts is not None else None
+    if found is None or found.session.step != "full":
+        return None
+    account = found.session.account
+    return Visitor(account.display_name, ROLE_WORDS[account.role].in_(language), found.session.principal)
+
+
+async def _signed_in(request: Request) -> Open:
+    found = await open_session(request)
+    if found is None or found.session.step != "full":
+        raise ProblemError(401, "nobody is signed in", remedy="Sign in at /sign-in.")
+    return found
+
+
+SignedInHere = Annotated[Open, Depends(_signed_in)]
+"""A route's parameter of this type: a browser whose user has signed in, whatever their role."""
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from, for limits and the audit."""
+    return request.client.host if request.client else ""
+
+
+def go_on(request: Request, signed: SignedIn, next_path: str) -> Response:
+    """To where a signing-in is continued, or is over."""
+    response = RedirectResponse(step_path(signed.step, next_path), 303)
+    set_session(request, response, signed.secret)
+    return response
+
+
+def step_path(step: Step, next_path: str) -> str:
+    return with_next(STEP_PATHS[step], next_path) if step in STEP_PATHS else next_path
+
+
+def _is_for_people(request: Request) -> bool:
+    """Whether a browser shows the answer as a page, rather than a script or a program taking it."""
+    return (
+        "text/html" in request.headers.get("accept", "")
+        and "hx-request" not in request.headers
+        and not request.url.path.startswith(_NOT_FOR_PEOPLE)
+    )
+
+
+async def turn_away(request: Request, error: ProblemError) -> Response | None:
+    """To the sign-in page (401), or a page that says who is signed in and may not (403). None for programs,
+    and for whatever else is wrong.
+    """
+    parts: WebParts = request.app.state.parts
+    if parts.accounts is None or error.status not in {401, 403} or not _is_for_people(request):
+        return None
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(
+            with_next("/sign-in", own_path(here if request.method == "GET" else "/")), 303
+        )
+    found = await open_session(request)
+    if found is not None and found.session.step != "full":
+        return RedirectResponse(step_path(found.session.step, "/"), 303)
+    language = language_of(request)
+    who = await visitor_of(request, language)
+    return answer(fill("not_allowed.html", language, title=parts.title, who=who, path="/"), error.status)

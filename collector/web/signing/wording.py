@@ -1,0 +1,63 @@
+"""Roles, permissions and what was done, in words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from collector.accounts.permissions import Permission, Role
+from collector.text import Text
+
+ROLE_WORDS: Final[dict[Role, Text]] = {
+    "admin": Text("管理员", "Administrator"),
+    "facilities": Text("总务后勤", "Facilities"),
+    "nurse": Text("卫生老师（校医）", "School nurse"),
+    "pe_teacher": Text("体育老师", "PE teacher"),
+    "class_teacher": Text("班主任", "Class teacher"),
+    "canteen": Text("食堂", "Canteen"),
+    "district": Text("区级用户", "District"),
+}
+PERMISSION_WORDS: Final[dict[Permission, Text]] = {
+    "series.read": Text("房间与设备数据", "Rooms and devices"),
+    "alerts.health": Text("健康告警", "Health alerts"),
+    "alerts.safety": Text("安全告警", "Safety alerts"),
+    "alerts.acknowledge": Text("确认告警", "Acknowledge alerts"),
+    "records.health": Text("健康记录（仅代号）", "Health records (pseudonyms)"),
+    "records.sport": Text("运动记录（仅代号）", "Sport records (pseudonyms)"),
+    "records.nutrition": Text("用餐记录（仅代号）", "Meal records (pseudonyms)"),
+    "names.ask": Text("向身份库查询姓名", "Ask the vault for names"),
+    "gateways.read": Text("网关状态", "Gateways"),
+    "gateways.manage": Text("管理网关", "Manage gateways"),
+    "configurations.manage": Text("管理网关配置", "Manage configurations"),
+    "exports.series": Text("导出环境数据", "Export readings"),
+    "exports.records": Text("导出个人记录（仅代号）", "Export records (pseudonyms)"),
+    "accounts.manage": Text("管理账号", "Manage accounts"),
+    "audit.read": Text("查看审计", "Read the audit"),
+    "operation.read": Text("运行指标", "Metrics of the collector"),
+}
+ACTION_WORDS: Final = {
+    "sign_in": Text("登录", "Signed in"),
+    "first_factor": Text("密码正确，等待验证码", "Password right, code awaited"),
+    "sign_in_failed": Text("登录失败", "Signing in failed"),
+    "sign_in_refused": Text("登录被拒绝", "Signing in refused"),
+    "role_refused": Text("统一身份认证的岗位不符", "Role not confirmed by the sign-in service"),
+    "locked": Text("账号锁定", "Account locked"),
+    "sign_out": Text("退出", "Signed out"),
+    "sign_out_all": Text("在所有设备上退出", "Signed out everywhere"),
+    "password_changed": Text("修改密码", "Password changed"),
+    "password_reset": Text("重置密码", "Password reset"),
+    "totp_set": Text("设置两步验证", "Second factor set up"),
+    "totp_removed": Text("取消两步验证", "Second factor removed"),
+    "totp_reset": Text("重置两步验证", "Second factor reset"),
+    "recovery_code_used": Text("使用恢复码", "Recovery code used"),
+    "account_added": Text("新建账号", "Account added"),
+    "account_changed": Text("修改账号", "Account changed"),
+    "account_disabled": Text("停用账号", "Account disabled"),
+    "account_enabled": Text("启用账号", "Account enabled"),
+    "account_unlocked": Text("解除锁定", "Account unlocked"),
+    "oidc_linked": Text("关联统一身份认证", "Linked to the sign-in service"),
+    "oidc_unlinked": Text("取消统一身份认证关联", "Link to the sign-in service removed"),
+    "token_made": Text("新建令牌", "Token made"),
+    "token_revoked": Text("撤销令牌", "Token revoked"),
+    "read": Text("查看个人数据", "Personal data read"),
+}
+"""What stands in the audit; an action of another room is shown as it is written there."""
