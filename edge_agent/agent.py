@@ -16,7 +16,7 @@ from edge_agent.buffer import SqliteBuffer
 from edge_agent.buffer.contract import BatchId, Buffer, BufferFullError, Item
 from edge_agent.clock import Clock
 from edge_agent.config import GatewayConfig
-from edge_agent.configuring.beginning import Beginning, begin
+from edge_agent.configuring.beginning import Beginning, begin, tell
 from edge_agent.configuring.configurator import Configurator
 from edge_agent.configuring.kept import KeptFile
 from edge_agent.configuring.offers import Offers
@@ -84,7 +84,7 @@ class Agent:
     async def run(self) -> None:
         """Raises StartError or UsageError; anything else is a fault of the program."""
         with folder_locked(self.config.gateway.data_dir):
-            beginning = begin(self.config, self._kept)
+            tell(beginning := begin(self.config, self._kept))
             async with await open_buffer(beginning.config) as buffer:
                 with metrics_served(self.config.metrics, self.counters, buffer.stats):
                     await self._work(beginning, buffer)

@@ -16,6 +16,9 @@ from edge_agent.agent import Agent
 from edge_agent.buffer.peek import BufferUnreadableError, read_stats
 from edge_agent.clock import Clock
 from edge_agent.config import GatewayConfig, PersonalSection, load_config
+from edge_agent.configuring.beginning import begin
+from edge_agent.configuring.cli import configuration, describe
+from edge_agent.configuring.kept import KeptFile
 from edge_agent.counters import Counters
 from edge_agent.drivers import Driver, make_drivers
 from edge_agent.gate import load_policy
@@ -35,6 +38,7 @@ app = typer.Typer(
     no_args_is_help=True, help="The gateway: reads devices, strips identity, buffers, forwards."
 )
 app.add_typer(scan_cli.app, name="scan")
+app.command("configuration")(configuration)
 console = Console()
 
 ConfigFile = Annotated[
@@ -108,7 +112,9 @@ def check(
         logs.configure("error")
         load_signing_key(config.gateway.key_file)
         _report(str(config_file), "configuration and key are good", ok=True)
-        ok = asyncio.run(_check(config, timeout_s))
+        beginning = begin(config, KeptFile(config.gateway.data_dir), look_only=True)
+        good = _report("configuration", describe(beginning), ok=beginning.refused is None)
+        ok = asyncio.run(_check(beginning.config, timeout_s)) and good
     raise typer.Exit(0 if ok else 1)
 
 

@@ -34,7 +34,6 @@ def begin(local: GatewayConfig, file: KeptFile, *, look_only: bool = False) -> B
         kept = file.read()
     except KeptFileError as error:
         aside = file.path if look_only else file.put_aside()
-        log.error("the collector's configuration cannot be used; gateway.toml runs", error=str(error))
         words = f"what was kept of it on the gateway cannot be used and lies in {aside.name}: {error}"
         return Beginning(local, Kept(), (0, words))
     if not look_only:
@@ -42,13 +41,20 @@ def begin(local: GatewayConfig, file: KeptFile, *, look_only: bool = False) -> B
     try:
         return Beginning(overlay(local, kept.used.sections), kept)
     except RefusedError as error:
-        log.error(
-            "the collector's configuration no longer fits gateway.toml, which runs alone",
-            version=kept.used.version,
-            error=str(error),
-        )
         refused = (kept.used.version, f"it no longer fits gateway.toml: {error}")
         return Beginning(local, Kept(newest=kept.newest), refused)
+
+
+def tell(beginning: Beginning) -> None:
+    """Says in the log which configuration the gateway begins with."""
+    used = beginning.kept.used
+    if beginning.refused:
+        version, reason = beginning.refused
+        log.error(
+            "the collector's configuration cannot be used; gateway.toml runs", version=version, reason=reason
+        )
+    elif used.version:
+        log.info("configuration of the collector", version=used.version, sections=len(used.sections))
 
 
 def _counted(kept: Kept, file: KeptFile) -> Kept:
