@@ -29,6 +29,7 @@ _ROOMS: Final = {
         "collector.cli", "The collector: keygen, run, gateway add, revoke, list.", "collector"
     ),
     "profile": _Room("device_profiles.cli", "Device profiles: list, show, test, decode.", "edge"),
+    "plugins": _Room("campus.plugins", "Plug-ins that are installed, and which are used.", "edge"),
     "vault": _Room(
         "identity_vault.cli",
         "The identity vault: names, consent, keys. init, import, run, consent, audit, export, erase.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,9 +20,12 @@ from device_profiles.lorawan_schema import LorawanProfile
 from device_profiles.modbus_schema import ModbusProfile
 from device_profiles.page import write_page
 from device_profiles.paths import show_path
+from device_profiles.plugin import ProfilePlugin, profile_folders
 from device_profiles.registry import Catalogue, Profile, ProfileNotFoundError
 from device_profiles.schema import FieldRow, MqttJsonProfile, ValueRow
 from device_profiles.serial_schema import SerialProfile
+from foundation.plugins import PluginError
+from foundation.plugins import load as load_plugins
 from foundation.tomlfile import FileProblems
 
 if TYPE_CHECKING:
@@ -38,6 +42,11 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 EXAMPLE_FAILED = 1
 
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", help="An installed plug-in whose profiles to add; repeatable."),
+]
+
 
 def _stop(error: Exception) -> typer.Exit:
     err.print(str(error), markup=False)
@@ -53,20 +62,24 @@ def list_profiles(
         ),
     ] = None,
     directories: Directories = None,
+    plugins: Plugins = None,
 ) -> None:
-    """Every known device model: the id a gateway's configuration names, and what it measures.
+    """Every known device model: the id a gateway's configuration names, what it measures, and where it
+    comes from: the program, a directory, or a plug-in.
 
     One line a model, cut to the width of a terminal; into a file or pipe whole, parted by tabs.
     """
     try:
-        profiles = Catalogue(directories or ()).all()
-    except FileProblems as error:
+        folders = _folders(directories, plugins)
+        profiles = Catalogue(tuple(folders)).all()
+    except (FileProblems, PluginError) as error:
         raise _stop(error) from None
     rows = []
     for profile in profiles:
         spec = profile.spec
         gives = ", ".join(row.quantity for row in spec.fields) or _gives_people(spec)
-        row = (profile.id, spec.transport, f"{spec.name.zh} · {spec.name.en}", gives)
+        origin = folders.get(Path(profile.origin).parents[1], "bundled")
+        row = (profile.id, spec.transport, f"{spec.name.zh} · {spec.name.en}", gives, origin)
         if text is None or any(text.lower() in cell.lower() for cell in row):
             rows.append(row)
     if not out.is_terminal:
@@ -75,9 +88,17 @@ def list_profiles(
         return
     id_cells = max((len(row[0]) for row in rows), default=0)
     name_cells = max(10, (out.width - id_cells - 12) // 2)
-    for id_, transport, name, gives in rows:
-        line = f"{id_:{id_cells}} {transport:9} {set_cell_size(name, name_cells)} {gives}"
+    for id_, transport, name, gives, origin in rows:
+        own = "" if origin == "bundled" else f"[{origin}] "
+        line = f"{id_:{id_cells}} {transport:9} {set_cell_size(name, name_cells)} {own}{gives}"
         out.print(line, no_wrap=True, overflow="ellipsis", markup=False, highlight=False)
+
+
+def _folders(directories: Sequence[Path] | None, plugins: Sequence[str] | None) -> dict[Path, str]:
+    """Folder → what it is called. Raises FileProblems and PluginError."""
+    enabled = load_plugins(plugins or (), {"profiles": ProfilePlugin}, "--plugin {}".format)
+    found = {directory: str(directory) for directory in directories or ()}
+    return found | {folder: f"plug-in {name}" for name, folder in profile_folders(enabled).items()}
 
 
 def _gives_people(spec: Spec) -> str:
@@ -93,11 +114,12 @@ def show(
         str, typer.Argument(metavar="ID", help='As `list` shows it, e.g. "tasmota/energy".')
     ],
     directories: Directories = None,
+    plugins: Plugins = None,
 ) -> None:
     """One device model: how it is reached, and for each value its place, unit and rules."""
     try:
-        profile = Catalogue(directories or ()).get(profile_id)
-    except (FileProblems, ProfileNotFoundError) as error:
+        profile = Catalogue(tuple(_folders(directories, plugins))).get(profile_id)
+    except (FileProblems, PluginError, ProfileNotFoundError) as error:
         raise _stop(error) from None
     spec = profile.spec
     out.print(f"[bold]{profile.id}[/]  {spec.name.zh} · {spec.name.en}  ({spec.vendor})")
