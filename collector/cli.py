@@ -66,3 +66,20 @@ def run(config_file: ConfigFile) -> None:
         config = load_config(config_file)
         logs.configure(config.log.level, config.log.format)
         asyncio.run(run_until_told(Service(config)))
+
+
+@app.command()
+def check(config_file: ConfigFile) -> None:
+    """Check the configuration, the key, plug-ins and notifiers. Connects nowhere, changes nothing.
+
+    Exit code 2: something is wrong, and what.
+    """
+    with files_in_words():
+        config = load_config(config_file)
+        logs.configure("error")
+        Service(config)
+    console.print(f"[green]✓[/] {escape(str(config_file))}: configuration and key are good", highlight=False)
+    for name in config.plugins.enabled:
+        console.print(f"[green]✓[/] plug-in {name}", highlight=False)
+    for table in config.notifier:
+        console.print(f"[green]✓[/] notifier {table.section.name} ({table.section.kind})", highlight=False)
