@@ -1,0 +1,1 @@
+"""An example plug-in of Campus Pulse, explained in docs/plugins.md."""
