@@ -57,8 +57,8 @@ def accounts_of(request: Request) -> Accounts:
 
 async def open_session(request: Request) -> Open | None:
     """The session of this browser, however far it has come."""
-    secret = session_secret(request)
-    session = await accounts_of(request).session(secret) if secret else None
+    accounts, secret = accounts_of(request), session_secret(request)
+    session = await accounts.session(secret) if secret else None
     return None if session is None else Open(secret, session)
 
 

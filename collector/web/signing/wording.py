@@ -19,6 +19,7 @@ ROLE_WORDS: Final[dict[Role, Text]] = {
 PERMISSION_WORDS: Final[dict[Permission, Text]] = {
     "series.read": Text("房间与设备数据", "Rooms and devices"),
     "alerts.health": Text("健康告警", "Health alerts"),
+    "alerts.class": Text("本班健康告警（不含数值）", "Health alerts of the own class, no values"),
     "alerts.safety": Text("安全告警", "Safety alerts"),
     "alerts.acknowledge": Text("确认告警", "Acknowledge alerts"),
     "records.health": Text("健康记录（仅代号）", "Health records (pseudonyms)"),

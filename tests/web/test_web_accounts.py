@@ -1,0 +1,263 @@
+"""One's own account, the accounts of others, and the audit, at the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from collector.accounts.permissions import PERMISSIONS, ROLES
+from collector.records.account_tables import account_audit
+from collector.web.signing.wording import PERMISSION_WORDS, ROLE_WORDS
+from tests.accounts.accounts_bench import BETTER, Bench
+from tests.web.conftest import School
+from tests.web.signing_parts import GOOD, browser, enter, sign_in, with_accounts
+
+
+@pytest.fixture
+def bench(school: School) -> Bench:
+    return with_accounts(school)
+
+
+@pytest.fixture
+async def client(bench: Bench, school: School) -> AsyncIterator[httpx.AsyncClient]:
+    """Of nobody yet."""
+    async with browser(school) as client:
+        yield client
+
+
+async def admin(bench: Bench, client: httpx.AsyncClient) -> httpx.AsyncClient:
+    await enter(bench, client, "admin")
+    return client
+
+
+def said(page: httpx.Response) -> str:
+    """What a page says is wrong."""
+    found = re.search(r'class="trouble" role="alert">\s*([^<]*)<', page.text)
+    assert found, page.text
+    return found[1]
+
+
+async def test_who_i_am_is_said_in_words(bench: Bench, client: httpx.AsyncClient) -> None:
+    await enter(bench, client, "class_teacher", classes=("3-2",), schools=("example-primary",))
+    page = await client.get("/account")
+    for words in ("班主任", "3-2", "example-primary", "class-teacher-1", "退出"):
+        assert words in page.text
+    assert "/accounts" not in page.text
+    english = await client.get("/account?lang=en")
+    assert "Class teacher" in english.text
+    assert "lang=en" in english.headers["set-cookie"]
+
+
+async def test_the_password_is_changed_and_other_sessions_end(
+    school: School, bench: Bench, client: httpx.AsyncClient
+) -> None:
+    await enter(bench, client)
+    async with browser(school) as other:
+        await sign_in(other, "nurse-1")
+        assert (await other.get("/account")).status_code == 200
+        fields = {"old": GOOD, "new": BETTER, "again": BETTER}
+        wrong = await client.post("/account/password", data=fields | {"old": "wrong wrong wrong"})
+        assert (wrong.status_code, said(wrong)) == (401, "现在的密码不对")
+        differ = await client.post("/account/password", data=fields | {"again": GOOD})
+        assert (differ.status_code, said(differ)) == (422, "两次输入的新密码不一样")
+        done = await client.post("/account/password", data=fields)
+        assert (done.status_code, done.headers["location"]) == (303, "/account?done=password")
+        assert "密码已修改" in (await client.get(done.headers["location"])).text
+        assert (await other.get("/account")).status_code == 303
+
+
+async def test_signing_out_everywhere(school: School, bench: Bench, client: httpx.AsyncClient) -> None:
+    await enter(bench, client)
+    async with browser(school) as other:
+        await sign_in(other, "nurse-1")
+        answer = await client.post("/account/sign-out-everywhere")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+        for one in (client, other):
+            assert (await one.get("/account")).status_code == 303
+
+
+async def test_a_second_factor_is_removed_with_the_password_only(
+    bench: Bench, client: httpx.AsyncClient
+) -> None:
+    secret, _ = await bench.add_with_totp("li", "nurse")
+    client.cookies.set("session", secret)
+    wrong = await client.post("/account/second-factor/remove", data={"password": "wrong wrong wrong"})
+    assert wrong.status_code == 401
+    done = await client.post("/account/second-factor/remove", data={"password": GOOD})
+    assert done.headers["location"] == "/account"
+    assert "没有设置" in (await client.get("/account")).text
+
+
+async def test_a_token_is_shown_once_reads_what_it_may_and_is_revoked(
+    school: School, bench: Bench, client: httpx.AsyncClient
+) -> None:
+    await enter(bench, client, "facilities")
+    none = await client.post("/account/tokens", data={"name": "看板", "days": "30"})
+    assert (none.status_code, said(none)[:6]) == (422, "令牌没有建立")
+    made = await client.post(
+        "/account/tokens", data={"name": "看板", "days": "30", "scope": ["series.read", "accounts.manage"]}
+    )
+    found = re.search(r'id="token">([^<]+)<', made.text)
+    assert found
+    token = found[1]
+    page = (await client.get("/account")).text
+    assert token not in page
+    assert "看板" in page
+    async with browser(school, Authorization=f"Bearer {token}") as program:
+        assert (await program.get("/api/v1/series")).status_code == 200
+        assert (await program.get("/api/v1/alerts")).status_code == 403
+        # a token opens no page of accounts
+        assert (await program.get("/account")).status_code == 303
+    number = re.search(r"/account/tokens/(\d+)/revoke", page)
+    assert number
+    await client.post(number[0])
+    async with browser(school, Authorization=f"Bearer {token}") as program:
+        assert (await program.get("/api/v1/series")).status_code == 401
+    assert (await client.post("/account/tokens/999/revoke")).status_code == 404
+
+
+async def test_somebody_new_gets_a_password_for_the_first_time(
+    bench: Bench, client: httpx.AsyncClient
+) -> None:
+    await admin(bench, client)
+    fields = {
+        "username": "Chen",
+        "display_name": "示例陈老师",
+        "role": "class_teacher",
+        "classes": "3-2，3-3",
+    }
+    page = await client.post("/accounts", data=fields)
+    found = re.search(r'id="password">([^<]+)<', page.text)
+    assert found
+    assert found[1] not in (await client.get("/accounts/chen")).text
+    account = await bench.accounts.staff.find("chen")
+    assert account
+    assert (account.role, account.classes, account.schools) == ("class_teacher", ("3-2", "3-3"), None)
+    assert (await bench.accounts.sign_in("chen", found[1], "::1")).step == "change"
+    again = await client.post("/accounts", data=fields)
+    assert again.status_code == 422
+    assert "已经有这个用户名" in said(again)
+    assert 'value="Chen"' in again.text
+    for spoilt in (
+        {"username": "陈"},
+        {"display_name": ""},
+        {"role": "headmaster"},
+        {"schools": "Not An Id!"},
+    ):
+        refused = await client.post("/accounts", data={**fields, "username": "new", **spoilt})
+        assert refused.status_code == 422
+        assert "没有建立" in said(refused)
+    assert await bench.accounts.staff.find("new") is None
+
+
+async def test_an_administrator_changes_disables_unlocks_and_resets(
+    bench: Bench, client: httpx.AsyncClient
+) -> None:
+    await admin(bench, client)
+    await bench.add_with_totp("li", "nurse")
+    path = "/accounts/li"
+
+    async def do(what: str, **fields: str) -> None:
+        answer = await client.post(f"{path}/{what}", data=fields or {"": ""})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{path}?done={what}")
+        assert 'class="done"' in (await client.get(answer.headers["location"])).text
+
+    await do("change", display_name="示例李老师", role="canteen", classes="", schools="example-primary")
+    account = await bench.accounts.staff.find("li")
+    assert account
+    assert (account.display_name, account.role, account.schools) == (
+        "示例李老师",
+        "canteen",
+        ("example-primary",),
+    )
+    for _ in range(6):
+        with pytest.raises(Exception, match="wrong"):
+            await bench.accounts.sign_in("li", "wrong wrong wrong", "::1")
+    assert "已锁定" in (await client.get("/accounts")).text
+    await do("unlock")
+    assert "已锁定" not in (await client.get("/accounts")).text
+    await do("second-factor")
+    await do("disable")
+    assert "已停用" in (await client.get("/accounts")).text
+    await do("enable")
+    reset = await client.post(f"{path}/password")
+    found = re.search(r'id="password">([^<]+)<', reset.text)
+    assert found
+    assert (await bench.accounts.sign_in("li", found[1], "::1")).step == "change"
+    for what in ("disable", "enable", "unlock", "second-factor", "password"):
+        assert (await client.post(f"/accounts/nobody/{what}")).status_code == 404
+    assert (await client.get("/accounts/nobody")).status_code == 404
+
+
+async def test_the_last_administrator_stays(bench: Bench, client: httpx.AsyncClient) -> None:
+    await admin(bench, client)
+    refused = await client.post("/accounts/admin-1/disable")
+    assert refused.status_code == 422
+    assert "最后一个管理员" in said(refused)
+    fields = {"display_name": "示例", "role": "nurse"}
+    assert (await client.post("/accounts/admin-1/change", data=fields)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "role", ["facilities", "nurse", "pe_teacher", "class_teacher", "canteen", "district"]
+)
+async def test_nobody_else_manages_accounts_or_reads_the_audit(
+    bench: Bench, client: httpx.AsyncClient, role: Any
+) -> None:
+    await enter(bench, client, role)
+    for path in ("/accounts", "/accounts/li", "/audit"):
+        assert (await client.get(path)).status_code == 403
+    for path in ("/accounts", "/accounts/li/password", "/accounts/li/disable", "/accounts/li/change"):
+        assert (await client.post(path, data={"username": "li"})).status_code == 403
+    assert (await client.get("/account")).status_code == 200
+
+
+async def test_the_audit_says_who_did_what_and_is_paged(bench: Bench, client: httpx.AsyncClient) -> None:
+    await admin(bench, client)
+    for n in range(60):
+        await bench.accounts.trail.note("li", "read", "alerts.health", f"number {n}")
+    newest = await client.get("/audit")
+    assert "查看个人数据" in newest.text
+    assert "健康告警" in newest.text
+    assert newest.text.count("<tr><td") == 50
+    assert "number 59" in newest.text
+    older = re.search(r'href="(/audit\?before=\d+)"', newest.text)
+    assert older
+    second = await client.get(older[1])
+    assert "number 9<" in second.text
+    assert "account_added" not in second.text
+    assert "新建账号" in second.text
+    assert (await client.get("/audit?before=0")).status_code == 422
+
+
+async def test_a_broken_chain_is_said(school: School, bench: Bench, client: httpx.AsyncClient) -> None:
+    await admin(bench, client)
+    whole = await client.get("/audit?check=1")
+    assert "链完整" in whole.text
+    await school.records.run(
+        lambda connection: connection.execute(
+            update(account_audit).where(account_audit.c.id == 2).values(detail="nothing happened")
+        )
+    )
+    broken = await client.get("/audit?check=1")
+    assert "链不完整" in broken.text
+    assert "row 2" in broken.text
+
+
+async def test_markup_in_names_is_text(bench: Bench, client: httpx.AsyncClient) -> None:
+    await admin(bench, client)
+    markup = "<script>alert(1)</script>"
+    await client.post("/accounts", data={"username": "x", "display_name": markup, "role": "nurse"})
+    await bench.accounts.trail.note(markup, markup, markup, markup)
+    for path in ("/accounts", "/accounts/x", "/audit"):
+        assert "<script>alert" not in (await client.get(path)).text
+
+
+def test_everything_that_may_be_allowed_has_words() -> None:
+    assert set(PERMISSION_WORDS) == set(PERMISSIONS)
+    assert set(ROLE_WORDS) == set(ROLES)
