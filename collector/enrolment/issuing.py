@@ -76,6 +76,7 @@ class Issuer:
             int(made.not_valid_after_utc.timestamp() * 1000),
         )
         enrolment.add_certificate(connection, certificate)
+        log.info("certificate given out", school=school, gateway=gateway, serial=certificate.serial)
         return certificate
 
     def answer(self, school: str, gateway: str, nonce: bytes, certificate: Certificate) -> Answer:
@@ -100,7 +101,6 @@ class Issuer:
     def note(
         self, connection: Connection, actor: str, action: str, school: str, gateway: str, detail: str = ""
     ) -> None:
-        log.info(action, school=school, gateway=gateway, by=actor)
         if self._audit:
             self._audit(connection, actor, action, f"{school}/{gateway}", detail)
 
