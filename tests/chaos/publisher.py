@@ -19,9 +19,10 @@ class Publisher:
     a connection that breaks takes with it what had not been answered.
     """
 
-    def __init__(self, port: int, suffixes: tuple[str, ...]) -> None:
+    def __init__(self, port: int, suffixes: tuple[str, ...], readings_a_tick: int = READINGS_A_TICK) -> None:
         self._port = port
         self._suffixes = suffixes
+        self._readings_a_tick = readings_a_tick
         self.readings = 0
         self.checks = 0
         self._ticks = 0
@@ -57,7 +58,7 @@ class Publisher:
     def _tick(self, client: paho.Client, suffix: str) -> list[paho.MQTTMessageInfo]:
         self._ticks += 1
         sent = []
-        for _ in range(READINGS_A_TICK):
+        for _ in range(self._readings_a_tick):
             self.readings += 1
             sent.append(client.publish(f"sensors/air-{suffix}", reading(self.readings), 1))
         if self._ticks % 3 == 0:

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -15,16 +14,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import msgspec
-from sqlalchemy import select
 
-from collector.records import Records
 from collector.records.tables import alerts as alert_rows
 from collector.records.tables import morning_checks
-from foundation.keyfiles import load_signing_key
 from tests.chaos.ledger import Ledger, StreamName
-from tests.chaos.publisher import CARD, Publisher, check, reading
+from tests.chaos.publisher import CARD, READINGS_A_TICK, Publisher, check, reading
+from tests.chaos.stores import Embedded, Stores, rows_of
 from tests.conftest import Mosquitto, free_port
 from tests.line.running_site import WAIT_S_MAX, Process, Site, eventually
 from tests.line.site_vault import Holder
@@ -124,9 +120,16 @@ class RestlessSite(Site):
         slow: Sequence[str] = (),
         collector_broker: Mosquitto | None = None,
         ways: Mapping[str, str] | None = None,
+        stores: Stores | None = None,
+        readings_a_tick: int = READINGS_A_TICK,
     ) -> None:
-        """ways: of gateways that do not reach the collector over the broker."""
+        """ways: of gateways that do not reach the collector over the broker. stores: the collector's, if
+        not in its folder.
+        """
         super().__init__(folder, broker)
+        self._stores = stores or Embedded()
+        with self.collector_file.open("a", encoding="utf-8") as file:
+            file.write(self._stores.settings())
         self._ways = ways or {}
         self._nursery = nursery
         if collector_broker:
@@ -138,7 +141,7 @@ class RestlessSite(Site):
         self.metrics_ports = {name: free_port() for name in gateways}
         self.files = {name: self._add(name) for name in gateways}
         self.agents: dict[str, Nurseling] = {}
-        self.publisher = Publisher(broker.port, self.gateways)
+        self.publisher = Publisher(broker.port, self.gateways, readings_a_tick)
         self.kills: Counter[str] = Counter()
 
     def _add(self, name: str) -> Path:
@@ -149,6 +152,8 @@ class RestlessSite(Site):
         interval_s = 1.0 if name in self._slow else 0.1
         tables = (
             f"[batch]\ninterval_s = {interval_s}\n[uplink]\nresend_s = 1\nstatus_interval_s = 1\n"
+            # VictoriaMetrics has 20 s of them in memory before they are acknowledged.
+            "window_batches = 500\n"
             f"[metrics]\nport = {self.metrics_ports[name]}\n"
         )
         file = self.add_gateway(f"gw-{name}", devices, tables=tables, way=self._ways.get(name, ""))
@@ -242,19 +247,17 @@ class RestlessSite(Site):
             )
         }
 
+    @property
+    def records_place(self) -> Path | str:
+        return self._stores.records_place(self.folder)
+
     def rows(self, query: str) -> list[Any]:
         """Of the records database, which may be in use."""
-        return _rows(self.folder / "collector-data" / "records.db", query)
+        return self._stores.rows(self.folder, query)
 
     def opened(self, columns: Any) -> list[tuple[Any, ...]]:
         """Of the same, sealed columns too."""
-        key = load_signing_key(self.folder / "collector.key")
-        records = Records.open(self.folder / "collector-data" / "records.db", key)
-        try:
-            found = records.look_now(lambda connection: connection.execute(select(*columns)).all())
-        finally:
-            records.close_now()
-        return [tuple(row) for row in found]
+        return self._stores.opened(self.folder, columns)
 
     def settle(self) -> None:
         """Ends the load, lets everything arrive, stops everything in order."""
@@ -319,11 +322,13 @@ class RestlessSite(Site):
         for key, (received, _) in marks.items():
             assert received == (expected[key] if key[1] == "urgent" else []), key
 
-        points = _stored_points(self.folder / "collector-data" / "series.duckdb")
-        promised = _sum(ledger.points() for ledger in ledgers.values())
+        points = self._stores.points(self.folder)
+        promised: Counter[Any] = Counter()
+        for point, count in _sum(ledger.points() for ledger in ledgers.values()).items():
+            promised[self._stores.kept_of(point)] += count
         assert points - promised == Counter(), "stored twice, or never promised"
         assert promised - points == Counter(), "promised and lost"
-        co2 = [value for quantity, _, _, value in points if quantity == "co2"]
+        co2 = [point[-1] for point in points if point[0] == "co2"]
         of_gateways = sum(count for point, count in points.items() if point[0] == "device_silent")
         said = sum(points.values()) - of_gateways
         assert len(set(co2)) == len(co2) == said // 2, "a device said it once"
@@ -350,9 +355,9 @@ class RestlessSite(Site):
         folder = self.files[name].parent / "data"
         assert not [file.name for file in folder.iterdir() if "damaged" in file.name]
         buffer = folder / "buffer.db"
-        assert _rows(buffer, "SELECT count(*) FROM batch") == [(0,)]
-        assert _rows(buffer, "SELECT count(*) FROM gap") == [(0,)]
-        ((generation, urgent, bulk),) = _rows(buffer, "SELECT name, urgent_last, bulk_last FROM generation")
+        assert rows_of(buffer, "SELECT count(*) FROM batch") == [(0,)]
+        assert rows_of(buffer, "SELECT count(*) FROM gap") == [(0,)]
+        ((generation, urgent, bulk),) = rows_of(buffer, "SELECT name, urgent_last, bulk_last FROM generation")
         names: list[StreamName] = [("urgent", generation), ("bulk", generation)]
         assert [urgent, bulk] == [ledger.last(one) for one in names]
 
@@ -366,25 +371,8 @@ def pause(chance: random.Random, up_to_s: float) -> None:
     time.sleep(chance.uniform(0, up_to_s))
 
 
-def _rows(file: Path, query: str) -> list[Any]:
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=20)
-    try:
-        return connection.execute(query).fetchall()
-    finally:
-        connection.close()
-
-
 def _unpack(data: bytes) -> list[tuple[int, int]]:
     return msgspec.msgpack.decode(data, type=list[tuple[int, int]])
-
-
-def _stored_points(file: Path) -> Counter[tuple[str, str, int, float]]:
-    with duckdb.connect(str(file), read_only=True) as connection:
-        found = connection.execute(
-            "SELECT quantity, device, ts, value FROM points JOIN series ON points.series = series.id"
-        ).fetchall()
-        assert connection.execute("SELECT count(*) FROM points").fetchall() == [(len(found),)]
-    return Counter((quantity, device, ts, value) for quantity, device, ts, value in found)
 
 
 def _sum(counters: Any) -> Counter[Any]:

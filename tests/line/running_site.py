@@ -170,8 +170,13 @@ class Site:
             file.write(f'[intake_http]\nhost = "127.0.0.1"\nport = {port}\n{tls}')
         return f"http{'s' if certificate else ''}://127.0.0.1:{port}"
 
+    @property
+    def records_place(self) -> Path | str:
+        """The collector's records database."""
+        return self.folder / "collector-data" / "records.db"
+
     def register(self, gateway: str, public_key: str, key: bytes) -> None:
-        records = Records.open(self.folder / "collector-data" / "records.db")
+        records = Records.open(self.records_place)
         try:
             records.add_gateway(Gateway(SCHOOL, gateway, public_key, key.hex(), "active", 1))
         finally:
