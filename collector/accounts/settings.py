@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Self
+
+from collector.accounts.oidc_settings import OidcSection
 from foundation.tomlfile import StrictModel
 
 
 class AccountsSection(StrictModel):
     """required: whether page and API ask who somebody is. Without it whoever reaches them may do everything,
-    which is for a trial on one machine, or behind a proxy that asks.
+    which is for a trial on one machine, or behind a proxy that asks. oidc: the school's own sign-in service,
+    beside passwords; left out: none, and nothing is asked of anybody outside.
     """
 
     required: bool = True
+    oidc: OidcSection | None = None
+
+    def relative_to(self, folder: Path) -> Self:
+        """The same with the files it names looked for in `folder`."""
+        return self.model_copy(update={"oidc": self.oidc and self.oidc.relative_to(folder)})
