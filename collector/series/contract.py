@@ -85,6 +85,16 @@ class SeriesPoints(NamedTuple):
     counts: list[int]
 
 
+class Reach(NamedTuple):
+    """Since when there are every point, minutes and hours, in ms; 0: as long as there is anything. What is
+    older has been forgotten, or was rolled up and never kept point by point.
+    """
+
+    raw_ms: int = 0
+    minutes_ms: int = 0
+    hours_ms: int = 0
+
+
 class StoreUnavailableError(Exception):
     """The store cannot take or give anything now; the caller keeps what it has and tries again."""
 
@@ -149,6 +159,23 @@ class SeriesStore(Protocol):
         """
 
     async def point_count(self) -> int:
-        """How many points there are in all."""
+        """How many points there are in all, each by itself."""
+
+    async def taken(self, keys: Sequence[BatchKey]) -> frozenset[BatchKey] | None:
+        """Those of `keys` whose batches it has taken, also where their points have been forgotten; None
+        from a store that does not remember batches.
+        """
+
+    async def forget(self, before_ms: int) -> int | None:
+        """Forgets some of the points before a time, the oldest first, and gives how many: 0 when none are
+        left. The latest point of a series may stay, so that the series can be found. None: it cannot,
+        and points go by its own retention.
+        """
+
+    async def kept_from_ms(self) -> int:
+        """Points before this time are forgotten by a retention of the store's own; 0: there is none."""
+
+    def reach(self) -> Reach:
+        """How far back its answers reach."""
 
     async def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""The DuckDB file behind the embedded store: creating, opening, locking, closing it.
+"""A DuckDB file of the collector's own: creating, opening, locking, closing it.
 
 DuckDB lets one process own a file. After some faults (a checkpoint that met a full disk) it
 refuses everything until the file is opened anew, which works only once every cursor of the process
@@ -13,22 +13,24 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 
 from collector.series.contract import StoreUnavailableError
 
-SCHEMA_VERSION: Final = 1
-_SCHEMA: Final = (
-    "CREATE TABLE campus_series_store(version INTEGER)",
-    """CREATE TABLE series(id INTEGER, school VARCHAR, gateway VARCHAR, quantity VARCHAR,
-           device VARCHAR, place VARCHAR, model VARCHAR)""",
-    # No primary key: it would cost ten times the disk. `applied` keeps the points unique.
-    "CREATE TABLE points(series INTEGER, ts BIGINT, value DOUBLE, quality UTINYINT)",
-    """CREATE TABLE applied(school VARCHAR, gateway VARCHAR, stream VARCHAR, generation VARCHAR,
-           first UBIGINT, last UBIGINT)""",
-)
+
+class FileKind(NamedTuple):
+    """What a file is: `name` in words, `mark` the table that holds its version, `schema` the statements that
+    make an empty one, that table included.
+    """
+
+    name: str
+    mark: str
+    version: int
+    schema: tuple[str, ...]
+
+
 _MAGIC: Final = b"DUCK"
 _MAGIC_OFFSET: Final = 8
 """https://duckdb.org/docs/stable/internals/storage: 8 bytes of checksum, then the magic bytes."""
@@ -39,14 +41,19 @@ class StoreFileError(Exception):
     """The file cannot be used as a store; the message names the file and the remedy."""
 
 
+class DamagedFileError(StoreFileError):
+    """What is in the file cannot be read, or is nothing of ours."""
+
+
 class DuckDbFile:
-    """An open store file: one cursor to write with, and cursors lent out to read with.
+    """An open file: one cursor to write with, and cursors lent out to read with.
 
     `open`, `reopen` and `close` block, and belong to one thread; `reading` may be used from any.
     """
 
-    def __init__(self, path: Path, *, memory_limit: str, threads: int) -> None:
+    def __init__(self, path: Path, kind: FileKind, *, memory_limit: str, threads: int) -> None:
         self.path = path
+        self._kind = kind
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "threads": threads,
@@ -68,7 +75,7 @@ class DuckDbFile:
                 self._create()
             with self.path.open("rb") as file:
                 if file.read(_MAGIC_OFFSET + len(_MAGIC))[_MAGIC_OFFSET:] != _MAGIC:
-                    raise StoreFileError(
+                    raise DamagedFileError(
                         f"{self.path} is not a DuckDB file; move it away or name another file for the store"
                     )
             self._connect()
@@ -76,7 +83,7 @@ class DuckDbFile:
         except OSError as error:
             raise StoreFileError(f"{self.path} cannot be opened: {error.strerror}") from error
         except duckdb.Error as error:
-            raise StoreFileError(_explain(self.path, error)) from error
+            raise _explain(self.path, error) from error
 
     def _create(self) -> None:
         """A whole empty store appears under its name at once, so that a crash leaves no half of one."""
@@ -85,9 +92,9 @@ class DuckDbFile:
             leftover.unlink(missing_ok=True)
         with contextlib.closing(duckdb.connect(str(new), config=self._config)) as connection:
             connection.begin()
-            for statement in _SCHEMA:
+            for statement in self._kind.schema:
                 connection.execute(statement)
-            connection.execute("INSERT INTO campus_series_store VALUES (?)", [SCHEMA_VERSION])
+            connection.execute(f"INSERT INTO {self._kind.mark} VALUES (?)", [self._kind.version])  # noqa: S608  # ours
             connection.commit()
             connection.execute("CHECKPOINT")
         new.replace(self.path)
@@ -107,19 +114,20 @@ class DuckDbFile:
         self._root = root
 
     def _check_schema(self) -> None:
+        kind = self._kind
         try:
-            found = self.writer.execute("SELECT version FROM campus_series_store").fetchall()
+            found = self.writer.execute(f"SELECT version FROM {kind.mark}").fetchall()  # noqa: S608  # ours
         except duckdb.CatalogException:
             found = []
-        if found == [(SCHEMA_VERSION,)]:
+        if found == [(kind.version,)]:
             return
         self._disconnect()
         if not found:
-            raise StoreFileError(
-                f"{self.path} is a DuckDB file but not a series store; name another file for the store"
+            raise DamagedFileError(
+                f"{self.path} is a DuckDB file but not a {kind.name}; name another file for the store"
             )
         raise StoreFileError(
-            f"{self.path} has schema version {found[0][0]}, this program knows {SCHEMA_VERSION}; "
+            f"{self.path} has schema version {found[0][0]}, this program knows {kind.version}; "
             "run the program that wrote it, or name a new file for the store"
         )
 
@@ -154,7 +162,7 @@ class DuckDbFile:
             try:
                 self._connect()
             except duckdb.Error as error:
-                raise StoreFileError(_explain(self.path, error)) from error
+                raise _explain(self.path, error) from error
 
     def close(self) -> None:
         """Waits for the cursors lent out; a second call does nothing."""
@@ -171,13 +179,19 @@ class DuckDbFile:
         self._writer = self._root = None
 
 
-def _explain(path: Path, error: duckdb.Error) -> str:
-    text = str(error).partition("\n")[0]
+def _explain(path: Path, error: duckdb.Error) -> StoreFileError:
+    text = first_line(error)
     if "Could not set lock" in text:
         holder = re.search(r"\(PID (\d+)\)", text)
         who = f"process {holder[1]}" if holder else "another process"
-        return f"{path} is in use by {who}; stop that one first, or name another file for the store"
-    return (
+        return StoreFileError(
+            f"{path} is in use by {who}; stop that one first, or name another file for the store"
+        )
+    return DamagedFileError(
         f"{path} cannot be opened: {text}; restore the file (and {path.name}.wal) from a backup, "
         "or move both away to begin a new store"
     )
+
+
+def first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

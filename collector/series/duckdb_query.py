@@ -14,6 +14,8 @@ from telemetry.readings import SeriesKey
 
 TIME_MS_MAX: Final = 2**53
 """No reading is later: the decoder refuses it."""
+FORGET_STEP_MS: Final = 86_400_000
+"""So much is deleted at a time, that appends need not wait long."""
 _AGGREGATES: Final[dict[Aggregate, str]] = {
     "mean": "avg(value)",
     "min": "min(value)",
@@ -81,6 +83,27 @@ def read_points(
         low, high = np.searchsorted(series, [id_, id_ + 1])
         answer.append(SeriesColumns(*(column[low:high].tolist() for column in columns)))
     return answer
+
+
+def forget_some(writer: duckdb.DuckDBPyConnection, index: MemoryIndex, before_ms: int) -> int:
+    """Deletes a day's points, the oldest ones before a time, and gives how many; once there are none, makes
+    their room free. The latest point of each series stays: what is listed is read from the points.
+    """
+    ids = range(1, len(index) + 1)
+    latest = {  # noqa: F841  # DuckDB finds it by its name
+        "series": np.array(ids, np.int32),
+        "ts": np.array([index.latest_ms(id_) for id_ in ids], np.int64),
+    }
+    before_ms = min(max(before_ms, 0), TIME_MS_MAX)
+    sql = "SELECT min(ts) FROM points p ANTI JOIN latest USING (series, ts) WHERE p.ts < $before"
+    [(oldest_ms,)] = writer.execute(sql, {"before": before_ms}).fetchall()
+    if oldest_ms is None:
+        writer.execute("CHECKPOINT")
+        return 0
+    end_ms = min(before_ms, oldest_ms - oldest_ms % FORGET_STEP_MS + FORGET_STEP_MS)
+    sql = """DELETE FROM points WHERE ts >= $start AND ts < $end
+        AND NOT EXISTS (SELECT 1 FROM latest l WHERE l.series = points.series AND l.ts = points.ts)"""
+    return int(writer.execute(sql, {"start": oldest_ms, "end": end_ms}).fetchall()[0][0])
 
 
 def count_points(cursor: duckdb.DuckDBPyConnection) -> int:

@@ -21,6 +21,7 @@ from collector.series.contract import (
     BatchesRefusedError,
     BatchKey,
     Point,
+    Reach,
     Selector,
     SeriesBatch,
     SeriesInfo,
@@ -34,7 +35,7 @@ from collector.series.line_protocol import LineHead
 from collector.series.memory_index import SeriesName
 from collector.series.server_index import Entry, ServerIndex
 from collector.series.server_wire import RefusedError
-from collector.series.windows import Question, SeriesColumns, question
+from collector.series.windows import TIME_MS_MIN, Question, SeriesColumns, question
 
 _READERS: Final = 2
 T = TypeVar("T")
@@ -63,6 +64,9 @@ class Server(Protocol):
         """One answer for each entry. Raises QueryTooLargeError."""
 
     def point_count(self) -> int: ...
+
+    def forget(self, before_ms: int) -> int | None:
+        """See SeriesStore.forget."""
 
     def started(self) -> str:
         """Names the run of the server; another one after each start."""
@@ -200,6 +204,23 @@ class ServerStore:
         """See SeriesStore.point_count."""
         await self._open()
         return await self._in_reader(self._server.point_count)
+
+    async def taken(self, keys: Sequence[BatchKey]) -> None:  # a server knows points only
+        """See SeriesStore.taken."""
+
+    async def forget(self, before_ms: int) -> int | None:
+        """See SeriesStore.forget."""
+        await self._open()
+        return await self._in_reader(lambda: self._server.forget(before_ms))
+
+    async def kept_from_ms(self) -> int:
+        """See SeriesStore.kept_from_ms."""
+        bounds = await self._bounds()
+        return 0 if bounds.first_ms <= TIME_MS_MIN else bounds.first_ms
+
+    def reach(self) -> Reach:
+        """See SeriesStore.reach."""
+        return Reach()
 
     async def close(self) -> None:
         """Waits for what is under way, not for what is held; a second call does nothing."""

@@ -179,6 +179,9 @@ class Victoria:
         query = f"sum(count_over_time({selector}[{end_ms - TIME_MS_MIN}ms]))"
         return sum(int(value) for _, value in instant(self._wire, query, end_ms))
 
+    def forget(self, before_ms: int) -> None:  # its only way is a flag
+        """It forgets by -retentionPeriod alone: deleting takes whole series."""
+
     def close(self) -> None:
         self._wire.close()
 

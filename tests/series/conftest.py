@@ -10,10 +10,12 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from collector.series.contract import SeriesStore
 from collector.series.duckdb_store import DuckDbStore
 from collector.series.influx import Influx, InfluxTarget
+from collector.series.rollups import RetentionSection, RolledStore
 from collector.series.server_store import ServerStore
 from collector.series.server_wire import Access, ServerWire
 from collector.series.victoria import Victoria
@@ -113,6 +115,63 @@ class InfluxHarness:
         return ServerStore(Influx(wire, InfluxTarget(self.database)), hold_s=0, held_bytes_max=0)
 
 
+class ForwardStore(RolledStore):
+    """Rolls up whatever is ready before every other question; its hours are over as soon as they have come."""
+
+    asked = 0
+
+    async def query(self, *args: Any, **options: Any) -> Any:
+        self.asked += 1
+        if self.asked % 2:
+            await self.roller.round()
+        return await super().query(*args, **options)
+
+
+class RolledHarness:
+    """A store with roll-ups over a place of another harness."""
+
+    below: type[StoreHarness]
+
+    def __enter__(self) -> Self:
+        self._place = self.below().__enter__()
+        self._folder = tempfile.TemporaryDirectory()
+        self.one_point_a_time = self._place.one_point_a_time
+        return self
+
+    def __exit__(
+        self, type_: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._place.__exit__(type_, error, trace)
+        self._folder.cleanup()
+
+    async def open(self, **changes: Any) -> ForwardStore:
+        return await open_rolled(await self._place.open(), Path(self._folder.name), **changes)
+
+
+async def open_rolled(store: SeriesStore, folder: Path, **changes: Any) -> ForwardStore:
+    """With roll-ups in a file of `folder`; an hour need not be quiet for any time."""
+    retention = RetentionSection(**changes.pop("retention", {}))
+    options: dict[str, Any] = {"now_ms": lambda: 2**52, "quiet_s": 0.0} | changes
+    return await ForwardStore.open(
+        store, folder / "rollups.duckdb", retention, CollectorRegistry(), **options
+    )
+
+
+class RolledDuckDb(RolledHarness):
+    one_point_a_time = False
+    below = DuckDbHarness
+
+
+class RolledVictoria(RolledHarness):
+    one_point_a_time = True
+    below = VictoriaHarness
+
+
+class RolledInflux(RolledHarness):
+    one_point_a_time = True
+    below = InfluxHarness
+
+
 @pytest.fixture(scope="session")
 def victoria() -> Iterator[VictoriaServer]:
     server = VictoriaServer().start()
@@ -127,12 +186,31 @@ def influx() -> Iterator[InfluxServer]:
     server.remove()
 
 
-@pytest.fixture(scope="session", params=["duckdb", "victoriametrics", "influxdb"])
-def harness(request: pytest.FixtureRequest) -> type[StoreHarness]:
-    if request.param == "duckdb":
-        return DuckDbHarness
-    if request.param == "influxdb":
+_HARNESSES: dict[str, type[Any]] = {
+    "duckdb": DuckDbHarness,
+    "victoriametrics": VictoriaHarness,
+    "influxdb": InfluxHarness,
+    "duckdb-rolled": RolledDuckDb,
+    "victoriametrics-rolled": RolledVictoria,
+    "influxdb-rolled": RolledInflux,
+}
+_ROLLED_SERVERS = ["victoriametrics-rolled", "influxdb-rolled"]
+
+
+@pytest.fixture(scope="session", params=[name for name in _HARNESSES if name not in _ROLLED_SERVERS])
+def harness(request: pytest.FixtureRequest) -> type[Any]:
+    """Every store, and the one with roll-ups over DuckDB: over servers it has tests of its own."""
+    return _harness(request)
+
+
+@pytest.fixture(scope="session", params=_ROLLED_SERVERS)
+def rolled_server(request: pytest.FixtureRequest) -> type[RolledHarness]:
+    return _harness(request)
+
+
+def _harness(request: pytest.FixtureRequest) -> type[Any]:
+    if "influxdb" in request.param:
         InfluxHarness.server = request.getfixturevalue("influx")
-        return InfluxHarness
-    VictoriaHarness.server = request.getfixturevalue("victoria")
-    return VictoriaHarness
+    if "victoriametrics" in request.param:
+        VictoriaHarness.server = request.getfixturevalue("victoria")
+    return _HARNESSES[request.param]

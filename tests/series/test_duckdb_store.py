@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from collector.series import duckdb_store
 from collector.series.contract import BatchKey, SeriesBatch, StoreUnavailableError
-from collector.series.duckdb_file import SCHEMA_VERSION, StoreFileError
-from collector.series.duckdb_store import DuckDbStore
+from collector.series.duckdb_file import StoreFileError
+from collector.series.duckdb_store import SERIES_FILE, DuckDbStore
 from telemetry.batch import Body
 from telemetry.readings import SeriesKey
 from tests.series.conftest import DuckDbHarness
@@ -208,7 +208,7 @@ async def test_a_file_of_another_schema_version_says_which(tmp_path: Path) -> No
     with duckdb.connect(str(path)) as connection:
         connection.execute("UPDATE campus_series_store SET version = 99")
     with pytest.raises(
-        StoreFileError, match=rf"series\.duckdb has schema version 99.* knows {SCHEMA_VERSION};"
+        StoreFileError, match=rf"series\.duckdb has schema version 99.* knows {SERIES_FILE.version};"
     ):
         await DuckDbStore.open(path)
 

@@ -1,0 +1,76 @@
+"""Series that only roll-ups know: the store has forgotten them, or never had a point of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from collector.series.contract import Selector, SeriesInfo, SeriesStore
+from collector.series.memory_index import SeriesName, matches
+from collector.series.rollups import tables
+from collector.series.rollups.book import RollupBook
+from collector.series.rollups.rolling import name_of
+from collector.series.server_index import id_of
+
+_PAGE = 1_000
+
+
+class RolledSeries:
+    """Listed beside the store's own. Their ids are made from their names, as those of servers are."""
+
+    def __init__(self, store: SeriesStore, book: RollupBook) -> None:
+        self._store = store
+        self._book = book
+        self._found: dict[SeriesName, SeriesInfo] = {}
+        self._ids: dict[int, SeriesName] = {}
+        self._ready = False
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    async def load(self) -> None:
+        """Once, when the store answers. Raises StoreUnavailableError."""
+        if self._ready:
+            return
+        theirs: set[SeriesName] = set()
+        selector = Selector(limit=_PAGE)
+        while page := await self._store.series(selector):
+            theirs.update(map(name_of, page))
+            selector = selector._replace(after_id=page[-1].id)
+        await self._add(name for name in self._book.names() if name not in theirs)
+        self._ready = True
+
+    async def merged(self, names: Iterable[SeriesName]) -> None:
+        """Late points of these series have been merged."""
+        await self._add([name for name in names if not await self._is_in_store(name)])
+
+    async def _is_in_store(self, name: SeriesName) -> bool:
+        selector = Selector(*name.key[:3], name.origin.gateway, name.origin.school)
+        return any(name_of(one) == name for one in await self._store.series(selector))
+
+    async def _add(self, names: Iterable[SeriesName]) -> None:
+        numbers = {number: name for name in names if (number := self._book.id_of(name)) is not None}
+        if not numbers:
+            return
+        latest = await self._book.read(lambda cursor: tables.latest(cursor, list(numbers)))
+        for number, point in latest.items():
+            name = numbers[number]
+            info = SeriesInfo(id_of(name), *name.origin, *name.key, point)
+            self._found[name] = info
+            self._ids[info.id] = name
+
+    def seen(self, names: Iterable[SeriesName]) -> None:
+        """The store has points of them from now on."""
+        for name in names:
+            self._found.pop(name, None)
+
+    def info(self, id_: int) -> SeriesInfo | None:
+        name = self._ids.get(id_)
+        return self._found.get(name) if name else None
+
+    def select(self, selector: Selector) -> list[SeriesInfo]:
+        chosen = [
+            info
+            for name, info in self._found.items()
+            if info.id > selector.after_id and matches(selector, name)
+        ]
+        return sorted(chosen, key=lambda info: info.id)[: selector.limit]

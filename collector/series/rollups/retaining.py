@@ -1,0 +1,134 @@
+"""Forgets what has been kept long enough: points, then minutes, then hours.
+
+Points are forgotten by whole days, once every hour before is rolled up. From that moment the store takes no
+points of those days any more: late ones are merged into roll-ups. So an hour is either rolled up from points
+or added to, and never both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from collector.series.contract import SeriesStore
+from collector.series.rollups.book import RollupBook
+from collector.series.rollups.marks import Marks
+from collector.series.rollups.metrics import RollupMetrics
+from collector.series.rollups.rows import DAY_MS
+from collector.series.rollups.settings import RetentionSection
+from collector.series.rollups.tables import Table
+
+STEPS_MAX: Final = 1_000
+"""Of one sweep, a day's points each."""
+MARGIN_DAYS: Final = 2
+"""So long before a server forgets points by itself they are merged rather than sent to it."""
+_LONGER_DAYS: Final = 31
+"""A server that keeps points so much longer than it need is told of."""
+log = structlog.get_logger()
+
+
+class Retainer:
+    """`settled` is set but for the moment in which the first day of points is being changed."""
+
+    def __init__(
+        self,
+        store: SeriesStore,
+        book: RollupBook,
+        marks: Marks,
+        metrics: RollupMetrics,
+        retention: RetentionSection,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._book = book
+        self._marks = marks
+        self._metrics = metrics
+        self._retention = retention
+        self._now_ms = now_ms
+        self._told = ""
+        self.settled = asyncio.Event()
+        self.settled.set()
+
+    async def move(self) -> None:
+        """Sets since when there are points, minutes and hours. Raises StoreUnavailableError."""
+        horizons = self._book.horizons
+        if not horizons.examined:
+            raw = max(horizons.raw, await self._wanted_raw_ms())
+            self.settled.clear()
+            try:
+                await self._move(raw)
+            finally:
+                self.settled.set()
+        self._show()
+
+    async def _move(self, raw: int) -> None:
+        """No append begins now; those under way have marked what they bring."""
+        horizons = self._book.horizons
+        oldest_ms = self._marks.oldest_ms()
+        if oldest_ms is not None:
+            raw = max(horizons.raw, min(raw, oldest_ms))
+        minutes = max(horizons.minutes, min(self._days_ago(self._retention.minute_days), raw))
+        hours = max(horizons.hours, min(self._days_ago(self._retention.hour_days), minutes))
+        moved = horizons._replace(raw=raw, minutes=minutes, hours=hours)
+        if moved != horizons:
+            await self._book.move(moved)
+            log.info(
+                "older points and roll-ups are forgotten from now on", raw=raw, minutes=minutes, hours=hours
+            )
+
+    def _days_ago(self, days: int | None) -> int:
+        if days is None:
+            return 0
+        return max(0, (self._now_ms() // DAY_MS - days) * DAY_MS)
+
+    async def _wanted_raw_ms(self) -> int:
+        """By [retention], or earlier by what the store itself forgets."""
+        wanted = self._days_ago(self._retention.raw_days)
+        kept_ms = await self._store.kept_from_ms()
+        if not kept_ms:
+            return wanted
+        self._compare(kept_ms)
+        return max(wanted, (kept_ms // DAY_MS + MARGIN_DAYS) * DAY_MS)
+
+    def _compare(self, kept_ms: int) -> None:
+        """Says once where the server keeps points for another time than [retention] says."""
+        days, kept_days = self._retention.raw_days, round((self._now_ms() - kept_ms) / DAY_MS)
+        needed_days = (days or 0) + MARGIN_DAYS + 1
+        if days is None or needed_days - 1 <= kept_days <= needed_days + _LONGER_DAYS:
+            self._told = ""
+            return
+        words = "longer" if kept_days > needed_days else "shorter"
+        if words != self._told:
+            log.warning(
+                "the series server's retention does not fit [retention] raw_days; set it to needed_days",
+                kept=words,
+                raw_days=days,
+                needed_days=needed_days,
+                server_days=kept_days,
+            )
+        self._told = words
+
+    def _show(self) -> None:
+        for kind, since_ms in zip(("points", "minutes", "hours"), self._book.horizons, strict=False):
+            self._metrics.reach.labels(kind).set(since_ms / 1_000)
+
+    async def forget(self) -> None:
+        """Deletes what lies before those times, a part at a time. Raises StoreUnavailableError."""
+        horizons = self._book.horizons
+        for _ in range(STEPS_MAX if horizons.raw else 0):
+            count = await self._store.forget(horizons.raw)
+            if not count:
+                break
+            self._metrics.forgotten.labels("points").inc(count)
+        rows = 0
+        befores: dict[Table, int] = {"minutes": horizons.minutes, "hours": horizons.hours}
+        for table, before_ms in befores.items():
+            if before_ms:
+                count = await self._book.delete_before(table, before_ms)
+                self._metrics.forgotten.labels(table).inc(count)
+                rows += count
+        if rows:
+            await self._book.give_back_room()

@@ -1,0 +1,212 @@
+"""Rolls marked hours up, the oldest first, and finds the hours of points that were there before.
+
+A little at a time: a round reads some hours and rests, so that the batch line is not kept waiting.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+import structlog
+
+from collector.series.contract import (
+    QueryTooLargeError,
+    Selector,
+    SeriesInfo,
+    SeriesPoints,
+    SeriesStore,
+)
+from collector.series.memory_index import Origin, SeriesName
+from collector.series.rollups.book import RollupBook
+from collector.series.rollups.marks import Marks, Pair
+from collector.series.rollups.metrics import RollupMetrics
+from collector.series.rollups.rows import DAY_MS, HOUR_MS, Rows, empty, of_points
+from telemetry.readings import SeriesKey
+
+RUNS_MAX: Final = 20
+"""Of one round."""
+HOURS_MAX: Final = 24
+"""Of one gateway, rolled up together."""
+SERIES_HOURS_MAX: Final = 2_400
+"""Hours times series of such a run."""
+WAITING_MAX: Final = 5_000
+"""With more hours waiting no older ones are looked for."""
+LOOK_MS: Final = 30 * DAY_MS
+"""So much is looked through in one round, an hour a row."""
+_LOOK_SERIES: Final = 100
+_PAGE: Final = 1_000
+_END_MS: Final = 2**53
+log = structlog.get_logger()
+
+
+class Roller:
+    """`quiet_s`: an hour is rolled up when it is over and nothing of it has come for so long."""
+
+    def __init__(
+        self,
+        store: SeriesStore,
+        book: RollupBook,
+        marks: Marks,
+        metrics: RollupMetrics,
+        *,
+        now_ms: Callable[[], int],
+        quiet_s: float,
+    ) -> None:
+        self._store = store
+        self._book = book
+        self._marks = marks
+        self._metrics = metrics
+        self._now_ms = now_ms
+        self._quiet_s = quiet_s
+        self._oldest_ms: int | None = None
+
+    async def round(self) -> int:
+        """How many hours were rolled up. Raises StoreUnavailableError."""
+        if self._book.horizons.examined and len(self._marks) < WAITING_MAX:
+            await self._look_back()
+        rolled = 0
+        for run in self._runs():
+            rolled += await self._roll(run)
+        self._metrics.waiting.set(len(self._marks))
+        return rolled
+
+    def _runs(self) -> list[list[Pair]]:
+        """Consecutive hours of one gateway each."""
+        now_ms, now_s = self._now_ms(), time.monotonic()
+        ready = {
+            pair
+            for pair in self._marks.pairs()
+            if self._marks.is_ready(pair, now_ms=now_ms, now_s=now_s, quiet_s=self._quiet_s)
+        }
+        runs: list[list[Pair]] = []
+        for pair in sorted(ready, key=lambda one: (one.hour_ms, one.origin)):
+            if pair not in ready:
+                continue
+            if len(runs) == RUNS_MAX:
+                break
+            run = [pair]
+            while len(run) < HOURS_MAX and run[-1]._replace(hour_ms=run[-1].hour_ms + HOUR_MS) in ready:
+                run.append(run[-1]._replace(hour_ms=run[-1].hour_ms + HOUR_MS))
+            ready.difference_update(run)
+            runs.append(run)
+        return runs
+
+    async def _roll(self, run: list[Pair]) -> int:
+        infos = await self._series_of(run[0].origin)
+        run = run[: max(1, SERIES_HOURS_MAX // max(1, len(infos)))]
+        before = [self._marks.state(pair) for pair in run]
+        try:
+            names, minutes = await self._minutes(infos, run[0].hour_ms, run[-1].hour_ms + HOUR_MS)
+        except QueryTooLargeError as error:
+            self._marks.postpone(run, time.monotonic())
+            log.warning("an hour is too full to be rolled up; it is read point by point", error=str(error))
+            return 0
+        # From here to `take_down` nobody else runs: what comes later writes a mark of its own.
+        if [self._marks.state(pair) for pair in run] != before:
+            return 0
+        self._marks.take_down(run)
+        try:
+            await self._book.replace(run, names, minutes)
+        except BaseException:
+            self._marks.put_back(run, time.monotonic())
+            raise
+        self._marks.taken_down(run)
+        self._metrics.rolled.inc(len(run))
+        return len(run)
+
+    async def _series_of(self, origin: Origin) -> list[SeriesInfo]:
+        found: list[SeriesInfo] = []
+        selector = Selector(school=origin.school, gateway=origin.gateway, limit=_PAGE)
+        while page := await self._store.series(selector):
+            found += page
+            selector = selector._replace(after_id=page[-1].id)
+        return found
+
+    async def _minutes(
+        self, infos: Sequence[SeriesInfo], start_ms: int, end_ms: int
+    ) -> tuple[list[SeriesName], Rows]:
+        """Minutes by place in the list of names."""
+        names: list[SeriesName] = []
+        parts: list[Rows] = []
+        for one in await self._points([info.id for info in infos], start_ms, end_ms):
+            if one.time_ms:
+                places = np.full(len(one.time_ms), len(names), np.int32)
+                columns = (
+                    np.array(one.time_ms, np.int64),
+                    np.array(one.value),
+                    np.array(one.quality, np.uint8),
+                )
+                parts.append(of_points(places, *columns))
+                names.append(name_of(one.series))
+        if not parts:
+            return [], empty()
+        return names, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    async def _points(self, ids: Sequence[int], start_ms: int, end_ms: int) -> list[SeriesPoints]:
+        """In as many questions as it needs, each series in one piece where that is possible."""
+        try:
+            return await self._store.query(ids, start_ms, end_ms)
+        except QueryTooLargeError:
+            half, middle_ms = len(ids) // 2, (start_ms + end_ms) // 2
+            if half:
+                parts = [(ids[:half], start_ms, end_ms), (ids[half:], start_ms, end_ms)]
+            elif start_ms < middle_ms:
+                # Whole minutes, while there are any.
+                if end_ms - start_ms > 60_000:
+                    middle_ms -= middle_ms % 60_000
+                parts = [(ids, start_ms, middle_ms), (ids, middle_ms, end_ms)]
+            else:
+                raise
+        return [found for part in parts for found in await self._points(*part)]
+
+    async def _look_back(self) -> None:
+        """Marks what has points in the newest stretch that nobody has looked at."""
+        horizons = self._book.horizons
+        infos = await self._store.series(Selector(limit=_PAGE))
+        everything = list(infos)
+        while len(infos) == _PAGE:
+            infos = await self._store.series(Selector(after_id=infos[-1].id, limit=_PAGE))
+            everything += infos
+        end_ms = min(horizons.examined, _END_MS)
+        now_hour_ms = self._now_ms() // HOUR_MS * HOUR_MS
+        start_ms = min(now_hour_ms, end_ms) - LOOK_MS
+        if self._oldest_ms is None:
+            found = await self._counts(everything, 0, end_ms, LOOK_MS)
+            self._oldest_ms = min((one.time_ms[0] for one in found if one.time_ms), default=end_ms)
+        pairs = await self._hours(everything, max(start_ms, 0), end_ms)
+        examined = 0 if start_ms <= self._oldest_ms else start_ms
+        # In memory first: a question must not find the hours looked at and not marked.
+        now_s = time.monotonic()
+        entered = [(pair, self._marks.enter(pair, now_s)) for pair in pairs]
+        try:
+            await self._book.move(horizons._replace(examined=examined), pairs)
+            for _, mark in entered:
+                mark.written = True
+        finally:
+            for pair, mark in entered:
+                self._marks.leave(pair, mark, now_s)
+        log.info("points that were there before will be rolled up", hours=len(pairs), left=bool(examined))
+
+    async def _hours(self, infos: Sequence[SeriesInfo], start_ms: int, end_ms: int) -> list[Pair]:
+        found = await self._counts(infos, start_ms, end_ms, HOUR_MS)
+        pairs = {Pair(name_of(one.series).origin, hour_ms) for one in found for hour_ms in one.time_ms}
+        return sorted(pairs)
+
+    async def _counts(
+        self, infos: Sequence[SeriesInfo], start_ms: int, end_ms: int, step_ms: int
+    ) -> list[SeriesPoints]:
+        found: list[SeriesPoints] = []
+        for at in range(0, len(infos), _LOOK_SERIES):
+            ids = [info.id for info in infos[at : at + _LOOK_SERIES]]
+            if ids:
+                found += await self._store.query(ids, start_ms, end_ms, step_ms=step_ms, aggregate="count")
+        return found
+
+
+def name_of(info: SeriesInfo) -> SeriesName:
+    """What tells a series from another, without its id."""
+    key = SeriesKey(info.quantity, info.device, info.place, info.model)
+    return SeriesName(Origin(info.school, info.gateway), key)
