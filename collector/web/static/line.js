@@ -1,0 +1,84 @@
+// The line to the server, for every page with live parts: whether it holds, and ages that tick.
+// The parts themselves are fetched by htmx.
+
+import { ageText, clock, words } from "./words.js";
+
+const RECONNECT_MS = 5_000;
+export const live = document.getElementById("live");
+const state = document.getElementById("state");
+const offline = document.getElementById("offline");
+
+// htmx may have connected before this module ran.
+let streaming = live._htmx?.sse?.status === 200;
+const failing = new Set();
+let swapped = () => {};
+
+/** Calls `look` after every part that has come anew. */
+export function onSwap(look) {
+  swapped = look;
+}
+
+function readClock() {
+  const about = document.querySelector("[data-now]");
+  if (about) clock.aheadMs = Number(about.dataset.now) - Date.now();
+}
+
+function showAges() {
+  const now = clock.now();
+  for (const element of document.querySelectorAll("[data-time]")) {
+    element.textContent = ageText(now - Number(element.dataset.time));
+  }
+}
+
+function showState() {
+  const well = streaming && !failing.size;
+  state.textContent = well ? words.live : words.offline;
+  state.classList.toggle("away", !well);
+  offline.hidden = well;
+  if (offline.textContent !== words.away) offline.textContent = words.away;
+}
+
+document.addEventListener("htmx:sse:after:connection", () => {
+  streaming = true;
+  showState();
+});
+for (const name of ["htmx:sse:close", "htmx:sse:error"]) {
+  document.addEventListener(name, () => {
+    streaming = false;
+    showState();
+  });
+}
+
+// An error page must not replace a part that is still good.
+document.addEventListener("htmx:before:response", (event) => {
+  const { ctx } = event.detail;
+  if (ctx.response.status < 400) return;
+  event.preventDefault();
+  if (ctx.sourceElement === live) streaming = false;
+  else if (ctx.response.status >= 500) failing.add(ctx.target?.id);
+  showState();
+});
+document.addEventListener("htmx:error", (event) => {
+  const { ctx } = event.detail;
+  if (ctx?.sourceElement === live) streaming = false;
+  else if (ctx) failing.add(ctx.target?.id);
+  showState();
+});
+document.addEventListener("htmx:after:swap", (event) => {
+  if (failing.delete(event.detail.ctx?.target?.id)) showState();
+  readClock();
+  showAges();
+  swapped();
+});
+
+// The extension retries a line that was up once; a first connection that failed is left to us.
+setInterval(() => {
+  if (streaming) return;
+  showState();
+  if (!live._htmx?.sse) live.dispatchEvent(new CustomEvent("reconnect"));
+}, RECONNECT_MS);
+setInterval(showAges, 1_000);
+
+readClock();
+showAges();
+if (streaming) showState();
