@@ -15,6 +15,7 @@ ROLES: Final[tuple[Role, ...]] = get_args(Role)
 Permission = Literal[
     "series.read",
     "alerts.health",
+    "alerts.class",
     "alerts.safety",
     "alerts.acknowledge",
     "records.health",
@@ -31,7 +32,8 @@ Permission = Literal[
     "operation.read",
 ]
 PERMISSIONS: Final[tuple[Permission, ...]] = get_args(Permission)
-"""``alerts.health``: fevers and what else is about one pupil's health; ``alerts.safety``: smoke, gas, a call
+"""``alerts.health``: fevers and what else is about one pupil's health; ``alerts.class``: that there is one in
+a class of one's own, without what was measured; ``alerts.safety``: smoke, gas, a call
 for help. ``records.*``: typed records under their pseudonym, by purpose. ``operation.read``: metrics of
 the collector itself.
 """
@@ -55,7 +57,7 @@ ROLE_PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
         "series.read", "alerts.safety", "records.sport", "names.ask", "exports.records",
     }),
     # The state of their own class, no temperatures (statement 13).
-    "class_teacher": frozenset({"series.read", "alerts.safety", "names.ask"}),
+    "class_teacher": frozenset({"series.read", "alerts.class", "alerts.safety", "names.ask"}),
     "canteen": frozenset({"series.read", "alerts.safety", "records.nutrition", "names.ask"}),
     # Aggregates only (statement 13): rooms of other people's schools are none.
     "district": frozenset(),

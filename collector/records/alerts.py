@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, true, update
 
+from collector.records.alert_sight import AlertSight
 from collector.records.chunks import chunks
 from collector.records.tables import alerts
 
@@ -62,9 +63,15 @@ def add_fresh(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[di
     return fresh
 
 
-def find(connection: Connection, state: AlertState | None, before_id: int | None, limit: int) -> list[Alert]:
-    """Newest first."""
-    query = select(alerts).order_by(alerts.c.id.desc()).limit(limit)
+def find(
+    connection: Connection,
+    state: AlertState | None,
+    before_id: int | None,
+    limit: int,
+    sight: AlertSight | None = None,
+) -> list[Alert]:
+    """Newest first; sight: only what somebody sees, None: all."""
+    query = select(alerts).order_by(alerts.c.id.desc()).limit(limit).where(_within(sight))
     if state:
         query = query.where(alerts.c.state == state)
     if before_id is not None:
@@ -72,16 +79,23 @@ def find(connection: Connection, state: AlertState | None, before_id: int | None
     return [Alert(**row) for row in connection.execute(query).mappings()]
 
 
-def acknowledge(connection: Connection, alert_id: int, by: str, at_ms: int) -> Alert | None:
-    """The alert afterwards, None for an unknown id. The first acknowledgement counts."""
+def acknowledge(
+    connection: Connection, alert_id: int, by: str, at_ms: int, sight: AlertSight | None = None
+) -> Alert | None:
+    """The alert afterwards, None for an unknown id and for one out of sight. The first acknowledgement counts."""
+    this = (alerts.c.id == alert_id, _within(sight))
     connection.execute(
         update(alerts)
-        .where(alerts.c.id == alert_id, alerts.c.state == "open")
+        .where(*this, alerts.c.state == "open")
         .values(state="acknowledged", acknowledged_by=by, acknowledged_ms=at_ms)
     )
-    row = connection.execute(select(alerts).where(alerts.c.id == alert_id)).mappings().one_or_none()
+    row = connection.execute(select(alerts).where(*this)).mappings().one_or_none()
     return Alert(**row) if row else None
 
 
-def count_open(connection: Connection) -> int:
-    return connection.scalar(select(func.count()).where(alerts.c.state == "open")) or 0
+def count_open(connection: Connection, sight: AlertSight | None = None) -> int:
+    return connection.scalar(select(func.count()).where(alerts.c.state == "open", _within(sight))) or 0
+
+
+def _within(sight: AlertSight | None) -> ColumnElement[bool]:
+    return true() if sight is None else sight.where()

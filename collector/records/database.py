@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from collector.records import alerts, dead_letters, enrolment, gateways, schema, sealing, streams, upgrading
+from collector.records.alert_sight import AlertSight
 from collector.records.alerts import Alert, AlertState
 from collector.records.all_tables import ABOUT_PEOPLE
 from collector.records.dead_letters import DeadLetter
@@ -215,17 +216,23 @@ class Records:
         self._engine.dispose()
 
     async def find_alerts(
-        self, state: AlertState | None = None, before_id: int | None = None, limit: int = 50
+        self,
+        state: AlertState | None = None,
+        before_id: int | None = None,
+        limit: int = 50,
+        sight: AlertSight | None = None,
     ) -> list[Alert]:
-        """Newest first; `before_id` pages on."""
-        return await self.look(lambda connection: alerts.find(connection, state, before_id, limit))
+        """Newest first; `before_id` pages on. sight: only what somebody sees, None: all."""
+        return await self.look(lambda connection: alerts.find(connection, state, before_id, limit, sight))
 
-    async def count_open_alerts(self) -> int:
-        return await self.look(alerts.count_open)
+    async def count_open_alerts(self, sight: AlertSight | None = None) -> int:
+        return await self.look(lambda connection: alerts.count_open(connection, sight))
 
-    async def acknowledge_alert(self, alert_id: int, by: str, at_ms: int) -> Alert | None:
-        """The alert afterwards, None for an unknown id; the first acknowledgement counts."""
-        return await self.run(lambda connection: alerts.acknowledge(connection, alert_id, by, at_ms))
+    async def acknowledge_alert(
+        self, alert_id: int, by: str, at_ms: int, sight: AlertSight | None = None
+    ) -> Alert | None:
+        """The alert afterwards, None for an unknown id or one out of sight; the first acknowledgement counts."""
+        return await self.run(lambda connection: alerts.acknowledge(connection, alert_id, by, at_ms, sight))
 
     async def gateways(self) -> list[Gateway]:
         return await self.look(gateways.find_all)

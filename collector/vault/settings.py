@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
+from collector.accounts.permissions import Role
 from foundation.httppost import parse_target
 from foundation.settings import Identifier, PublicKeyText
 from foundation.tomlfile import StrictModel
 from telemetry.purposes import Purpose
-
-Role = Literal["nurse", "class_teacher", "pe_teacher", "canteen", "facilities"]
 
 ROLE_PURPOSES: Final[dict[Role, tuple[Purpose, ...]]] = {
     "nurse": ("health", "safety"),
@@ -21,6 +20,8 @@ ROLE_PURPOSES: Final[dict[Role, tuple[Purpose, ...]]] = {
     "pe_teacher": ("sport",),
     "canteen": ("nutrition",),
     "facilities": (),
+    "admin": (),
+    "district": (),
 }
 """For what a role may ask names, break-glass apart. The vault decides by a table of its own
 (identity_vault/names/roles.toml), which a test holds this one against; it saves asking in vain.
@@ -32,6 +33,8 @@ ROLE_BREAK_GLASS: Final[dict[Role, tuple[Purpose, ...]]] = {
     "pe_teacher": ("sport", "safety"),
     "canteen": (),
     "facilities": ("safety",),
+    "admin": (),
+    "district": (),
 }
 """For what a role may ask names in an emergency, with a reason and for some minutes."""
 
@@ -48,8 +51,8 @@ class VaultSection(StrictModel):
 
     school: as in vault.toml. url: as the collector and the browsers reach it. public_key: the vault's,
     as `campus vault init` prints it. ca_file: who signed its certificate; left out, who the system
-    trusts. role, classes: for whom the page asks for names, until there are accounts; classes left
-    out: all, for roles that are not bound to their own. refresh_s: between two questions.
+    trusts. role, classes: for whom the page asks for names where accounts are switched off; classes
+    left out: all, for roles that are not bound to their own. refresh_s: between two questions.
     """
 
     school: Identifier

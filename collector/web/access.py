@@ -2,18 +2,22 @@
 
 Use it as a dependency: ``Asker = Annotated[Principal, allow("series.read")]`` or, where the route has no
 use for who asks, ``dependencies=[allow("series.read")]``. `PUBLIC` marks what anybody may read.
-A test walks over all routes and holds that each has one of the two.
+`undeclared` finds the routes that have neither; the application does not start with one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Final
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
 
+from collector.accounts.errors import TooManyError
 from collector.accounts.permissions import PERMISSIONS, Permission
 from collector.accounts.principal import Principal
+from collector.accounts.rates import Kind, Rates, key_of_address
 from collector.web.problems import ProblemError
 
 Identify = Callable[[Request], Awaitable[Principal | None]]
@@ -25,23 +29,26 @@ def open_to_all(role_name: str = "console") -> Principal:
     return Principal(role_name, "admin", frozenset(PERMISSIONS), way="open")
 
 
-def allow(*permissions: Permission) -> Any:
+def allow(*permissions: Permission, rate: Kind = "api") -> Any:
     """A dependency that gives the route its `Principal`, who has at least one of these permissions. Raises
-    ProblemError 401 for nobody we know and 403 for somebody who may not.
+    ProblemError 401 for nobody we know, 403 for somebody who may not and 429 for who asks beyond `rate`.
     """
     assert permissions, "name at least one permission"
 
     async def ask(request: Request) -> Principal:
-        identify: Identify | None = request.app.state.identify
-        principal = open_to_all() if identify is None else await identify(request)
+        principal = await asker(request)
         if principal is None:
+            count(request, "stranger", key_of_address(address_of(request)))
             raise ProblemError(
                 401,
                 "nobody is signed in",
                 remedy="Sign in at /sign-in, or send a token as Authorization: Bearer.",
             )
+        if principal.way != "open":
+            count(request, rate, principal.session or f"{principal.way} {principal.name}")
         if not any(map(principal.may, permissions)):
-            raise ProblemError(403, f"the role {principal.role} may not do this")
+            what = f"the role {principal.role}" if principal.way != "token" else "this token"
+            raise ProblemError(403, f"{what} may not do this")
         return principal
 
     ask.permissions = permissions  # type: ignore[attr-defined]  # read by the test that walks over the routes
@@ -53,3 +60,65 @@ async def _anybody() -> None:
 
 
 PUBLIC: Final = Depends(_anybody)
+
+
+async def asker(request: Request) -> Principal | None:
+    """Who sends a request; also for a public route that tells more to some."""
+    identify: Identify | None = request.app.state.identify
+    return open_to_all() if identify is None else await identify(request)
+
+
+def count(request: Request, kind: Kind, key: str) -> None:
+    """Raises ProblemError 429."""
+    rates: Rates = request.app.state.rates
+    try:
+        rates.take(kind, key)
+    except TooManyError as error:
+        raise ProblemError(
+            429,
+            "too many requests",
+            remedy=f"Try again in {error.retry_after_s} s.",
+            headers={"Retry-After": str(error.retry_after_s)},
+        ) from None
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from; behind a proxy the last that it names, for a caller can write what it
+    likes before that.
+    """
+    if request.app.state.parts.behind_proxy:
+        named = request.headers.getlist("x-forwarded-for")
+        last = named[-1].rpartition(",")[2].strip() if named else ""
+        if last:
+            return last[:45]
+    return request.client.host if request.client else ""
+
+
+def declared(app: FastAPI) -> Iterator[tuple[str, tuple[Permission, ...] | None]]:
+    """Every route with one of which permissions it needs: none for a public one, None where it says neither."""
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route, "dependant", None)
+        yield route.path or "", _permissions(dependant) if isinstance(dependant, Dependant) else None
+
+
+def undeclared(app: FastAPI, others: Iterable[str]) -> list[str]:
+    """Routes that name neither a permission nor `PUBLIC`. others: paths of what is no route of ours: files
+    and the description of the API.
+    """
+    known = set(others)
+    return [path for path, permissions in declared(app) if permissions is None and path not in known]
+
+
+def _permissions(dependant: Dependant) -> tuple[Permission, ...] | None:
+    found: tuple[Permission, ...] | None = None
+    for dependency in _all(dependant):
+        if dependency.call is _anybody:
+            found = found or ()
+        found = getattr(dependency.call, "permissions", found)
+    return found
+
+
+def _all(dependant: Dependant) -> Iterator[Dependant]:
+    for one in dependant.dependencies:
+        yield one
+        yield from _all(one)

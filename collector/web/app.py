@@ -10,11 +10,14 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 
-from collector.web import observe, page, problems, signing
+from collector.accounts.rates import Rates
+from collector.web import fleet_page, observe, page, problems, signing
+from collector.web.access import undeclared
 from collector.web.api import alerts, configurations, exports, gateways, live, names, series
 from collector.web.api.models import Acknowledge
 from collector.web.boundary import LOOPBACK_NAMES, Boundary
 from collector.web.events import EventStreams
+from collector.web.identify import identify_with
 from collector.web.parts import WebParts
 from collector.web.server import WebServer
 
@@ -22,6 +25,8 @@ __all__ = ["WebParts", "WebServer", "create_app"]
 
 STATIC_FOLDER: Final = Path(__file__).parent / "static"
 VENDOR_FILES: Final = ("htmx.min.js", "hx-sse.min.js", "uPlot.iife.min.js", "uPlot.min.css")
+_FOR_ALL: Final = ("/api/v1/openapi.json", "/static")
+"""What is no route of ours: the description of the API and files, which tell nothing of anybody."""
 _TAGS: Final = [
     {"name": "series", "description": "Readings about rooms and machines."},
     {"name": "gateways", "description": "The gateways of the school."},
@@ -47,7 +52,7 @@ _log = structlog.get_logger(__name__)
 
 
 def create_app(parts: WebParts) -> FastAPI:
-    """The application. There are no accounts yet: whoever serves it binds to loopback."""
+    """The application. Without accounts whoever reaches it may everything: serve it on loopback then."""
     missing = [name for name in VENDOR_FILES if not (STATIC_FOLDER / "vendor" / name).is_file()]
     if missing:
         _log.error(
@@ -67,9 +72,11 @@ def create_app(parts: WebParts) -> FastAPI:
         openapi_tags=_TAGS,
     )
     app.state.parts = parts
-    app.state.identify = None
+    app.state.identify = identify_with(parts.accounts) if parts.accounts else None
+    app.state.rates = parts.accounts.rates if parts.accounts else Rates()
     app.state.exports = exports.Turns()
     app.state.rooms = page.share_rooms(parts)
+    app.state.fleet = fleet_page.share_fleet(parts)
     app.state.streams = EventStreams(parts.hub, parts.closing)
     api = APIRouter(prefix="/api/v1")
     for router in (
@@ -82,6 +89,9 @@ def create_app(parts: WebParts) -> FastAPI:
     app.mount("/static", _Assets(directory=STATIC_FOLDER), name="static")
     problems.install(app)
     signing.install(app)
+    unguarded = undeclared(app, _FOR_ALL)
+    if unguarded:
+        raise RuntimeError(f"routes that name neither a permission nor PUBLIC: {', '.join(unguarded)}")
     app.add_middleware(
         Boundary,
         host_names=None if parts.behind_proxy else LOOPBACK_NAMES | parts.host_names,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from collector.accounts.permissions import Role
+from collector.accounts.principal import Principal
 from collector.vault.settings import VaultSection
 from telemetry.purposes import Purpose
 from telemetry.resolve_token import FORMAT, LIFE_MS_MAX, Claims, mint
@@ -22,18 +24,27 @@ class Names:
     key: Ed25519PrivateKey
     lists_of_ms: Callable[[], int | None]
 
-    def token(self, purpose: Purpose, session: str, now_ms: int) -> str:
+    def asked_for(self, asker: Principal) -> tuple[Role, tuple[str, ...] | None]:
+        """In whose role, and for which classes, the page of somebody asks; where accounts are switched off as
+        the configuration says.
+        """
+        if asker.way == "open":
+            return self.vault.role, self.vault.classes
+        return asker.role, asker.classes
+
+    def token(self, purpose: Purpose, asker: Principal, session: str, now_ms: int) -> str:
         """With which the browser of this session may ask for names."""
+        role, classes = self.asked_for(asker)
         return mint(
             Claims(
                 format=FORMAT,
                 school=self.vault.school,
-                role=self.vault.role,
+                role=role,
                 purpose=purpose,
                 session=session,
                 issued_ms=now_ms,
                 expires_ms=now_ms + LIFE_MS_MAX,
-                classes=self.vault.classes,
+                classes=classes,
             ),
             self.key,
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from collector.web.access import PUBLIC, allow, asker
 from collector.web.api.models import Health
 from collector.web.parts import Parts
-from collector.web.problems import describe
+from collector.web.problems import describe, describe_guarded
 
 router = APIRouter(tags=["operation"])
 
@@ -17,13 +18,16 @@ router = APIRouter(tags=["operation"])
     response_model=Health,
     responses={503: {"model": Health, "description": "A component is in trouble."}, **describe(421)},
     summary="Is every component well?",
+    dependencies=[PUBLIC],
 )
-async def healthz(parts: Parts, response: Response) -> Health:
-    """200 when all are, 503 otherwise; the body says which and why."""
+async def healthz(parts: Parts, request: Request, response: Response) -> Health:
+    """200 when all are, 503 otherwise; the body says which and why to whoever may read the metrics."""
     components = dict(parts.health())
     well = all(state == "ok" for state in components.values())
     response.status_code = 200 if well else 503
-    return Health(status="ok" if well else "trouble", components=components)
+    who = await asker(request)
+    told = components if who is not None and who.may("operation.read") else {}
+    return Health(status="ok" if well else "trouble", components=told)
 
 
 @router.get(
@@ -35,9 +39,10 @@ async def healthz(parts: Parts, response: Response) -> Health:
             "description": "Prometheus text format.",
             "content": {"text/plain": {"schema": {"type": "string"}}},
         },
-        **describe(421),
+        **describe_guarded(),
     },
+    dependencies=[allow("operation.read")],
 )
 async def metrics(parts: Parts) -> Response:
-    """In the Prometheus text format."""
+    """In the Prometheus text format. Prometheus sends a token with `authorization` of its scrape job."""
     return Response(generate_latest(parts.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

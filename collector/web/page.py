@@ -8,10 +8,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
 
+from collector.accounts.principal import Principal
 from collector.text import Language
 from collector.vault.settings import ROLE_BREAK_GLASS
 from collector.web import tiles, views
-from collector.web.api.alerts import AlertId, acknowledge
+from collector.web.access import allow
+from collector.web.api.alerts import Acknowledger, AlertId, Reader, acknowledge, read_alerts
 from collector.web.api.gateways import gateway_items
 from collector.web.api.parameters import SeriesFilter
 from collector.web.api.series import find_series
@@ -19,6 +21,7 @@ from collector.web.parts import Parts, WebParts
 from collector.web.reasons import counts_text
 from collector.web.rendering import Lang, answer, fill, language_of, remember_language, render
 from collector.web.sharing import Shared
+from collector.web.sight import SEE_ALERTS, sight_of
 from telemetry.names import BREAK_GLASS_MINUTES_MAX, REASON_CHARS_MAX, REASON_CHARS_MIN
 from telemetry.purposes import PURPOSES
 
@@ -41,60 +44,74 @@ _Rooms = Annotated[int, Query(ge=1, le=ROOMS_MAX)]
 async def whole_page(
     request: Request,
     parts: Parts,
+    asker: Annotated[Principal, allow("series.read", "gateways.read", *SEE_ALERTS)],
     lang: Lang = None,
     words: _Filter = "",
     rooms: _Rooms = ROOMS_PER_PAGE,
 ) -> Response:
+    """The sections that the asker may see."""
     language = language_of(request, lang)
+    asks_names = parts.names is not None and asker.may("names.ask")
     response = render(
         "page.html",
         language,
         title=parts.title,
-        vault_url=parts.names.vault.url if parts.names else "",
-        break_glass=_break_glass(parts, language),
+        vault_url=parts.names.vault.url if parts.names and asks_names else "",
+        break_glass=_break_glass(parts, asker, language) if asks_names else None,
         time_zone=parts.time_zone.key,
         rooms_max=rooms,
-        rooms=await _rooms(request, parts, language, words, rooms),
+        rooms=await _rooms(request, parts, asker, language, words, rooms)
+        if asker.may("series.read")
+        else None,
         filter=words,
-        **await _alerts(parts, language),
-        **await _gateways(parts, language),
+        watches=asker.may("operation.read"),
+        **await _alerts(parts, asker, language),
+        **await _gateways(parts, asker, language),
     )
     remember_language(response, lang)
     return response
 
 
 @router.get("/parts/alerts")
-async def alerts_part(request: Request, parts: Parts, lang: Lang = None) -> Response:
+async def alerts_part(request: Request, parts: Parts, asker: Reader, lang: Lang = None) -> Response:
     language = language_of(request, lang)
-    return render("alerts.html", language, **await _alerts(parts, language))
+    return render("alerts.html", language, **await _alerts(parts, asker, language))
 
 
 @router.get("/parts/rooms")
 async def rooms_part(
     request: Request,
     parts: Parts,
+    asker: Annotated[Principal, allow("series.read")],
     lang: Lang = None,
     words: _Filter = "",
     rooms: _Rooms = ROOMS_PER_PAGE,
 ) -> Response:
     language = language_of(request, lang)
-    return answer((await _rooms(request, parts, language, words, rooms)).html)
+    return answer((await _rooms(request, parts, asker, language, words, rooms)).html)
 
 
 @router.get("/parts/gateways")
-async def gateways_part(request: Request, parts: Parts, lang: Lang = None) -> Response:
+async def gateways_part(
+    request: Request,
+    parts: Parts,
+    asker: Annotated[Principal, allow("gateways.read")],
+    lang: Lang = None,
+) -> Response:
     language = language_of(request, lang)
-    return render("gateways.html", language, **await _gateways(parts, language))
+    return render("gateways.html", language, **await _gateways(parts, asker, language))
 
 
 @router.post("/alerts/{alert_id}/acknowledge")
-async def acknowledge_part(request: Request, parts: Parts, alert_id: AlertId, lang: Lang = None) -> Response:
+async def acknowledge_part(
+    request: Request, parts: Parts, asker: Acknowledger, alert_id: AlertId, lang: Lang = None
+) -> Response:
     """The button: the alerts again for htmx, the page again for a browser without scripts."""
-    await acknowledge(parts, alert_id, "console")
+    await acknowledge(parts, asker, alert_id, asker.name)
     if "hx-request" not in request.headers:
         return RedirectResponse("/", 303)
     language = language_of(request, lang)
-    return render("alerts.html", language, **await _alerts(parts, language))
+    return render("alerts.html", language, **await _alerts(parts, asker, language))
 
 
 class RoomsPart(NamedTuple):
@@ -105,13 +122,13 @@ class RoomsPart(NamedTuple):
 
 
 def share_rooms(parts: WebParts) -> Shared[RoomsPart]:
-    """Renderings of the rooms, which are the same for everybody who reads one language."""
+    """Renderings of the rooms, the same for everybody who reads one language and sees the same schools."""
     return Shared(lambda: parts.hub.published["series"])
 
 
-def _break_glass(parts: WebParts, language: Language) -> dict[str, object] | None:
+def _break_glass(parts: WebParts, asker: Principal, language: Language) -> dict[str, object] | None:
     """What the page says when it asks for names in an emergency; None where the role may not."""
-    opened = ROLE_BREAK_GLASS[parts.names.vault.role] if parts.names else ()
+    opened = ROLE_BREAK_GLASS[parts.names.asked_for(asker)[0]] if parts.names else ()
     if not opened:
         return None
     return {
@@ -122,28 +139,40 @@ def _break_glass(parts: WebParts, language: Language) -> dict[str, object] | Non
     }
 
 
-async def _alerts(parts: WebParts, language: Language) -> dict[str, object]:
+async def _alerts(parts: WebParts, asker: Principal, language: Language) -> dict[str, object]:
     """By when it happened: what a gateway sends late does not hide what is new."""
-    opened = await parts.records.find_alerts("open", None, OPEN_ALERTS_READ_MAX)
+    if not any(map(asker.may, SEE_ALERTS)):
+        return {
+            "sees_alerts": False,
+            "open_alerts": [],
+            "open_count": 0,
+            "seen_alerts": [],
+            "acknowledges": False,
+        }
+    opened = await read_alerts(parts, asker, "open", None, OPEN_ALERTS_READ_MAX)
     opened.sort(key=lambda one: (one.at_ms, one.id), reverse=True)
-    seen = await parts.records.find_alerts("acknowledged", None, ACKNOWLEDGED_ALERTS_SHOWN)
+    seen = await read_alerts(parts, asker, "acknowledged", None, ACKNOWLEDGED_ALERTS_SHOWN)
     return {
+        "sees_alerts": True,
+        "acknowledges": asker.may("alerts.acknowledge"),
         "open_alerts": [views.alert(one, parts, language) for one in opened[:OPEN_ALERTS_SHOWN]],
-        "open_count": await parts.records.count_open_alerts(),
+        "open_count": await parts.records.count_open_alerts(sight_of(asker, parts.kinds)),
         "seen_alerts": [views.alert(one, parts, language) for one in seen],
     }
 
 
 async def _rooms(
-    request: Request, parts: WebParts, language: Language, filter_text: str, rooms_max: int
+    request: Request, parts: WebParts, asker: Principal, language: Language, filter_text: str, rooms_max: int
 ) -> RoomsPart:
     shared: Shared[RoomsPart] = request.app.state.rooms
-    key = (language, filter_text, rooms_max)
-    return await shared.get(key, lambda: _make_rooms(parts, language, filter_text, rooms_max))
+    key = (asker.schools, language, filter_text, rooms_max)
+    return await shared.get(key, lambda: _make_rooms(parts, *key))
 
 
-async def _make_rooms(parts: WebParts, language: Language, filter_text: str, rooms_max: int) -> RoomsPart:
-    found, more = await find_series(parts.store, SeriesFilter(), 0, SERIES_SHOWN_MAX)
+async def _make_rooms(
+    parts: WebParts, schools: frozenset[str] | None, language: Language, filter_text: str, rooms_max: int
+) -> RoomsPart:
+    found, more = await find_series(parts.store, SeriesFilter(), 0, SERIES_SHOWN_MAX, schools)
     shown, room_count = tiles.buildings(found, parts, language, filter_text.lower().split(), rooms_max)
     place_count = len({one.place for one in found})
     html = fill(
@@ -163,9 +192,12 @@ async def _make_rooms(parts: WebParts, language: Language, filter_text: str, roo
     return RoomsPart(html, place_count)
 
 
-async def _gateways(parts: WebParts, language: Language) -> dict[str, object]:
-    items = await gateway_items(parts)
+async def _gateways(parts: WebParts, asker: Principal, language: Language) -> dict[str, object]:
+    if not asker.may("gateways.read"):
+        return {"sees_gateways": False, "gateways": [], "refused": "", "class_lists": ""}
+    items = await gateway_items(parts, asker)
     return {
+        "sees_gateways": True,
         "gateways": [views.gateway(one, parts, language) for one in items],
         "refused": counts_text(dict(parts.overview.refusals), language),
         "class_lists": views.class_lists(parts, language),

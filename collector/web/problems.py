@@ -69,9 +69,16 @@ class ProblemError(Exception):
     """Ends a request with a problem document."""
 
     def __init__(
-        self, status: int, detail: str, *, remedy: str | None = None, errors: tuple[FieldError, ...] = ()
+        self,
+        status: int,
+        detail: str,
+        *,
+        remedy: str | None = None,
+        errors: tuple[FieldError, ...] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
+        self.headers = headers
         self.status, self.detail, self.remedy, self.errors = status, detail, remedy, errors
 
 
@@ -92,6 +99,7 @@ _WORDS: Final = {
     415: "The body is of a kind that is not taken here.",
     421: "This server is not called by that name.",
     422: "A parameter is wrong; errors names it.",
+    429: "Too many requests; Retry-After says when to ask again.",
     500: "A fault of this program; its log has the cause.",
     503: "A part of the collector cannot answer now; Retry-After says when to ask again.",
 }
@@ -104,6 +112,11 @@ def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {"description": _WORDS[status], "content": content}
         for status in sorted({*statuses, 421, 500})
     }
+
+
+def describe_guarded(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The same for a route that not everybody may ask."""
+    return describe(401, 403, 429, *statuses)
 
 
 def problem_response(
@@ -132,7 +145,9 @@ def install(app: FastAPI) -> None:
 
 async def _on_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)
-    return problem_response(error.status, error.detail, remedy=error.remedy, errors=error.errors)
+    return problem_response(
+        error.status, error.detail, remedy=error.remedy, errors=error.errors, headers=error.headers
+    )
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

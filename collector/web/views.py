@@ -116,7 +116,7 @@ def _is_about_people(kind: AlertKind | None, one: Alert) -> bool:
 
 
 def _who(one: Alert, language: Language) -> str:
-    if one.value is None:
+    if one.value is None and one.pseudonym is None:
         return _DELETED.in_(language)
     return short_pseudonym(one.pseudonym) if one.pseudonym else _ANONYMOUS.in_(language)
 

@@ -9,16 +9,22 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import ValidationError
 
+from collector.accounts.principal import Principal
 from collector.records import Alert
+from collector.records.alerts import AlertState
+from collector.web.access import allow
 from collector.web.api.models import Acknowledge, AlertItem, AlertPage, Words
 from collector.web.api.parameters import ID_MAX, AlertParameters
 from collector.web.labels import Labels
 from collector.web.parts import Parts, WebParts
-from collector.web.problems import FieldError, ProblemError, describe
+from collector.web.problems import FieldError, ProblemError, describe_guarded
+from collector.web.sight import SEE_ALERTS, as_seen, sight_of
 from collector.web.wording import iso
 
 router = APIRouter(tags=["alerts"])
 
+Reader = Annotated[Principal, allow(*SEE_ALERTS)]
+Acknowledger = Annotated[Principal, allow("alerts.acknowledge")]
 AlertId = Annotated[int, Path(ge=1, le=ID_MAX, description="Id of the alert.", examples=[1])]
 _FORM: Final = "application/x-www-form-urlencoded"
 _BODY: Final[dict[str, Any]] = {
@@ -35,13 +41,15 @@ _BODY: Final[dict[str, Any]] = {
 @router.get(
     "/alerts",
     response_model=AlertPage,
-    responses=describe(422, 503),
+    responses=describe_guarded(422, 503),
     summary="Alerts, newest first",
 )
-async def list_alerts(parts: Parts, query: Annotated[AlertParameters, Query()]) -> AlertPage:
-    """Personal data: a pseudonym and a class, never a name."""
-    found = await parts.records.find_alerts(
-        query.state, int(query.cursor) if query.cursor else None, query.limit + 1
+async def list_alerts(parts: Parts, asker: Reader, query: Annotated[AlertParameters, Query()]) -> AlertPage:
+    """Personal data: a pseudonym and a class, never a name. Those that the asker may see; a class teacher
+    those of their classes, without what was measured.
+    """
+    found = await read_alerts(
+        parts, asker, query.state, int(query.cursor) if query.cursor else None, query.limit + 1
     )
     page = found[: query.limit]
     return AlertPage(
@@ -53,22 +61,40 @@ async def list_alerts(parts: Parts, query: Annotated[AlertParameters, Query()]) 
 @router.post(
     "/alerts/{alert_id}/acknowledge",
     response_model=AlertItem,
-    responses=describe(400, 403, 404, 413, 422, 503),
+    responses=describe_guarded(400, 404, 413, 422, 503),
     summary="Acknowledge an alert",
     openapi_extra=_BODY,
 )
-async def acknowledge_alert(parts: Parts, request: Request, alert_id: AlertId) -> AlertItem:
-    """Somebody has seen it. The first acknowledgement counts; repeating it changes nothing."""
-    return alert_item(await acknowledge(parts, alert_id, await _read_by(request)), parts.labels)
+async def acknowledge_alert(
+    parts: Parts, asker: Acknowledger, request: Request, alert_id: AlertId
+) -> AlertItem:
+    """Somebody has seen it. The first acknowledgement counts; repeating it changes nothing. With accounts
+    it stands under the asker's, whatever `by` says.
+    """
+    by = await _read_by(request)
+    alert = await acknowledge(parts, asker, alert_id, by if asker.way == "open" else asker.name)
+    return alert_item(alert, parts.labels)
 
 
-async def acknowledge(parts: WebParts, alert_id: int, by: str) -> Alert:
-    """Raises ProblemError for an unknown alert; tells the open pages."""
-    alert = await parts.records.acknowledge_alert(alert_id, by, parts.now_ms())
+async def read_alerts(
+    parts: WebParts, asker: Principal, state: AlertState | None, before_id: int | None, limit: int
+) -> list[Alert]:
+    """Newest first, as the asker may see them; that they looked is noted."""
+    seen = next(one for one in SEE_ALERTS if asker.may(one))
+    if parts.accounts is not None and seen != "alerts.safety":
+        await parts.accounts.trail.note_read(asker, seen)
+    found = await parts.records.find_alerts(state, before_id, limit, sight_of(asker, parts.kinds))
+    return [as_seen(one, asker, parts.kinds) for one in found]
+
+
+async def acknowledge(parts: WebParts, asker: Principal, alert_id: int, by: str) -> Alert:
+    """Raises ProblemError for an unknown alert and for one that the asker does not see; tells the open pages."""
+    sight = sight_of(asker, parts.kinds)
+    alert = await parts.records.acknowledge_alert(alert_id, by, parts.now_ms(), sight)
     if alert is None:
         raise ProblemError(404, f"there is no alert {alert_id}")
     parts.hub.publish("alerts")
-    return alert
+    return as_seen(alert, asker, parts.kinds)
 
 
 async def _read_by(request: Request) -> str:

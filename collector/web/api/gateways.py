@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter
 
+from collector.accounts.principal import Principal
 from collector.overview import GatewayOverview
 from collector.records import Gateway
+from collector.web.access import allow
 from collector.web.api.models import Buffer, GatewayItem, GatewayList, GatewayStatus
 from collector.web.parts import Parts, WebParts
-from collector.web.problems import describe
+from collector.web.problems import describe_guarded
 from collector.web.wording import iso
 
 router = APIRouter(tags=["gateways"])
@@ -17,17 +21,18 @@ router = APIRouter(tags=["gateways"])
 @router.get(
     "/gateways",
     response_model=GatewayList,
-    responses=describe(503),
+    responses=describe_guarded(503),
     summary="Registered gateways and how they are",
 )
-async def list_gateways(parts: Parts) -> GatewayList:
+async def list_gateways(parts: Parts, asker: Annotated[Principal, allow("gateways.read")]) -> GatewayList:
     """Every gateway the collector knows. `last_data` comes from its data, not from its connection: a
     gateway that is switched off never looks connected.
     """
-    return GatewayList(items=await gateway_items(parts), refused=dict(parts.overview.refusals))
+    return GatewayList(items=await gateway_items(parts, asker), refused=dict(parts.overview.refusals))
 
 
-async def gateway_items(parts: WebParts) -> list[GatewayItem]:
+async def gateway_items(parts: WebParts, asker: Principal) -> list[GatewayItem]:
+    """Those of the schools that somebody sees."""
     given_up = await parts.records.given_up()
     return [
         _item(
@@ -36,6 +41,7 @@ async def gateway_items(parts: WebParts) -> list[GatewayItem]:
             given_up.get((gateway.school, gateway.id), {}),
         )
         for gateway in await parts.records.gateways()
+        if asker.sees_school(gateway.school)
     ]
 
 

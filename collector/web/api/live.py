@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from collector.web.access import allow
 from collector.web.events import LISTENERS_MAX, EventStreams, ListenersFullError
-from collector.web.problems import ProblemError, describe
+from collector.web.problems import ProblemError, describe_guarded
+from collector.web.sight import SEE_ALERTS
 
 router = APIRouter(tags=["events"])
 
@@ -24,8 +26,9 @@ router = APIRouter(tags=["events"])
                 }
             },
         },
-        **describe(503),
+        **describe_guarded(503),
     },
+    dependencies=[allow("series.read", "gateways.read", *SEE_ALERTS)],
 )
 async def events(request: Request) -> Response:
     """An endless stream. An event says which list to fetch again; on connecting, all three are told.

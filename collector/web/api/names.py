@@ -7,30 +7,36 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Request, Response
 
-from collector.vault.settings import ROLE_BREAK_GLASS, ROLE_PURPOSES, Role
+from collector.accounts.permissions import Role
+from collector.accounts.principal import Principal
+from collector.vault.settings import ROLE_BREAK_GLASS, ROLE_PURPOSES
+from collector.web.access import allow
 from collector.web.api.models import BreakGlassWord, ResolveToken, TokenWish
 from collector.web.parts import Parts
-from collector.web.problems import ProblemError, describe
+from collector.web.problems import ProblemError, describe_guarded
 from telemetry.purposes import Purpose
 from telemetry.resolve_token import LIFE_MS_MAX
 
 router = APIRouter(tags=["names"])
 
-SESSION_COOKIE: Final = "session"
+Asker = Annotated[Principal, allow("names.ask")]
+BROWSER_COOKIE: Final = "session"
 _SESSION: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 @router.post(
     "/resolve-token",
     response_model=ResolveToken,
-    responses=describe(400, 403, 404, 413, 422),
+    responses=describe_guarded(400, 404, 413, 422),
     summary="A token for the vault",
 )
-async def make_token(parts: Parts, request: Request, response: Response, wish: TokenWish) -> ResolveToken:
+async def make_token(
+    parts: Parts, asker: Asker, request: Request, response: Response, wish: TokenWish
+) -> ResolveToken:
     """Good for five minutes and one purpose. Only the console's own page may ask.
 
     A role also gets a token for what it may have by break-glass only: the page asks the vault for that
@@ -39,17 +45,24 @@ async def make_token(parts: Parts, request: Request, response: Response, wish: T
     names = parts.names
     if names is None:
         raise ProblemError(404, "this collector has no vault", remedy="Write [vault] in collector.toml.")
-    break_glass = _break_glass(names.vault.role, wish.purpose)
+    role, _ = names.asked_for(asker)
+    break_glass = _break_glass(role, wish.purpose)
     if break_glass is None:
-        raise ProblemError(403, f"the role {names.vault.role} gets no names for {wish.purpose}")
-    session = request.cookies.get(SESSION_COOKIE, "")
+        raise ProblemError(403, f"the role {role} gets no names for {wish.purpose}")
+    session = asker.session or _browser_session(request, response)
+    token = names.token(wish.purpose, asker, session, parts.now_ms())
+    return ResolveToken(token=token, expires_in_s=LIFE_MS_MAX // 1_000, break_glass=break_glass)
+
+
+def _browser_session(request: Request, response: Response) -> str:
+    """Where nobody signs in, a browser is told from the next by a cookie of its own."""
+    session = request.cookies.get(BROWSER_COOKIE, "")
     if not _SESSION.fullmatch(session):
         session = secrets.token_urlsafe(16)
         response.set_cookie(
-            SESSION_COOKIE, session, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+            BROWSER_COOKIE, session, httponly=True, samesite="strict", secure=request.url.scheme == "https"
         )
-    token = names.token(wish.purpose, session, parts.now_ms())
-    return ResolveToken(token=token, expires_in_s=LIFE_MS_MAX // 1_000, break_glass=break_glass)
+    return session
 
 
 def _break_glass(role: Role, purpose: Purpose) -> BreakGlassWord | None:

@@ -8,7 +8,9 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 from fastapi import APIRouter, Query, Response
 
+from collector.accounts.principal import Principal
 from collector.series.contract import Selector, SeriesInfo, SeriesPoints, SeriesStore
+from collector.web.access import allow
 from collector.web.api.models import Latest, QueryAnswer, Series, SeriesPage, Words
 from collector.web.api.parameters import (
     SERIES_MAX,
@@ -20,13 +22,14 @@ from collector.web.api.parameters import (
 )
 from collector.web.labels import Labels
 from collector.web.parts import Parts
-from collector.web.problems import describe, parameter_error
+from collector.web.problems import describe_guarded, parameter_error
 from collector.web.wording import iso, label, quantity_row
 from telemetry.quality import ClockQuality, Quality, unpack_quality
 from telemetry.quantities import BOOL
 
 router = APIRouter(tags=["series"])
 
+Asker = Annotated[Principal, allow("series.read")]
 DAY_MS: Final = 86_400_000
 _PAGE: Final = 1_000
 _QUALITY: Final = {quality: quality.name.lower() for quality in Quality}
@@ -51,14 +54,22 @@ def _selector(wanted: SeriesFilter, below: str | None) -> Selector:
     )
 
 
-async def find_series(store: SeriesStore, wanted: SeriesFilter, after_id: int, limit: int) -> _Found:
-    """At most `limit` series in order of id, and whether there are more."""
+async def find_series(
+    store: SeriesStore, wanted: SeriesFilter, after_id: int, limit: int, schools: frozenset[str] | None = None
+) -> _Found:
+    """At most `limit` series in order of id, and whether there are more. schools: only of these; None: all."""
     found: list[SeriesInfo] = []
     below = wanted.place if wanted.place and wanted.place.endswith("/") else None
-    selector = _selector(wanted, below)._replace(after_id=after_id, limit=_PAGE if below else limit + 1)
+    selector = _selector(wanted, below)._replace(
+        after_id=after_id, limit=limit + 1 if below is None and schools is None else _PAGE
+    )
     while True:
         page = await store.series(selector)
-        found += [one for one in page if below is None or one.place.startswith(below)]
+        found += [
+            one
+            for one in page
+            if (below is None or one.place.startswith(below)) and (schools is None or one.school in schools)
+        ]
         if len(found) > limit or len(page) < selector.limit:
             return _Found(found[:limit], len(found) > limit)
         selector = selector._replace(after_id=page[-1].id)
@@ -67,12 +78,12 @@ async def find_series(store: SeriesStore, wanted: SeriesFilter, after_id: int, l
 @router.get(
     "/series",
     response_model=SeriesPage,
-    responses=describe(422, 503),
+    responses=describe_guarded(422, 503),
     summary="Series and their latest values",
 )
-async def list_series(parts: Parts, query: Annotated[SeriesParameters, Query()]) -> SeriesPage:
+async def list_series(parts: Parts, asker: Asker, query: Annotated[SeriesParameters, Query()]) -> SeriesPage:
     """Every series that fits all filters, in order of id, page by page."""
-    found, more = await find_series(parts.store, query, int(query.cursor or 0), query.limit)
+    found, more = await find_series(parts.store, query, int(query.cursor or 0), query.limit, asker.schools)
     return SeriesPage(
         items=[describe_series(one, parts.labels) for one in found],
         next_cursor=str(found[-1].id) if more else None,
@@ -82,10 +93,10 @@ async def list_series(parts: Parts, query: Annotated[SeriesParameters, Query()])
 @router.get(
     "/series/query",
     response_model=QueryAnswer,
-    responses=describe(422, 503),
+    responses=describe_guarded(422, 503),
     summary="Points of series, raw or by windows",
 )
-async def query_series(parts: Parts, query: Annotated[QueryParameters, Query()]) -> Response:
+async def query_series(parts: Parts, asker: Asker, query: Annotated[QueryParameters, Query()]) -> Response:
     """The points of the chosen series with start ≤ time < end, in columns.
 
     Choose by `id` (repeatable) or by filters. Windows start at multiples of the step since 1970 UTC;
@@ -101,7 +112,11 @@ async def query_series(parts: Parts, query: Annotated[QueryParameters, Query()])
         raise parameter_error("aggregate", "needs a step", "Give a step such as 5m, or leave aggregate out.")
     aggregate = query.aggregate or "mean"
     found = await parts.store.query(
-        await chosen_ids(parts.store, query), start_ms, end_ms, step_ms=step_ms, aggregate=aggregate
+        await chosen_ids(parts.store, query, asker.schools),
+        start_ms,
+        end_ms,
+        step_ms=step_ms,
+        aggregate=aggregate,
     )
     answer = {
         "start": iso(start_ms),
@@ -110,21 +125,27 @@ async def query_series(parts: Parts, query: Annotated[QueryParameters, Query()])
         "end_ms": end_ms,
         "step_ms": step_ms,
         "aggregate": aggregate if step_ms else None,
-        "series": [_columns(points, parts.labels, raw=step_ms is None) for points in found],
+        "series": [
+            _columns(points, parts.labels, raw=step_ms is None)
+            for points in found
+            if asker.sees_school(points.series.school)
+        ],
     }
     # Up to 100,000 rows: encoded at once rather than validated row by row.
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
-async def chosen_ids(store: SeriesStore, query: QueryParameters) -> Sequence[int]:
-    """The series that a question names, by id or by filters. Raises ProblemError."""
+async def chosen_ids(
+    store: SeriesStore, query: QueryParameters, schools: frozenset[str] | None = None
+) -> Sequence[int]:
+    """The series that a question names, by id (whatever the school) or by filters. Raises ProblemError."""
     if query.id and query.is_empty:
         return sorted(set(query.id))
     if query.id:
         raise parameter_error("id", "stands alone", "Choose by id or by filters, not by both.")
     if query.is_empty:
         raise parameter_error("id", "is missing", "Give one or more ids, or a filter such as quantity=co2.")
-    found, more = await find_series(store, query, 0, SERIES_MAX)
+    found, more = await find_series(store, query, 0, SERIES_MAX, schools)
     if more:
         raise parameter_error(
             "quantity" if query.quantity else "place",
