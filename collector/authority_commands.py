@@ -12,13 +12,11 @@ from rich.console import Console
 from collector.command_records import files_in_words, opened_records
 from collector.config import load_config
 from collector.enrolment.authority import fingerprint_of, write_pair
-from collector.enrolment.opening import open_registrar
-from collector.enrolment.registrar import Registrar
+from collector.enrolment.opening import open_authority, open_registrar
 from collector.intake.line import wall_ms
 from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key
 from foundation.oserrors import why
-from telemetry.envelope import Signer
 
 app = typer.Typer(
     no_args_is_help=True, help="The certificate authority that signs gateways' certificates: its files."
@@ -34,13 +32,15 @@ ConfigFile = Annotated[
 def init(config_file: ConfigFile) -> None:
     """Make the authority, if there is none yet, and show it. A collector does so at its start too."""
     with files_in_words():
-        registrar = _registrar(config_file)
-        authority = registrar.authority
-        try:
-            with opened_records(config_file) as records:
+        config = load_config(config_file)
+        with opened_records(config_file) as records:
+            key = load_signing_key(config.collector.key_file)
+            registrar = open_registrar(config, key, records, wall_ms)
+            authority = registrar.authority
+            try:
                 records.run_now(partial(registrar.renew_crl, now_ms=wall_ms()))
-        except OSError as error:
-            raise UsageError(f"{authority.crl_file} cannot be written: {why(error)}") from error
+            except OSError as error:
+                raise UsageError(f"{authority.crl_file} cannot be written: {why(error)}") from error
     until = authority.certificate.not_valid_after_utc
     _say(
         f"✓ {authority.certificate_file}, until {until:%Y-%m-%d}, SHA-256 {fingerprint_of(authority.certificate).hex()}"
@@ -57,7 +57,7 @@ def server(
 ) -> None:
     """Make key and certificate of a server of the school: of [intake_http], or of a broker."""
     with files_in_words():
-        authority = _registrar(config_file).authority
+        authority = open_authority(load_config(config_file), wall_ms())
         try:
             key, certificate = authority.issue_own(names[0], names, "server", wall_ms())
             key_file, certificate_file = write_pair(out, "server", key, certificate)
@@ -68,11 +68,6 @@ def server(
     _say(f'✓ cert_file = "{certificate_file}"')
     _say(f'  key_file = "{key_file}"')
     _say(f"  until {certificate.not_valid_after_utc:%Y-%m-%d}")
-
-
-def _registrar(config_file: Path) -> Registrar:
-    config = load_config(config_file)
-    return open_registrar(config, Signer(load_signing_key(config.collector.key_file)), wall_ms())
 
 
 def _say(text: str) -> None:

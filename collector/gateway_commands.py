@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.panel import Panel
 
+from collector.accounts.trail import operator
 from collector.command_records import files_in_words, opened_records
 from collector.config import CollectorConfig, load_config
 from collector.enrolment.opening import open_registrar
@@ -22,14 +23,11 @@ from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key, parse_public, public_text
 from foundation.oserrors import why
 from telemetry.enrolment import CODE_LIFE_MS
-from telemetry.envelope import Signer, key_id
+from telemetry.envelope import key_id
 from telemetry.topics import IDENTIFIER
 
 app = typer.Typer(no_args_is_help=True, help="Which gateways may send to this collector.")
 console = Console()
-
-BY = "command"
-"""Who did it, where somebody asks later: whoever may read the collector's key file."""
 
 ConfigFile = Annotated[
     Path, typer.Argument(help="The collector's configuration, see collector/collector.sample.toml.")
@@ -69,13 +67,15 @@ def replace_gateway(config_file: ConfigFile, school: InvitedSchool, gateway: Inv
 def _invite(config_file: Path, school: str, gateway: str, *, replaces: bool) -> None:
     with files_in_words():
         config = load_config(config_file)
-        registrar = _registrar(config)
-        try:
-            invited, add = registrar.invite(school, gateway, replaces=replaces, by=BY, now_ms=wall_ms())
-            with opened_records(config_file) as records:
+        with opened_records(config_file) as records:
+            registrar = _registrar(config, records)
+            try:
+                invited, add = registrar.invite(
+                    school, gateway, replaces=replaces, by=operator(), now_ms=wall_ms()
+                )
                 records.run_now(add)
-        except InvitationError as error:
-            raise UsageError(str(error)) from error
+            except InvitationError as error:
+                raise UsageError(str(error)) from error
     assert config.enrolment is not None, "or there were no registrar"
     zone = ZoneInfo(config.enrolment.timezone)
     until = dt.datetime.fromtimestamp(invited.expires_ms / 1000, zone).strftime("%H:%M")
@@ -124,8 +124,8 @@ def revoke_gateway(config_file: ConfigFile, school: School, id_: GatewayId) -> N
         if config.enrolment is None:
             found = records.revoke_gateway(school, id_, wall_ms())
         else:
-            registrar = _registrar(config)
-            work = partial(registrar.revoke, school=school, gateway=id_, by=BY, now_ms=wall_ms())
+            registrar = _registrar(config, records)
+            work = partial(registrar.revoke, school=school, gateway=id_, by=operator(), now_ms=wall_ms())
             found = records.run_now(work)
             _write_crl(records, registrar)
         if not found:
@@ -146,8 +146,8 @@ def _write_crl(records: Records, registrar: Registrar) -> None:
         )
 
 
-def _registrar(config: CollectorConfig) -> Registrar:
-    return open_registrar(config, Signer(load_signing_key(config.collector.key_file)), wall_ms())
+def _registrar(config: CollectorConfig, records: Records) -> Registrar:
+    return open_registrar(config, load_signing_key(config.collector.key_file), records, wall_ms)
 
 
 @app.command("list")

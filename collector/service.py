@@ -109,7 +109,7 @@ class Service:
             stack.push_async_callback(store.close)
             self.records, self.store = records, store
             if config.enrolment:
-                self.registrar = open_registrar(config, self.signer, wall_ms())
+                self.registrar = open_registrar(config, self._key, records, wall_ms)
             if posts and for_posts:
                 intakes.append(self._take_posts(posts, for_posts, records))
             await self._work(records, store, listening, tls, intakes)

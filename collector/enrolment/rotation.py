@@ -25,7 +25,7 @@ from collector.enrolment.issuing import (
 from collector.records import Gateway, enrolment, gateways
 from collector.records.enrolment import Certificate
 from foundation.keyfiles import parse_public, public_text
-from telemetry.enrolment import Rotation, encode, rotation_claim
+from telemetry.enrolment import Rotation, common_name, encode, rotation_claim
 from telemetry.envelope import Envelope, EnvelopeError, Kind, key_id, verify
 
 FRESH_MS: Final = 10 * 60_000
@@ -92,7 +92,7 @@ def _renew(
         enrolment.renew_old_key(connection, signer_id, now_ms + GRACE_MS)
         enrolment.set_key(connection, school, id_, public_text(key), new_id)
     certificate = issuer.certify(connection, school, id_, tls_key, now_ms)
-    issuer.note(connection, id_, "gateway.rotate", school, id_, f"key {new_id}")
+    issuer.note(connection, common_name(school, id_), "gateway.rotate", school, id_, f"key {new_id}")
     return certificate
 
 
