@@ -58,7 +58,7 @@ _WORDS: Final = {
 }
 _WORDS_OF_ROTATION: Final = {
     401: "采集端不认识此网关的密钥 the collector does not know this gateway's key; enrol it again",
-    403: "采集端已停用此网关 the collector has revoked this gateway; enrol it again if that was a mistake",
+    403: "采集端拒绝更新密钥 the collector gives this gateway no new keys: it was revoked, or the clocks differ",
 }
 
 
@@ -72,7 +72,7 @@ class EnrolmentAwayError(Exception):
 
 def parse_collector(text: str) -> Target:
     """``host``, ``host:port`` or a URL; the port is 8421 unless one is given. Raises ValueError."""
-    url = text.strip().rstrip("/")
+    url = text.strip()
     url = url if "://" in url else f"https://{url}"
     target = parse_target(url)
     return target if urlsplit(url).port else target._replace(port=PORT)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -199,7 +200,7 @@ def _put_in(before: str, tables: str, path: Path) -> str:
     found = headers(before)
     starts = [_with_comments(lines, line - 1) for line, _ in found]
     parts = ["".join(lines[: starts[0]] if starts else lines)]
-    parts += ["".join(lines[start:end]) for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
+    parts += ["".join(lines[start:end]) for start, end in pairwise([*starts, len(lines)])]
     ours = [at + 1 for at, (_, names) in enumerate(found) if names[0] in _OURS]
     first = ours[0] if ours else len(parts)
     kept = [part for at, part in enumerate(parts) if at < first]
