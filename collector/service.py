@@ -17,6 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from collector import plugins
+from collector.accounts.opening import open_accounts
 from collector.config import CollectorConfig, Name
 from collector.enrolment.desk import EnrolmentDesk
 from collector.enrolment.keeper import Keeper
@@ -168,6 +169,7 @@ class Service:
         )
         try:
             await line.load()
+            accounts, oidc = await open_accounts(config.accounts, records, self._key, wall_ms)
         except (RecordsUnavailableError, StoreUnavailableError) as error:
             raise UsageError(f"{config.collector.data_dir} cannot be read: {error}; start again") from error
         sweeper = Sweeper(records, registry, wall_ms)
@@ -183,7 +185,10 @@ class Service:
             behind_proxy=config.web.behind_proxy,
             host_names=frozenset(config.web.host_names),
             labels=labels,
+            accounts=accounts,
+            oidc=oidc,
             kinds=added.kinds,
+            registrar=self.registrar,
             names=Names(config.vault, self._key, lambda: link.lists_of_ms) if config.vault and link else None,
         )
         server = WebServer(server_config(create_app(parts), tls), parts)

@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from collector.accounts.rates import Rates
 from collector.web import fleet_page, observe, page, problems, signing
 from collector.web.access import undeclared
-from collector.web.api import alerts, configurations, exports, gateways, live, names, series
+from collector.web.api import alerts, configurations, enrolment, exports, gateways, live, names, series
 from collector.web.api.models import Acknowledge
 from collector.web.boundary import LOOPBACK_NAMES, Boundary
 from collector.web.events import EventStreams
@@ -80,8 +80,8 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.streams = EventStreams(parts.hub, parts.closing)
     api = APIRouter(prefix="/api/v1")
     for router in (
-        series.router, gateways.router, configurations.router, alerts.router, names.router, exports.router,
-        live.router,
+        series.router, gateways.router, enrolment.router, configurations.router, alerts.router, names.router,
+        exports.router, live.router,
     ):  # fmt: skip
         api.include_router(router)
     for router in (api, observe.router, page.router):

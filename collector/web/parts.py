@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from collector.accounts.oidc import OidcSignIn
 from collector.accounts.service import Accounts
+from collector.enrolment.registrar import Registrar
 from collector.hub import Hub
 from collector.overview import Overview
 from collector.records import Records
@@ -31,7 +32,8 @@ class WebParts:
     browsers may call this server; `behind_proxy` leaves that check to the proxy. `time_zone` is the
     school's; `labels` are its names of places and classes; `kinds` are what alerts are called,
     those of plug-ins among them; `names` is None without a vault. `accounts` is None where whoever is on this
-    machine may everything; `oidc` where the school has no sign-in service. Setting `closing` ends every open
+    machine may everything; `oidc` where the school has no sign-in service, and
+    `registrar` where gateways are registered by hand. Setting `closing` ends every open
     event stream, so that a server can stop.
     """
 
@@ -49,6 +51,7 @@ class WebParts:
     names: Names | None = None
     accounts: Accounts | None = None
     oidc: OidcSignIn | None = None
+    registrar: Registrar | None = None
     kinds: AlertKinds = field(default_factory=AlertKinds)
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -94,6 +94,7 @@ _WORDS: Final = {
     403: "The role may not do this, or the request changes something and is not from this server's page.",
     404: "There is nothing here.",
     405: "The method is not allowed here.",
+    409: "It does not go with what there is; detail says why.",
     412: "If-Match does not name what there is now.",
     413: "The request body is too large.",
     415: "The body is of a kind that is not taken here.",

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from collector.accounts.principal import Principal
 from collector.overview import GatewayOverview
-from collector.records import Gateway
+from collector.records import Gateway, enrolment
 from collector.web.access import allow
 from collector.web.api.models import Buffer, GatewayItem, GatewayList, GatewayStatus
 from collector.web.parts import Parts, WebParts
@@ -34,18 +34,24 @@ async def list_gateways(parts: Parts, asker: Annotated[Principal, allow("gateway
 async def gateway_items(parts: WebParts, asker: Principal) -> list[GatewayItem]:
     """Those of the schools that somebody sees."""
     given_up = await parts.records.given_up()
+    certificates = await parts.records.look(enrolment.certificates)
+    # Of each gateway the newest is the last.
+    ends_ms = {(one.school, one.gateway): one.not_after_ms for one in certificates}
     return [
         _item(
             gateway,
             parts.overview.of(gateway.school, gateway.id),
             given_up.get((gateway.school, gateway.id), {}),
+            ends_ms.get((gateway.school, gateway.id)),
         )
         for gateway in await parts.records.gateways()
         if asker.sees_school(gateway.school)
     ]
 
 
-def _item(gateway: Gateway, seen: GatewayOverview, given_up: dict[str, int]) -> GatewayItem:
+def _item(
+    gateway: Gateway, seen: GatewayOverview, given_up: dict[str, int], ends_ms: int | None
+) -> GatewayItem:
     return GatewayItem(
         school=gateway.school,
         id=gateway.id,
@@ -54,6 +60,8 @@ def _item(gateway: Gateway, seen: GatewayOverview, given_up: dict[str, int]) -> 
         added_ms=gateway.added_ms,
         revoked=_iso(gateway.revoked_ms),
         revoked_ms=gateway.revoked_ms,
+        certificate_ends=_iso(ends_ms),
+        certificate_ends_ms=ends_ms,
         last_data=_iso(seen.last_data_ms),
         last_data_ms=seen.last_data_ms,
         readings_stored=seen.readings_stored,

@@ -143,6 +143,10 @@ class GatewayItem(Model):
     added_ms: int
     revoked: str | None
     revoked_ms: int | None
+    certificate_ends: str | None = Field(
+        description="Of its newest certificate; null for one that has none.", examples=[_TIME]
+    )
+    certificate_ends_ms: int | None
     last_data: str | None = Field(
         description="When its last good batch came; null when none has since the collector's start.",
         examples=[_TIME],
