@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
@@ -31,6 +31,9 @@ from foundation.plugins import PluginsSection
 from foundation.settings import Identifier, PublicKeyText, ServiceUrl, Zone
 from foundation.tomlfile import FileProblems, Problem, StrictModel, load
 from foundation.tomllines import find_line
+
+if TYPE_CHECKING:
+    from edge_agent.drivers.plugin import PluginSource
 
 
 def _topic(text: str) -> str:
@@ -197,7 +200,7 @@ class GatewayConfig(StrictModel):
         return (*self.mqtt, *self.modbus, *self.http, *self.serial, *self.osdp, *self.ble, *self.plugged)
 
     @property
-    def plugged(self) -> tuple[Source, ...]:
+    def plugged(self) -> tuple[PluginSource, ...]:
         """The sources of all plug-ins."""
         return tuple(chain.from_iterable(self.plugin.values()))
 
