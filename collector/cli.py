@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from collector import fleet_commands
 from collector.authority_commands import app as authority_app
+from collector.broker_commands import app as broker_app
 from collector.command_records import files_in_words
 from collector.config import load_config
 from collector.database_commands import app as database_app
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(gateway_app, name="gateway")
 app.add_typer(authority_app, name="authority")
+app.add_typer(broker_app, name="broker")
 gateway_app.command("configure")(fleet_commands.configure)
 gateway_app.command("configuration")(fleet_commands.show)
 app.add_typer(database_app, name="database")
