@@ -22,6 +22,7 @@ from collector.web.reasons import counts_text
 from collector.web.rendering import Lang, answer, fill, language_of, remember_language, render
 from collector.web.sharing import Shared
 from collector.web.sight import SEE_ALERTS, sight_of
+from collector.web.signing.visitor import visitor_of
 from telemetry.names import BREAK_GLASS_MINUTES_MAX, REASON_CHARS_MAX, REASON_CHARS_MIN
 from telemetry.purposes import PURPOSES
 
@@ -56,6 +57,7 @@ async def whole_page(
         "page.html",
         language,
         title=parts.title,
+        who=await visitor_of(request, language),
         vault_url=parts.names.vault.url if parts.names and asks_names else "",
         break_glass=_break_glass(parts, asker, language) if asks_names else None,
         time_zone=parts.time_zone.key,

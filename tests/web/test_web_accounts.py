@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from collector.accounts.permissions import PERMISSIONS, ROLES
 from collector.records.account_tables import account_audit
-from collector.web.signing.wording import PERMISSION_WORDS, ROLE_WORDS
+from collector.web.signing.wording import PERMISSION_WORDS, ROLE_WORDS, detail_words
 from tests.accounts.accounts_bench import BETTER, Bench
 from tests.web.conftest import School
 from tests.web.signing_parts import GOOD, browser, enter, sign_in, with_accounts
@@ -256,6 +256,23 @@ async def test_markup_in_names_is_text(bench: Bench, client: httpx.AsyncClient) 
     await bench.accounts.trail.note(markup, markup, markup, markup)
     for path in ("/accounts", "/accounts/x", "/audit"):
         assert "<script>alert" not in (await client.get(path)).text
+
+
+@pytest.mark.parametrize(
+    ("detail", "zh"),
+    [
+        ("password from 10.1.2.3", "密码，来自 10.1.2.3"),
+        ("something new from ::1", "something new，来自 ::1"),
+        ("nurse; schools: all; classes: not limited", "卫生老师（校医）；学校：全部；班级：不限"),
+        ("class_teacher; schools: a, b; classes: 3-2", "班主任；学校：a, b；班级：3-2"),
+        ("alerts.health", "健康告警"),
+        ("30 days", "30 days"),
+        ("", ""),
+    ],
+)
+def test_what_stands_in_the_audit_is_said_in_words(detail: str, zh: str) -> None:
+    assert detail_words(detail, "zh") == zh
+    assert detail_words(detail, "en") == ("Health alerts" if detail == "alerts.health" else detail)
 
 
 def test_everything_that_may_be_allowed_has_words() -> None:

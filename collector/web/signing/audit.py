@@ -14,7 +14,7 @@ from collector.web.api.parameters import ID_MAX
 from collector.web.parts import WebParts
 from collector.web.rendering import Lang, language_of, remember_language, render
 from collector.web.signing.visitor import accounts_of, visitor_of
-from collector.web.signing.wording import ACTION_WORDS, PERMISSION_WORDS
+from collector.web.signing.wording import ACTION_WORDS, detail_words
 from collector.web.wording import clock_text, iso
 
 router = APIRouter(include_in_schema=False)
@@ -59,11 +59,6 @@ def _row(one: AuditRow, parts: WebParts, language: Language) -> dict[str, str]:
         "time": clock_text(one.at_ms, parts.now_ms(), parts.time_zone),
         "actor": one.actor or Text("（未登录）", "(nobody)").in_(language),
         "action": action.in_(language) if action else one.action,
-        "subject": _words(one.subject, language) if one.subject != one.actor else "",
-        "detail": one.detail,
+        "subject": detail_words(one.subject, language) if one.subject != one.actor else "",
+        "detail": detail_words(one.detail, language),
     }
-
-
-def _words(subject: str, language: Language) -> str:
-    found = next((words for name, words in PERMISSION_WORDS.items() if name == subject), None)
-    return found.in_(language) if found else subject

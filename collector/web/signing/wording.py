@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from collector.accounts.permissions import Permission, Role
-from collector.text import Text
+from collector.text import Language, Text
 
 ROLE_WORDS: Final[dict[Role, Text]] = {
     "admin": Text("管理员", "Administrator"),
@@ -62,3 +63,30 @@ ACTION_WORDS: Final = {
     "read": Text("查看个人数据", "Personal data read"),
 }
 """What stands in the audit; an action of another room is shown as it is written there."""
+
+_WAYS: Final = {
+    "password": Text("密码", "password"),
+    "code": Text("验证码", "code"),
+    "recovery code": Text("恢复码", "recovery code"),
+    "sign-in service": Text("统一身份认证", "sign-in service"),
+    "disabled": Text("账号已停用", "disabled"),
+    "locked": Text("账号锁定中", "locked"),
+    "not linked": Text("未关联账号", "not linked"),
+    "no such account": Text("没有这个账号", "no such account"),
+    "no password": Text("账号没有密码", "no password"),
+}
+_FROM: Final = re.compile(r"(.+) from (\S+)")
+_RIGHTS: Final = re.compile(r"([a-z_]+); schools: (.+); classes: (.+)")
+
+
+def detail_words(detail: str, language: Language) -> str:
+    """What stands beside a row of the audit; what has no words here stands as it was written."""
+    if found := _FROM.fullmatch(detail):
+        way = _WAYS.get(found[1], Text(found[1], found[1]))
+        return Text(f"{way.zh}，来自 {found[2]}", detail).in_(language)
+    if found := _RIGHTS.fullmatch(detail):
+        role = next((words.zh for name, words in ROLE_WORDS.items() if name == found[1]), found[1])
+        schools = "全部" if found[2] == "all" else found[2]
+        classes = "不限" if found[3] == "not limited" else found[3]
+        return Text(f"{role}；学校：{schools}；班级：{classes}", detail).in_(language)
+    return next((words.in_(language) for name, words in PERMISSION_WORDS.items() if name == detail), detail)

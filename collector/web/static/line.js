@@ -10,6 +10,7 @@ const offline = document.getElementById("offline");
 
 // htmx may have connected before this module ran.
 let streaming = live._htmx?.sse?.status === 200;
+let ended = false;
 const failing = new Set();
 let swapped = () => {};
 
@@ -30,7 +31,22 @@ function showAges() {
   }
 }
 
+// Signed out, here or elsewhere: what is shown is not this person's to see any more.
+function end() {
+  ended = true;
+  document.dispatchEvent(new CustomEvent("session-ended"));
+  document.querySelector("main").hidden = true;
+  const link = document.createElement("a");
+  link.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
+  link.textContent = words.signIn;
+  offline.replaceChildren(words.ended, " ", link);
+  offline.hidden = false;
+  state.textContent = words.signedOut;
+  state.classList.add("away");
+}
+
 function showState() {
+  if (ended) return;
   const well = streaming && !failing.size;
   state.textContent = well ? words.live : words.offline;
   state.classList.toggle("away", !well);
@@ -54,6 +70,7 @@ document.addEventListener("htmx:before:response", (event) => {
   const { ctx } = event.detail;
   if (ctx.response.status < 400) return;
   event.preventDefault();
+  if (ctx.response.status === 401 && !ended) end();
   if (ctx.sourceElement === live) streaming = false;
   else if (ctx.response.status >= 500) failing.add(ctx.target?.id);
   showState();

@@ -148,6 +148,7 @@ document.addEventListener("visibilitychange", () => {
 document.addEventListener("htmx:after:swap", look);
 // A page that went into the browser's back-forward cache comes back without names.
 window.addEventListener("pagehide", forgetAll);
+document.addEventListener("session-ended", forgetAll);
 window.addEventListener("pageshow", look);
 setInterval(look, RETRY_MS);
 glass.start({

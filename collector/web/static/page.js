@@ -32,7 +32,7 @@ onSwap(() => {
   showNow();
   const about = document.getElementById("rooms-about");
   const filter = document.getElementById("filter");
-  document.getElementById("filters").hidden = Number(about?.dataset.places) <= 6 && !filter.value;
+  if (filter) document.getElementById("filters").hidden = Number(about?.dataset.places) <= 6 && !filter.value;
 });
 live.addEventListener("series", refreshChart);
 setInterval(lookAgain, 30_000);

@@ -5,6 +5,7 @@ const zh = document.documentElement.lang.startsWith("zh");
 export const words = zh
   ? {
       live: "实时", offline: "离线", alert: "新告警",
+      signedOut: "已退出", ended: "登录已结束，内容不再显示。", signIn: "重新登录",
       away: "与服务器的连接中断，页面每 30 秒重试一次；显示的可能不是最新数据。",
       noPoints: "这段时间没有数据", min: "最低", max: "最高", mean: "平均", time: "时间",
       doubtful: "存疑", failed: "图表数据暂时取不到",
@@ -21,6 +22,7 @@ export const words = zh
     }
   : {
       live: "live", offline: "offline", alert: "New alert",
+      signedOut: "signed out", ended: "You are signed out; nothing is shown any more.", signIn: "Sign in again",
       away: "The line to the server is down. The page tries again every 30 s; what you see may be old.",
       noPoints: "No data in this range", min: "min", max: "max", mean: "mean", time: "time",
       doubtful: "doubtful", failed: "The chart's data cannot be fetched now",
