@@ -123,7 +123,7 @@ class FaultyStore(DuckDbStore):
 class Lab:
     """A line over real files, its answers collected."""
 
-    def __init__(self, records: Records, store: FaultyStore, rules: Sequence[EventRule]) -> None:
+    def __init__(self, records: Records, store: FaultyStore, rules: Sequence[EventRule], **line: Any) -> None:
         self.records, self.store = records, store
         self.hub, self.overview = Hub(), Overview()
         self.registry = CollectorRegistry()
@@ -139,6 +139,7 @@ class Lab:
             overview=self.overview,
             metrics=LineMetrics(self.registry),
             now_ms=lambda: self.now_ms,
+            **line,
         )
 
     async def answer(self, address: Address, data: bytes) -> None:
@@ -183,12 +184,12 @@ async def make_lab(tmp_path: Path, database: RecordsDatabase) -> AsyncIterator[M
     """Makes a running line that knows the gateways it is given."""
     running: list[tuple[asyncio.Task[None], Lab]] = []
 
-    async def make(*senders: Sender, rules: Sequence[EventRule] | None = None) -> Lab:
+    async def make(*senders: Sender, rules: Sequence[EventRule] | None = None, **line: Any) -> Lab:
         records = database.open()
         for sender in senders:
             records.add_gateway(sender.row)
         store = await FaultyStore.open(tmp_path / "series.duckdb")
-        lab = Lab(records, store, event_rules(default_limits()) if rules is None else rules)
+        lab = Lab(records, store, event_rules(default_limits()) if rules is None else rules, **line)
         await lab.line.load()
         running.append((asyncio.create_task(lab.line.run(), name="line-under-test"), lab))
         return lab
