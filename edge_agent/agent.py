@@ -93,16 +93,7 @@ class Agent:
     async def _work(self, beginning: Beginning, buffer: SqliteBuffer) -> None:
         config = beginning.config
         school, gateway = config.gateway.school, config.gateway.id
-        alarm = LocalAlarm(
-            self.counters,
-            after_s=config.alarm.after_s,
-            topic=config.alarm.topic or f"campus/local/{gateway}/alarm",
-        )
-        try:
-            for id_ in await buffer.unreceived_alarms():
-                alarm.watch(id_)
-        except BufferFullError as error:
-            raise StartError(f"{error}; make room on the disk") from error
+        alarm = await self._alarm(buffer)
         collector_key = parse_public(config.collector.public_key)
         configurator = Configurator(
             self.config,
@@ -184,6 +175,7 @@ class Agent:
             self.running.set()
             await self._stop.wait()
             await _end([configuring])
+            await configurator.end()
             await drivers.stop()
             await _end(reading)
             reporter.flush()
@@ -228,6 +220,20 @@ class Agent:
             clock=self.clock,
             counters=self.counters,
         )
+
+    async def _alarm(self, buffer: Buffer) -> LocalAlarm:
+        """It knows of what was there before. Raises StartError."""
+        alarm = LocalAlarm(
+            self.counters,
+            after_s=self.config.alarm.after_s,
+            topic=self.config.alarm.topic or f"campus/local/{self.config.gateway.id}/alarm",
+        )
+        try:
+            for id_ in await buffer.unreceived_alarms():
+                alarm.watch(id_)
+        except BufferFullError as error:
+            raise StartError(f"{error}; make room on the disk") from error
+        return alarm
 
     async def _keep_time(self) -> None:
         while True:

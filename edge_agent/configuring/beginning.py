@@ -41,6 +41,8 @@ def begin(local: GatewayConfig, file: KeptFile, *, look_only: bool = False) -> B
     try:
         return Beginning(overlay(local, kept.used.sections), kept)
     except RefusedError as error:
+        if kept.on_probation and not look_only:
+            _keep(kept.forgive(), file)
         refused = (kept.used.version, f"it no longer fits gateway.toml: {error}")
         return Beginning(local, Kept(newest=kept.newest), refused)
 
@@ -67,8 +69,12 @@ def _counted(kept: Kept, file: KeptFile) -> Kept:
             f"the gateway began {STARTS_MAX} times with it and did not stay up; its log has the reason"
         )
         log.error("back to the configuration before", version=kept.used.version, refused=kept.refused)
+    _keep(kept, file)
+    return kept
+
+
+def _keep(kept: Kept, file: KeptFile) -> None:
     try:
         file.write(kept)
     except KeptFileError as error:
         log.error("cannot be counted how often the gateway begins", error=str(error))
-    return kept

@@ -186,11 +186,20 @@ class Configurator:
     async def _prove(self) -> None:
         self._tuned_s = self._ends_s = None
         self._kept = self._kept.prove()
+        await self._keep()
+
+    async def end(self) -> None:
+        """The gateway is told to stop: what is on probation has not ended it. After `run`."""
+        if self._kept.on_probation:
+            self._kept = self._kept.forgive()
+            await self._keep()
+
+    async def _keep(self) -> None:
+        """On a disk that takes nothing a version proves itself again after the next start."""
         try:
             await _in_thread(lambda: self._file.write(self._kept))
         except KeptFileError as error:
-            # It proves itself again after the next start.
-            log.error("cannot be kept that a configuration has proven itself", error=str(error))
+            log.error("cannot be kept how a configuration has done", error=str(error))
 
     async def _go_back(self, switch: Switch, reason: str) -> None:
         failed = self._kept.used.version

@@ -72,6 +72,10 @@ class Kept(msgspec.Struct, frozen=True):
         """The gateway starts."""
         return msgspec.structs.replace(self, starts=self.starts + 1) if self.on_probation else self
 
+    def forgive(self) -> Self:
+        """So far it has not ended by itself."""
+        return msgspec.structs.replace(self, starts=0)
+
     @property
     def has_begun_too_often(self) -> bool:
         return self.on_probation and self.starts > STARTS_MAX
