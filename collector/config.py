@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from collector.accounts.settings import AccountsSection
 from collector.enrolment.settings import EnrolmentSection
 from collector.intake.http_settings import IntakeHttpSection
 from collector.plugins import with_plugins
@@ -35,8 +36,8 @@ class CollectorSection(StrictModel):
 
 
 class WebSection(CertificateSection):
-    """Page and API. Accounts do not exist yet, so only this machine may ask, or a proxy that
-    authenticates. cert_file, key_file: for TLS.
+    """Page and API. cert_file, key_file: for TLS. behind_proxy: a proxy stands before it that ends TLS and,
+    where accounts are switched off, authenticates.
     """
 
     host: str = "127.0.0.1"
@@ -44,15 +45,6 @@ class WebSection(CertificateSection):
     behind_proxy: bool = False
     host_names: tuple[str, ...] = ()
     """Names under which the page is reached, beside localhost."""
-
-    @model_validator(mode="after")
-    def _closed_by_default(self) -> WebSection:
-        if not is_loopback(self.host) and not self.behind_proxy:
-            raise ValueError(
-                "host opens the page, which shows health alerts and asks for no password yet, to the "
-                "network; use 127.0.0.1, or set behind_proxy = true behind a proxy that authenticates"
-            )
-        return self
 
 
 class LogSection(StrictModel):
@@ -86,6 +78,7 @@ class CollectorConfig(StrictModel):
     records: RecordsSection = RecordsSection()
     store: StoreSection = StoreSection()
     web: WebSection = WebSection()
+    accounts: AccountsSection = AccountsSection()
     vault: VaultSection | None = None
     """Left out: no class lists and no names."""
     log: LogSection = LogSection()
@@ -100,6 +93,24 @@ class CollectorConfig(StrictModel):
     """Settings of plug-ins' scenarios, by plug-in: once loaded, `ScenarioTable` of every enabled one."""
     notifier: tuple[Any, ...] = Field(default=(), max_length=50)
     """Who is told of alerts: once loaded, `NotifierTable`. Left out: nobody."""
+
+    @model_validator(mode="after")
+    def _closed_by_default(self) -> CollectorConfig:
+        web = self.web
+        if is_loopback(web.host) or web.behind_proxy:
+            return self
+        if not self.accounts.required:
+            raise ValueError(
+                "[web] host opens the page, which shows health alerts, to the network, and with [accounts] "
+                "required = false it asks for no password: use 127.0.0.1, leave required out, or set "
+                "behind_proxy = true behind a proxy that authenticates"
+            )
+        if web.certificate is None:
+            raise ValueError(
+                "[web] host opens the page to the network, where passwords need TLS: give cert_file and "
+                "key_file, use 127.0.0.1, or set behind_proxy = true behind a proxy that ends TLS"
+            )
+        return self
 
     @model_validator(mode="after")
     def _some_way_in(self) -> CollectorConfig:
@@ -154,6 +165,7 @@ def load_config(path: Path) -> CollectorConfig:
             "mqtt": config.mqtt and config.mqtt.relative_to(base),
             "intake_http": config.intake_http and config.intake_http.relative_to(base),
             "enrolment": config.enrolment and config.enrolment.relative_to(base, section.data_dir),
+            "accounts": config.accounts.relative_to(base),
             "records": config.records.relative_to(base),
             "store": config.store.relative_to(base),
             "web": config.web.relative_to(base),

@@ -86,7 +86,7 @@ def make_site(
     collector_file = folder / "collector" / "collector.toml"
     collector_file.write_text(
         f'mqtt = {broker}\n\n[collector]\nkey_file = "collector.key"\ndata_dir = "data"\n'
-        f'title = "{TITLE}"\n\n[web]\nport = {web_port}\n\n[vault]\nschool = "{school.id}"\n'
+        f'title = "{TITLE}"\n\n[web]\nport = {web_port}\n\n[accounts]\nrequired = false\n\n[vault]\nschool = "{school.id}"\n'
         f'url = "{vault.url}"\npublic_key = "{vault.public_key}"\n\n[log]\nlevel = "error"\n\n'
         f"{_names_toml(school)}",
         encoding="utf-8",

@@ -11,8 +11,7 @@ from foundation.tomlfile import StrictModel
 
 class AccountsSection(StrictModel):
     """required: whether page and API ask who somebody is. Without it whoever reaches them may do everything,
-    which is for a trial on one machine, or behind a proxy that asks. oidc: the school's own sign-in service,
-    beside passwords; left out: none, and nothing is asked of anybody outside.
+    which is for a trial on one machine, or behind a proxy that asks. oidc: the school's sign-in service.
     """
 
     required: bool = True
@@ -20,4 +19,8 @@ class AccountsSection(StrictModel):
 
     def relative_to(self, folder: Path) -> Self:
         """The same with the files it names looked for in `folder`."""
-        return self.model_copy(update={"oidc": self.oidc and self.oidc.relative_to(folder)})
+        if self.oidc is None:
+            return self
+        files = {name: getattr(self.oidc, name) for name in ("client_secret_file", "ca_file")}
+        oidc = self.oidc.model_copy(update={name: folder / file for name, file in files.items() if file})
+        return self.model_copy(update={"oidc": oidc})

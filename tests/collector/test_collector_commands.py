@@ -168,7 +168,7 @@ def test_the_sample_shows_every_setting_and_is_valid(tmp_path: Path) -> None:
         ('"https://v.example"', '"https://v.example;script-src"', "vault.url must be"),
         ('school = "example-primary"', 'school = "示例小学"', "vault.school must be 1 to 63"),
         ('public_key = "', 'public_key = "x', "vault.public_key a public key is 44 characters"),
-        ('role = "nurse"', 'role = "parent"', "vault.role must be 'nurse'"),
+        ('role = "nurse"', 'role = "parent"', "vault.role must be 'admin'"),
         ("refresh_s = 15", "refresh_s = 0", "vault.refresh_s must be greater"),
         ("refresh_s = 15", "refresh = 15", "vault.refresh is not a setting"),
         ("refresh_s = 15", 'ca_file = "none.crt"', "[vault] ca_file: there is no"),

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from collector import service as service_module
+from collector.accounts.settings import AccountsSection
 from collector.config import CollectorConfig, CollectorSection, WebSection
 from collector.service import Service
 from foundation.broker import BrokerSettings, connect
@@ -34,6 +35,7 @@ def configuration(folder: Path, mosquitto: Mosquitto, port: int = 0) -> Collecto
         collector=CollectorSection(key_file=key_file, data_dir=folder / "data"),
         mqtt=BrokerSettings(host=mosquitto.host, port=mosquitto.port),
         web=WebSection(port=port),
+        accounts=AccountsSection(required=False),
     )
 
 

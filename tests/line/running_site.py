@@ -117,7 +117,7 @@ class Site:
         self.collector_file.write_text(
             f'mqtt = {{ host = "127.0.0.1", port = {broker.port} }}\n'
             '[collector]\nkey_file = "collector.key"\ndata_dir = "collector-data"\n'
-            f"[web]\nport = {self.web_port}\n",
+            f"[web]\nport = {self.web_port}\n[accounts]\nrequired = false\n",
             "utf-8",
         )
 

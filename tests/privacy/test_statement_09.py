@@ -63,7 +63,9 @@ def test_09_no_field_of_the_contract_is_a_picture() -> None:
 def test_09_no_column_is_a_picture(metadata: MetaData) -> None:
     assert metadata.sorted_tables
     named = [f"{table.name}.{column.name}" for table in metadata.sorted_tables for column in table.columns]
-    assert [name for name in named if PICTURE.search(name)] == []
+    # SHA-256 of a gateway's certificate, not somebody's finger
+    found = [name for name in named if PICTURE.search(name)]
+    assert [name for name in found if name != "gateway_certificates.fingerprint"] == []
 
 
 RECORD_TABLES = {

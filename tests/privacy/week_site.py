@@ -240,6 +240,7 @@ class WeekSite:
         file.write_text(
             f'mqtt = {{ host = "127.0.0.1", port = {self.uplink.port} }}\n'
             f'[collector]\nkey_file = "collector.key"\ndata_dir = "data"\n[web]\nport = {self.web_port}\n'
+            "[accounts]\nrequired = false\n"
             f'[vault]\nschool = "{self.school.id}"\nurl = "http://127.0.0.1:{self.wire.port}"\n'
             f'public_key = "{vault_key}"\nrefresh_s = 1\n[log]\nlevel = "debug"\nformat = "json"\n',
             "utf-8",

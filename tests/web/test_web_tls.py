@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from collector.accounts.settings import AccountsSection
 from collector.config import CollectorConfig, CollectorSection, WebSection
 from collector.intake.http_settings import IntakeHttpSection
 from collector.service import Service
@@ -35,6 +36,7 @@ def service(folder: Path, **web: Any) -> Service:
             collector=CollectorSection(key_file=key_file, data_dir=folder / "data"),
             intake_http=IntakeHttpSection(host="127.0.0.1", port=0),
             web=WebSection(port=0, **web),
+            accounts=AccountsSection(required=False),
         )
     )
 
