@@ -211,4 +211,5 @@ def test_10_there_is_no_place_for_video(tmp_path: Path) -> None:
     assert binary - numbers_and_texts == sealed_bytes | {
         ("streams", "received"), ("streams", "stored"), ("sealing_keys", "salt"), ("sealing_keys", "proof"),
         ("sessions", "digest"), ("api_tokens", "digest"), ("recovery_codes", "digest"), ("account_audit", "link"),
+        ("gateway_certificates", "certificate"),
     }  # fmt: skip
