@@ -117,7 +117,7 @@ def _read(file: Path) -> Sections:
     except TextProblemsError as error:
         raise FileProblems(
             [
-                Problem(name if one.line is None else f"{name}:{one.line}", one.message)
+                Problem(name if one.line is None else f"{name}:{one.line}", one.words.en)
                 for one in error.problems
             ]
         ) from None

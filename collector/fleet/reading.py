@@ -12,11 +12,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
+from collector.text import Text
 from device_profiles.labels import quantities_of
 from foundation.tomlfile import FileProblems, parse
 from foundation.tomllines import LineIndex, Location
 from foundation.tomltext import toml_text
-from telemetry.configuration import SOURCE_TABLES, ConfigurationError, Sections, join, split
+from telemetry.configuration import REMOTE_TABLES, SOURCE_TABLES, ConfigurationError, Sections, join, split
 from telemetry.worn import is_worn
 
 PROBLEMS_SHOWN_MAX: Final = 20
@@ -24,20 +25,25 @@ DEPTH_MAX: Final = 16
 """Beyond what any table of a gateway needs."""
 _FIRST: Final = ("name", "id", "profile", "place")
 """People look for these first in a table."""
-_WORN: Final = (
-    "is worn by somebody, and its address must not be kept here: write this device into the gateway's own "
-    "gateway.toml, or use bands = [{ profile = …, place = … }], which need no addresses"
+_WORN: Final = Text(
+    "这是有人佩戴的设备，它的地址不能存放在这里：请写进网关自己的 gateway.toml，"
+    "或者改用不需要地址的 bands = [{ profile = …, place = … }]",
+    "this device is worn by somebody, and its address must not be kept here: write it into the gateway's own "
+    "gateway.toml, or use bands = [{ profile = …, place = … }], which need no addresses",
 )
+_NO_JSON: Final = Text("不是 JSON 对象", "is no JSON object with the tables of gateway.toml")
+_NULL: Final = Text("不能写 null；不需要的设置请删去", "null is no value; leave the setting out")
+_TOO_DEEP: Final = Text(f"嵌套超过 {DEPTH_MAX} 层", f"is nested deeper than {DEPTH_MAX} levels")
 
 
 class TextProblem(NamedTuple):
     """What is wrong. line: from 1; None where it has none, as in JSON."""
 
     line: int | None
-    message: str
+    words: Text
 
     def __str__(self) -> str:
-        return self.message if self.line is None else f"line {self.line}: {self.message}"
+        return self.words.en if self.line is None else f"line {self.line}: {self.words.en}"
 
 
 class TextProblemsError(ValueError):
@@ -59,7 +65,10 @@ def read_toml(data: bytes) -> dict[str, str]:
     except FileProblems as error:
         found = [(one.place.rpartition(":")[2], one.message) for one in error.problems]
         raise TextProblemsError(
-            [TextProblem(int(line) if line else None, message) for line, message in found]
+            [
+                TextProblem(int(line) if line else None, Text(f"不是有效的 TOML：{message}", message))
+                for line, message in found
+            ]
         ) from None
     text = data.decode("utf-8-sig")
     lines: list[LineIndex] = []
@@ -77,8 +86,7 @@ def read_json(data: bytes) -> dict[str, str]:
     try:
         document = msgspec.json.decode(data, type=dict[str, Any])
     except (msgspec.DecodeError, ValueError, RecursionError):
-        problem = "is no JSON object with the tables of gateway.toml"
-        raise TextProblemsError([TextProblem(None, problem)]) from None
+        raise TextProblemsError([TextProblem(None, _NO_JSON)]) from None
     return _checked(document, lambda _: None)
 
 
@@ -101,30 +109,32 @@ def _checked(document: Mapping[str, Any], line_of: Callable[[Location], int | No
     if trouble := _unwritable(document):
         raise TextProblemsError([TextProblem(None, trouble)])
     problems = [
-        TextProblem(line_of(location), message)
+        TextProblem(line_of(location), words)
         for table, value in document.items()
-        for location, message in _problems(table, value)
+        for location, words in _problems(table, value)
     ]
     if problems:
         raise TextProblemsError(sorted(problems, key=lambda one: one.line or 0))
     try:
         return split(document)
     except ConfigurationError as error:
-        raise TextProblemsError([TextProblem(None, str(error))]) from None
+        # Each table by itself is good: it is all of them together that are too large.
+        raise TextProblemsError([TextProblem(None, Text(f"内容太多：{error}", str(error)))]) from None
 
 
-def _problems(table: str, value: Any) -> Iterator[tuple[Location, str]]:
+def _problems(table: str, value: Any) -> Iterator[tuple[Location, Text]]:
     try:
         split({table: value})
     except ConfigurationError as error:
-        yield _where(table, value), str(error)
+        location = _where(table, value)
+        yield location, Text(_in_chinese(table, value, location), str(error))
         return
     if table == "ble":
         for at, source in enumerate(value):
             devices = source.get("devices")
             for number, device in enumerate(devices if isinstance(devices, list) else ()):
                 if isinstance(device, dict) and _is_worn(device.get("profile")):
-                    yield (table, at, "devices", number), f"device {number + 1} of this table {_WORN}"
+                    yield (table, at, "devices", number), _WORN
 
 
 def _where(table: str, value: Any) -> Location:
@@ -143,8 +153,25 @@ def _where(table: str, value: Any) -> Location:
     return (table, max(bad - 1, 0))
 
 
-def _unwritable(document: Mapping[str, Any]) -> str:
-    """Why it could not be shown as TOML; empty where it can."""
+def _in_chinese(table: str, value: Any, location: Location) -> str:
+    """Why a table cannot be taken apart; the contract says it in English."""
+    if table not in REMOTE_TABLES:
+        return f"[{table}] 不能在这里设置；可以设置的有：{'、'.join(REMOTE_TABLES)}"
+    if table in SOURCE_TABLES:
+        if not isinstance(value, list):
+            return f"{table} 要写成 [[{table}]]，每个来源一段"
+        at = location[1]
+        assert isinstance(at, int)
+        name = value[at].get("name") if isinstance(value[at], dict) else None
+        if not isinstance(name, str) or not name:
+            return f"[[{table}]] 缺少 name，每个来源要有自己的名称"
+        if any(one.get("name") == name for one in value[:at]):
+            return f"[[{table}]] 有两个都叫 {name}"
+    return "日期、无穷大、过多或过长的内容不能下发"
+
+
+def _unwritable(document: Mapping[str, Any]) -> Text | None:
+    """Why it could not be shown as TOML; None where it can."""
     level: list[Any] = [document]
     for _ in range(DEPTH_MAX):
         level = [
@@ -155,10 +182,10 @@ def _unwritable(document: Mapping[str, Any]) -> str:
             )
         ]
         if None in level:
-            return "null is no value; leave the setting out"
+            return _NULL
         if not level:
-            return ""
-    return f"is nested deeper than {DEPTH_MAX} levels"
+            return None
+    return _TOO_DEEP
 
 
 def _is_worn(profile: object) -> bool:

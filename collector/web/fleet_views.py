@@ -32,7 +32,7 @@ _OLDEST: Final = Text("最早", "oldest")
 
 
 class TroubleView(NamedTuple):
-    """A trouble in words. since: for how long; empty where that is not known."""
+    """A trouble in words. since: since when, empty where that is not known."""
 
     name: str
     advice: str
@@ -163,9 +163,9 @@ def _row(
 
 
 def _trouble(one: Trouble, now_ms: int, language: Language) -> TroubleView:
-    words = TROUBLES[one.kind]
-    ago = one.kind in {"silent", "backlog", "waiting"} and one.since_ms is not None
-    since = age_text(now_ms - one.since_ms, language) if ago and one.since_ms is not None else ""
+    words, since = TROUBLES[one.kind], ""
+    if words.since is not None and one.since_ms is not None:
+        since = words.since.in_(language).format(age_text(now_ms - one.since_ms, language))
     return TroubleView(words.name.in_(language), words.advice.in_(language), since, one.is_grave)
 
 

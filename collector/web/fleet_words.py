@@ -11,10 +11,11 @@ from collector.text import Language, Text
 
 
 class TroubleWords(NamedTuple):
-    """What it is called, and what to do about it."""
+    """What it is called, what to do about it, and how long it is so: a text around an age."""
 
     name: Text
     advice: Text
+    since: Text | None = None
 
 
 TROUBLES: Final[dict[Kind, TroubleWords]] = {
@@ -24,6 +25,7 @@ TROUBLES: Final[dict[Kind, TroubleWords]] = {
             "请检查网关的电源和网络。数据先存在网关里，恢复后会自动补传。",
             "Check its power and network. It keeps its readings and sends them when it is back.",
         ),
+        Text("最后一次消息 {}", "last heard {}"),
     ),
     "never": TroubleWords(
         Text("从未上线", "never heard"),
@@ -59,6 +61,7 @@ TROUBLES: Final[dict[Kind, TroubleWords]] = {
             "数据传得慢。请检查网关到服务器的网络，以及服务器是否正常。",
             "Its readings get through slowly. Check the network between it and this server, and the server.",
         ),
+        Text("最早的一批 {}", "the oldest is of {}"),
     ),
     "clock": TroubleWords(
         Text("时钟未同步", "clock not set"),
@@ -73,6 +76,7 @@ TROUBLES: Final[dict[Kind, TroubleWords]] = {
             "网关在线，但还没有换上新配置。等几分钟；仍不行就查看网关日志。",
             "It is online and still runs another version. Wait some minutes, then look into its log.",
         ),
+        Text("{}保存", "saved {}"),
     ),
     "unable": TroubleWords(
         Text("程序太旧", "program too old"),

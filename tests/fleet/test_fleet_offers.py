@@ -178,7 +178,7 @@ async def test_over_https_it_comes_with_the_next_answer(make_lab: MakeLab) -> No
 
 async def _post_until(post: Post, gateway: Double, version: int) -> None:
     while gateway.running.version < version:
-        answer = await post.post(gateway.sender, gateway.status())
+        answer = await post.until(200, gateway.sender, gateway.status())
         for one in unpack(answer.content):
             gateway.hear(one)
 

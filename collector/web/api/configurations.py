@@ -229,7 +229,7 @@ def _read(content_type: str, data: bytes) -> dict[str, str]:
             FieldError(
                 parameter="body" if one.line is None else f"line {one.line}",
                 location="body",
-                message=one.message,
+                message=one.words.en,
             )
             for one in error.problems
         )
