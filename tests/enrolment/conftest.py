@@ -1,0 +1,19 @@
+"""A collector at which gateways enrol: a real line, a real listener with TLS, an authority in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.collector.conftest import MakeLab, database, make_lab
+from tests.enrolment.enrolling import Site, site_of
+
+__all__ = ["database", "make_lab"]
+
+
+@pytest.fixture
+async def desk(make_lab: MakeLab, tmp_path: Path) -> AsyncIterator[Site]:
+    async with site_of(await make_lab(), tmp_path) as site:
+        yield site
