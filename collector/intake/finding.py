@@ -43,16 +43,18 @@ class Finder:
         ]
 
     def in_readings(self, batches: Iterable[Opened], now_ms: int) -> list[Row]:
-        """What reading rules find; the cause begins with the gateway."""
-        found: list[Row] = []
+        """What reading rules find; the cause begins with the gateway. Of one cause the first."""
+        found: dict[str, Row] = {}
         for batch in batches:
             for rule in self._rules.readings if batch.header.readings else ():
                 findings = self._ask(rule, batch)
                 fresh = [one for one in findings if one.at_ms >= now_ms - AGE_MS_MAX]
                 self._metrics.findings_too_old.inc(len(findings) - len(fresh))
                 cause = f"{batch.key.school}/{batch.key.gateway}"
-                found += [_row(batch, finding, cause, now_ms) for finding in fresh]
-        return found
+                for finding in fresh:
+                    row = _row(batch, finding, cause, now_ms)
+                    found.setdefault(row["cause"], row)
+        return list(found.values())
 
     def _ask(self, rule: EventRule | ReadingRule, batch: Opened) -> Sequence[Finding]:
         try:
