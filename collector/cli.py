@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from collector import fleet_commands
+from collector.account_commands import account_app, token_app
+from collector.audit_commands import app as audit_app
 from collector.authority_commands import app as authority_app
 from collector.broker_commands import app as broker_app
 from collector.command_records import files_in_words
@@ -33,6 +35,9 @@ app.add_typer(broker_app, name="broker")
 gateway_app.command("configure")(fleet_commands.configure)
 gateway_app.command("configuration")(fleet_commands.show)
 app.add_typer(database_app, name="database")
+app.add_typer(account_app, name="account")
+app.add_typer(token_app, name="token")
+app.add_typer(audit_app, name="audit")
 console = Console()
 
 ConfigFile = Annotated[

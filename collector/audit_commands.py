@@ -1,0 +1,89 @@
+"""`campus collector audit …`: who did what at the collector, and whether anybody changed that afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+
+from collector.accounts.trail import Trail
+from collector.command_records import files_in_words, opened_records
+from collector.config import load_config
+from collector.intake.line import wall_ms
+from foundation.commands import UsageError
+from foundation.keyfiles import load_signing_key
+
+app = typer.Typer(
+    no_args_is_help=True, help="Who signed in, changed or read what; and whether the rows are whole."
+)
+console = Console()
+
+Result = TypeVar("Result")
+ConfigFile = Annotated[
+    Path, typer.Argument(help="The collector's configuration, see collector/collector.sample.toml.")
+]
+
+
+@app.command("list")
+def list_rows(
+    config_file: ConfigFile,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="So many of the newest.")] = 50,
+) -> None:
+    """Show the newest rows, the last one at the bottom."""
+    rows = _do(config_file, lambda trail: trail.find(limit=limit))
+    for row in reversed(rows):
+        time = datetime.fromtimestamp(row.at_ms / 1_000, ZoneInfo("Asia/Shanghai")).isoformat(" ", "seconds")
+        about = f" {row.subject}" if row.subject and row.subject != row.actor else ""
+        line = f"{row.id}  {time}  {row.actor or '–'}  {row.action}{about}  {row.detail}"
+        console.print(line.rstrip(), soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command()
+def verify(
+    config_file: ConfigFile,
+    note: Annotated[str, typer.Option(help="What an earlier verify said; it must still stand there.")] = "",
+    old_key_file: Annotated[
+        list[Path] | None,
+        typer.Option(help="Of the collector before its key file was replaced; may be repeated."),
+    ] = None,
+) -> None:
+    """Check every row against the one before, and tell the note of the last one.
+
+    Write the note down outside this machine: only that shows later that rows were cut off the end, or that an
+    older database was put back. Exits with 1 if anything is wrong.
+    """
+
+    async def check(trail: Trail) -> tuple[list[str], int, str]:
+        try:
+            stands = not note or await trail.has_noted(note)
+        except ValueError as error:
+            raise UsageError(f"--note: {error}") from error
+        found = await trail.verify([load_signing_key(one) for one in old_key_file or ()])
+        problems = [str(one) for one in found.problems]
+        if not stands:
+            problems.append(f"row {note.partition('-')[0]} is not there as it was noted")
+        return problems, found.rows, found.note
+
+    problems, rows, last = _do(config_file, check)
+    for problem in problems:
+        console.print(f"[red]✗[/] {problem}", soft_wrap=True, highlight=False)
+    if problems:
+        raise typer.Exit(1)
+    console.print(f"[green]✓[/] {rows} rows, whole" + (f"; note: {last}" if last else ""), highlight=False)
+
+
+def _do(config_file: Path, work: Callable[[Trail], Awaitable[Result]]) -> Result:
+    async def run(trail: Trail) -> Result:
+        return await work(trail)
+
+    with files_in_words():
+        config = load_config(config_file)
+        with opened_records(config_file) as records:
+            key = load_signing_key(config.collector.key_file)
+            return asyncio.run(run(Trail(records, key, wall_ms)))
