@@ -193,6 +193,7 @@ def test_a_session_that_ends_elsewhere_is_noticed_and_nothing_stays_on_the_page(
     other = people.phone()
     other.goto("/account")
     sign_in(other, "li", GOOD)
+    expect(other.get_by_role("heading", level=1)).to_have_text("我的账号")
     check(other)
     other.get_by_role("button", name="在所有设备上退出").click()
     expect(other).to_have_url(re.compile("/sign-in$"))
