@@ -37,8 +37,8 @@ DAYS_LEFT_MIN: Final = 60
 """With less a certificate is made anew."""
 _FROM_GATEWAY: Final[Sequence[Leaf]] = ("batch", "urgent", "status")
 _TO_GATEWAY: Final[Sequence[Leaf]] = ("ack", "config")
-_MESSAGE_BYTES_MAX: Final = PAYLOAD_BYTES_MAX + ENVELOPE_BYTES_MIN
-_PACKET_BYTES_MAX: Final = _MESSAGE_BYTES_MAX + 4 * 1024
+_PACKET_BYTES_MAX: Final = PAYLOAD_BYTES_MAX + ENVELOPE_BYTES_MIN + 4 * 1024
+"""An envelope with its topic; whoever sends more is cut off."""
 _PUBLIC, _OWN = 0o644, 0o600
 
 
@@ -162,7 +162,6 @@ retain_available false
 # A collector that is behind for a minute loses nothing; beyond that its gateways send again.
 max_queued_messages 20000
 max_queued_bytes 67108864
-message_size_limit {_MESSAGE_BYTES_MAX}
 max_packet_size {_PACKET_BYTES_MAX}
 max_connections 2000
 sys_interval 60

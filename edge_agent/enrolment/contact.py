@@ -69,6 +69,11 @@ class EnrolmentRefusedError(Exception):
 class EnrolmentAwayError(Exception):
     """No answer, or "later"; the message says why."""
 
+    def __init__(self, message: str, *, later: bool = False) -> None:
+        super().__init__(message)
+        self.later = later
+        """Somebody answered, and said when to come again."""
+
 
 def parse_collector(text: str) -> Target:
     """``host``, ``host:port`` or a URL; the port is 8421 unless one is given. Raises ValueError."""
@@ -193,7 +198,7 @@ def _failure(error: PostError, target: Target, words: Mapping[int, str]) -> Exce
         if error.retry_after_s is not None:
             minutes = max(1, math.ceil(error.retry_after_s / 60))
             return EnrolmentAwayError(
-                f"采集端要求稍后再试 {where} asks to come again in {minutes} min: {error}"
+                f"采集端要求稍后再试 {where} asks to come again in {minutes} min: {error}", later=True
             )
         return EnrolmentAwayError(
             f"连不上采集端 {where} does not answer: {error}. 请检查地址、网线和端口 check address, cable and port "

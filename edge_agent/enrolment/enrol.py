@@ -6,16 +6,23 @@ is wrong among them, is found out before it is sent.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import shutil
 from collections.abc import Callable
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge_agent.enrolment.certificates import Certificate, check_certificate
-from edge_agent.enrolment.contact import EnrolmentRefusedError, FirstContact, checked, make_question
+from edge_agent.enrolment.contact import (
+    EnrolmentAwayError,
+    EnrolmentRefusedError,
+    FirstContact,
+    checked,
+    make_question,
+)
 from edge_agent.enrolment.gateway_file import GatewayFile
 from edge_agent.enrolment.keyset import new_sets
 from foundation.commands import UsageError
@@ -23,8 +30,11 @@ from foundation.httppost import Target
 from foundation.keyfiles import create_signing_key, load_signing_key, public_text, read_secret, write_secret
 from foundation.tomlfile import FileProblems
 from telemetry import enrolment
-from telemetry.enrolment import Answer, Endpoint
+from telemetry.enrolment import Answer, Endpoint, Question
 from telemetry.topics import IDENTIFIER
+
+ATTEMPTS: Final = 3
+AGAIN_S: Final = 1.0
 
 Say = Callable[[str], None]
 
@@ -77,7 +87,7 @@ async def enrol(
             fingerprint = await contact.meet(now())
             if fingerprint:
                 say(f"采集端出示的证书 certificate shown: SHA-256 {fingerprint.hex(':', 2).upper()}")
-            answer = await contact.ask(question, enrolment.code_key(code), fingerprint)
+            answer = await _ask(contact, question, enrolment.code_key(code), fingerprint, say)
         checked(_check_names, answer)
         certificate = checked(check_certificate, answer, tls_key)
         say("采集端已接受，证书已核对 the collector has accepted this gateway; its certificate is good")
@@ -105,6 +115,21 @@ async def enrol(
         file.exists,
         file.keeps_personal(answer),
     )
+
+
+async def _ask(
+    contact: FirstContact, question: Question, code_key: bytes, fingerprint: bytes, say: Say
+) -> Answer:
+    """An answer may be lost on its way; the same question, with the same keys, gets it again."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await contact.ask(question, code_key, fingerprint)
+        except EnrolmentAwayError as error:
+            if error.later:
+                raise
+        say("没有收到回答，再问一次 no answer came, asking again …")
+        await asyncio.sleep(AGAIN_S)
+    return await contact.ask(question, code_key, fingerprint)
 
 
 def _key_to_keep(file: GatewayFile) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +29,9 @@ SCHOOL, GATEWAY = "example-primary", "gw-301"
 VAULT = "https://vault.example.edu.cn:8443"
 
 
+_code_key = functools.cache(enrolment.code_key)
+
+
 class CollectorDouble:
     """change: what a test makes of a good answer. status: said instead of one."""
 
@@ -41,6 +45,8 @@ class CollectorDouble:
         self.code = CODE
         self.guesses = False
         """Answers without knowing the code."""
+        self.lost = 0
+        """Answers that will not arrive."""
         self.vault: str | None = None
         self.mqtt: Endpoint | None = None
         self.days = (-1, 365)
@@ -63,6 +69,10 @@ class CollectorDouble:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 status, answer = double.post(self.path, body)
+                if double.lost:
+                    double.lost -= 1
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 self.send_header("Content-Type", enrolment.CONTENT_TYPE)
                 self.send_header("Content-Length", str(len(answer)))
@@ -104,7 +114,7 @@ class CollectorDouble:
     def _enrol(self, body: bytes) -> tuple[int, bytes]:
         question = enrolment.decode(body, Question)
         self.questions.append(question)
-        key = enrolment.code_key(self.code)
+        key = _code_key(self.code)
         proof = enrolment.question_proof(key, question, self.fingerprint)
         if not enrolment.proves(question.proof, proof) and not self.guesses:
             return 401, b""

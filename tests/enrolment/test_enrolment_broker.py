@@ -19,6 +19,7 @@ from collector.enrolment.certificates import make_certificate
 from foundation.broker import BrokerSettings, BrokerUnavailableError, Link, connect
 from foundation.commands import UsageError
 from telemetry.enrolment import common_name
+from telemetry.envelope import ENVELOPE_BYTES_MIN, PAYLOAD_BYTES_MAX
 from telemetry.topics import intake_filters, topic
 from tests.conftest import MakeMosquitto, Mosquitto
 
@@ -153,11 +154,13 @@ async def test_a_gateway_says_and_hears_what_is_its_own(site: BrokerSite) -> Non
         await collector.subscribe(intake_filters())
         await gateway.subscribe(answers)
         for one in own:
-            await gateway.publish(one, b"x" * 4_000_000)
+            await gateway.publish(one, b"x" * (PAYLOAD_BYTES_MAX + ENVELOPE_BYTES_MIN))
         assert await heard(collector, own[-1]) == own
         for one in answers:
             await collector.publish(one, b"x")
         assert await heard(gateway, answers[-1]) == answers
+        with pytest.raises(BrokerUnavailableError):
+            await gateway.publish(own[0], b"x" * (PAYLOAD_BYTES_MAX + 8_192))
 
 
 async def test_nothing_arrives_on_topics_of_others(site: BrokerSite) -> None:

@@ -231,6 +231,17 @@ def test_a_wrong_code_and_nobody_there(double: CollectorDouble, folder: Path) ->
         assert run("gateway", "enrol", place, "--code", CODE, "--folder", folder).exit_code == 2
 
 
+def test_an_answer_that_is_lost_is_asked_for_again(double: CollectorDouble, folder: Path) -> None:
+    double.lost = 1
+    result = enrol(double, folder)
+    assert result.exit_code == 0, result.output
+    assert double.questions[0] == double.questions[1]
+    double.lost = 9
+    assert enrol(double, folder).exit_code == 1
+    assert len({one.public_key for one in double.questions}) == 2
+    assert len(double.questions) < 9, "it does not ask for ever"
+
+
 def test_who_stands_in_between_is_found_out(double: CollectorDouble, folder: Path, tmp_path: Path) -> None:
     """It hands everything on, and shows a certificate of its own."""
 
