@@ -15,6 +15,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -25,7 +26,10 @@ from collector.series import duckdb_store
 from collector.series.duckdb_store import DuckDbStore
 from edge_agent.buffer import BatchId, BufferFullError, Item, SqliteBuffer
 from edge_agent.buffer.store import Store
-from foundation import broker
+from edge_agent.configuring.kept import KeptFile
+from edge_agent.configuring.switch import Switch
+from edge_agent.running_drivers import RunningDrivers
+from foundation import broker, wholefile
 
 Point = tuple[Any, str, str]
 COLLECTOR_POINTS: dict[str, Point] = {
@@ -46,11 +50,21 @@ GATEWAY_POINTS: dict[str, Point] = {
     "within the transaction of a received": (Store, "mark_received", "after"),
 }
 """The same for a gateway."""
+CONFIGURATION_POINTS: dict[str, Point] = {
+    "before the driver is made": (Switch, "prepare", "before"),
+    "before the version is written": (KeptFile, "write", "before"),
+    "before the new file is in place": (Path, "replace", "before"),
+    "before its place is durable": (wholefile, "sync_folder", "before"),
+    "after the version is written": (KeptFile, "write", "after"),
+    "between the old drivers and the new": (RunningDrivers, "stop_gone", "after"),
+    "after the new drivers have begun": (Switch, "carry_out", "after"),
+}
+"""The same for a gateway that is configured."""
 
 
 def install(wanted: dict[str, Any]) -> None:
     if point := wanted.get("die_at"):
-        _die_at(*(COLLECTOR_POINTS | GATEWAY_POINTS)[point], wanted["nth"])
+        _die_at(*(COLLECTOR_POINTS | GATEWAY_POINTS | CONFIGURATION_POINTS)[point], wanted["nth"])
     if readings := wanted.get("no_room_for"):
         _no_room_for(readings, wanted["times"])
     if path := wanted.get("witness"):
@@ -131,8 +145,11 @@ def _die_at(owner: Any, name: str, when: str, nth: int) -> None:
 
     @functools.wraps(work)
     def quick(*arguments: Any, **options: Any) -> Any:
+        if when == "before":
+            passed()
         result = work(*arguments, **options)
-        passed()
+        if when == "after":
+            passed()
         return result
 
     setattr(owner, name, slow if inspect.iscoroutinefunction(work) else quick)
