@@ -14,14 +14,14 @@ from collector.accounts.oidc_settings import CALLBACK_PATH
 from collector.accounts.oidc_state import LIFE_MS
 from collector.accounts.oidc_wire import OidcError, OidcRefusedError, OidcUnavailableError
 from collector.text import Text
-from collector.web.access import PUBLIC
+from collector.web.access import PUBLIC, address_of
 from collector.web.cookies import clear_journey, journey_cookie, set_journey
 from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
 from collector.web.rendering import answer, fill, language_of
 from collector.web.signing.forms import own_path
 from collector.web.signing.sign_in import Next, said, sign_in_form, with_status
-from collector.web.signing.visitor import accounts_of, address_of, go_on
+from collector.web.signing.visitor import accounts_of, go_on
 from foundation.webboundary import is_same_origin
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])

@@ -22,14 +22,14 @@ from collector.accounts.passwords import CHARS_MIN
 from collector.accounts.permissions import SECOND_FACTOR_ROLES, Permission
 from collector.accounts.tokens import SCOPES
 from collector.text import Language, Text
-from collector.web.access import PUBLIC
+from collector.web.access import PUBLIC, address_of
 from collector.web.cookies import clear_session, set_session
 from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
 from collector.web.rendering import Lang, answer, fill, language_of, remember_language
 from collector.web.signing.forms import Sent
 from collector.web.signing.sign_in import begin_again, change_password, said, with_status
-from collector.web.signing.visitor import Open, SignedInHere, accounts_of, address_of, step_path, visitor_of
+from collector.web.signing.visitor import Open, SignedInHere, accounts_of, step_path, visitor_of
 from collector.web.signing.wording import PERMISSION_WORDS, ROLE_WORDS
 from collector.web.wording import clock_text
 

@@ -17,9 +17,10 @@ from collector.accounts.errors import (
     TooManyError,
 )
 from collector.accounts.model import SignedIn, Step
+from collector.accounts.opening import FIRST_COMMAND
 from collector.accounts.passwords import CHARS_MIN
 from collector.text import Language, Text
-from collector.web.access import PUBLIC
+from collector.web.access import PUBLIC, address_of
 from collector.web.cookies import clear_session
 from collector.web.parts import WebParts
 from collector.web.rendering import Lang, answer, fill, language_of, remember_language
@@ -28,7 +29,6 @@ from collector.web.signing.visitor import (
     STEP_PATHS,
     Open,
     accounts_of,
-    address_of,
     go_on,
     open_session,
     step_path,
@@ -36,7 +36,6 @@ from collector.web.signing.visitor import (
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
 
-FIRST_COMMAND: Final = "campus collector account add collector.toml --username … --role admin"
 Next = Annotated[str, Query(alias="next", max_length=2_000)]
 _SAYS: Final = {
     SignInRefusedError: Text(

@@ -83,11 +83,6 @@ SignedInHere = Annotated[Open, Depends(_signed_in)]
 """A route's parameter of this type: a browser whose user has signed in, whatever their role."""
 
 
-def address_of(request: Request) -> str:
-    """Where a request comes from, for limits and the audit."""
-    return request.client.host if request.client else ""
-
-
 def go_on(request: Request, signed: SignedIn, next_path: str) -> Response:
     """To where a signing-in is continued, or is over."""
     response = RedirectResponse(step_path(signed.step, next_path), 303)
