@@ -14,7 +14,7 @@ from collector.scenarios.kinds import AlertKinds
 from collector.scenarios.plugin import ScenarioPlugin, ScenarioTable, check_kinds
 from device_profiles.plugin import ProfilePlugin, profile_folders
 from device_profiles.registry import Catalogue, load_profile
-from foundation.plugins import Enabled, PluginError, load, words_of
+from foundation.plugins import Enabled, PluginError, cause_of, load
 from foundation.tomlfile import FileProblems, Problem, StrictModel, parse_part
 from foundation.tomllines import find_line
 from telemetry.limits import default_limits
@@ -162,7 +162,7 @@ class _Reading:
         try:
             return relative_to(self._base) if relative_to else settings
         except Exception as error:
-            problem = Problem(self.place(*location), f"its settings cannot be used: {words_of(error)}")
+            problem = Problem(self.place(*location), f"its settings cannot be used: {cause_of(error)}")
             raise FileProblems([problem]) from error
 
 

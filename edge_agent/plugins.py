@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from device_profiles.plugin import ProfilePlugin, profile_folders
 from device_profiles.registry import Catalogue, ProfileNotFoundError
 from edge_agent.drivers.plugin import DriverPlugin, PluginSource
-from foundation.plugins import Offer, PluginError, load, words_of
+from foundation.plugins import Offer, PluginError, cause_of, load
 from foundation.tomlfile import FileProblems, Problem, parse_part
 from foundation.tomllines import Location, find_line
 
@@ -65,7 +65,7 @@ def _source(plugin: DriverPlugin, offer: Offer, settings: Any, base: Path) -> Pl
         found = PluginSource(plugin, offer, relative_to(base) if relative_to else settings)
         texts = [found.name, *chain.from_iterable((one.id, one.place) for one in found.devices)]
     except Exception as error:
-        raise PluginError(f"{offer.shown}: its settings are no source: {words_of(error)}") from error
+        raise PluginError(f"{offer.shown}: its settings are no source: {cause_of(error)}") from error
     if not all(isinstance(text, str) and text for text in texts):
         raise PluginError(f"{offer.shown}: its settings are no source: a name, id or place is no text")
     return found
@@ -82,7 +82,7 @@ def find_problems(config: GatewayConfig, catalogue: Catalogue) -> Iterator[tuple
             found = list(sources[0].plugin.find_problems([one.settings for one in sources], catalogue))
             yield from ((("plugin", name, *location), str(text)) for location, text in found)
         except Exception as error:  # noqa: BLE001  # a plug-in may raise anything
-            yield ("plugin", name), f"plug-in {name} cannot check its tables: {words_of(error)}"
+            yield ("plugin", name), f"plug-in {name} cannot check its tables: {cause_of(error)}"
 
 
 def _missing_profiles(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from edge_agent.drivers import Driver, DriverMaker, Sink
+from foundation.plugins import PluginError
 
 if TYPE_CHECKING:
     from edge_agent.config import Source
@@ -73,6 +74,8 @@ class RunningDrivers:
             if before.get(section) != source or (task is not None and task.done()):
                 try:
                     new[section] = self._maker.make(section, source)
+                except PluginError as error:
+                    raise DriverFaultError(f"{section}: {error}") from error
                 except Exception as error:
                     log.exception("driver cannot be made", section=section)
                     raise DriverFaultError(

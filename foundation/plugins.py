@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import Field
 
+from foundation.oserrors import why
 from foundation.tomlfile import FileProblems, Problem, StrictModel
 
 API: Final = 1
@@ -144,7 +145,7 @@ def _import(offer: Offer, expected: type) -> Any:
     except (Exception, SystemExit) as error:
         # Not ours: whatever its import raises, the answer is words and not a traceback.
         raise PluginError(
-            f"{offer.shown} cannot be imported from {offer.target}: {words_of(error)}; "
+            f"{offer.shown} cannot be imported from {offer.target}: {_words_of(error)}; "
             "reinstall it, or take it out of this file"
         ) from error
     api = getattr(found, "api", None)
@@ -161,8 +162,21 @@ def _import(offer: Offer, expected: type) -> Any:
     return found
 
 
-def words_of(error: BaseException) -> str:
-    """A foreign error on one bounded line."""
-    text = " ".join(str(error).split())
-    shown = text if len(text) <= WORDS_CHARS_MAX else f"{text[:WORDS_CHARS_MAX]}…"
-    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
+def cause_of(error: Exception) -> str:
+    """Why a plug-in failed with settings that it was given: of a ValueError its text, which its author writes
+    for people; of others the kind alone, for a text may quote a password.
+    """
+    if isinstance(error, OSError):
+        return f"{error.filename} cannot be used: {why(error)}" if error.filename else why(error)
+    return _bounded(str(error)) if isinstance(error, ValueError) else type(error).__name__
+
+
+def _words_of(error: BaseException) -> str:
+    """An error of an import on one bounded line."""
+    text = _bounded(str(error))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _bounded(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= WORDS_CHARS_MAX else f"{text[:WORDS_CHARS_MAX]}…"

@@ -2,7 +2,7 @@
 
 A notice is the same whatever an alert is about, and less than the alert: what happened, where, and when.
 A pseudonym, a class, a measured value are not in it, so that none can leave with it; who may see them looks
-at the console. `tests/privacy` holds it.
+at the console.
 """
 
 from __future__ import annotations

@@ -11,8 +11,7 @@ from collector.notifiers.contract import Notifier
 from collector.notifiers.plugin import NotifierPlugin
 from collector.notifiers.webhook import WEBHOOK
 from collector.scenarios.kinds import AlertKinds
-from foundation.oserrors import why
-from foundation.plugins import PluginError, words_of
+from foundation.plugins import PluginError, cause_of
 from foundation.settings import Identifier
 from foundation.tomlfile import StrictModel
 
@@ -80,12 +79,8 @@ class NotifierTable:
         name = f"[[notifier]] {self.section.name} (kind {self.section.kind})"
         try:
             made = self.plugin.make(self.settings)
-        except OSError as error:
-            raise PluginError(f"{name}: {error.filename} cannot be read: {why(error)}") from error
-        except ValueError as error:
-            raise PluginError(f"{name}: {error}") from error
         except Exception as error:
-            raise PluginError(f"{name} cannot be made: {words_of(error)}") from error
+            raise PluginError(f"{name} cannot be made: {cause_of(error)}") from error
         if not callable(getattr(made, "notify", None)):
             raise PluginError(f"{name}: a {type(made).__name__} is no notifier; its author must mend it")
         return made

@@ -17,7 +17,7 @@ import msgspec
 
 from collector.scenarios.contract import EventRule, Finding, ReadingRule, Rules
 from collector.scenarios.kinds import AlertKind
-from foundation.plugins import Offer, PluginError, words_of
+from foundation.plugins import Offer, PluginError, cause_of
 from foundation.tomlfile import StrictModel
 from telemetry.batch import Body
 from telemetry.limits import Limits
@@ -68,7 +68,7 @@ class ScenarioTable:
             events, readings = self.plugin.make(self.settings, limits)
             rules: Sequence[EventRule | ReadingRule] = (*events, *readings)
         except Exception as error:
-            raise PluginError(f"{self.offer.shown} makes no rules: {words_of(error)}") from error
+            raise PluginError(f"{self.offer.shown} makes no rules: {cause_of(error)}") from error
         if not all(callable(getattr(rule, "findings", None)) for rule in rules):
             raise PluginError(f"{self.offer.shown} makes a rule without findings; its author must mend it")
         name, kinds = self.offer.name, self.plugin.kinds
@@ -136,8 +136,9 @@ class GuardedRule:
             raise FindingError("a finding has a text that is too long")
         if not all((texts[name] or "").isprintable() for name in self._chars_max):
             raise FindingError("a finding has a text with signs that no database takes")
-        about_somebody = finding.pseudonym is not None or finding.class_id is not None
+        about_somebody = any((finding.pseudonym, finding.class_id, finding.site, finding.record_type))
+        if kind.subject == "room" and about_somebody:
+            raise FindingError("a finding about a room is about somebody, and who sees rooms would see it")
         if (about_somebody or kind.subject == "health") and finding.record_type not in RECORD_TYPES:
-            # Else it would be kept for ever, and shown to whoever sees rooms.
-            raise FindingError("a finding about somebody does not name the type of its record")
+            raise FindingError("a finding about somebody has no type of record, and would be kept for ever")
         return finding

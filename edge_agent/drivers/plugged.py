@@ -16,7 +16,7 @@ from edge_agent.drivers.contract import DeviceReport, Driver, Sink
 from edge_agent.drivers.plugin import DriverParts, PluginSource
 from foundation.backoff import Backoff
 from foundation.logs import FirstOnly
-from foundation.plugins import PluginError, words_of
+from foundation.plugins import PluginError, cause_of
 from telemetry.quality import Quality
 from telemetry.readings import Chunk
 
@@ -43,7 +43,8 @@ def make_plugged(source: PluginSource, parts: DriverParts) -> Driver:
         driver = source.plugin.make(source.settings, parts)
     except Exception as error:
         raise PluginError(
-            f"{source.offer.shown} makes no driver for {source.name}: {words_of(error)}"
+            f"{source.offer.shown} makes no driver for {source.name}: {cause_of(error)}; look at its table, or "
+            "take it out of plugins.enabled"
         ) from error
     if not all(callable(getattr(driver, method, None)) for method in ("run", "check")):
         raise PluginError(f"{source.offer.shown} makes a {type(driver).__name__}, which is no driver")

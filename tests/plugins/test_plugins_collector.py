@@ -230,9 +230,7 @@ NONE = ScenarioPlugin(1, (), lambda given, limits: Rules())
 
 def test_rules_that_cannot_be_made_are_an_error_in_words(site: Path) -> None:
     config = load_config(written(site, '[plugin.airing]\nmood = "unmade"'))
-    with pytest.raises(
-        PluginError, match=r"\(acme-airing 1.0, scenarios\) makes no rules: RuntimeError: no air"
-    ):
+    with pytest.raises(PluginError, match=r"\(acme-airing 1.0, scenarios\) makes no rules: RuntimeError$"):
         make(config)
 
 
@@ -279,7 +277,7 @@ def test_good_findings_pass_and_no_more_than_a_hundred() -> None:
         GOOD._replace(limit=float("inf")), GOOD._replace(at_ms=2**60), GOOD._replace(cause="x" * 49),
         GOOD._replace(place="x" * 257), GOOD._replace(place="a\0b"), GOOD._replace(device="\ud800"),
         (*GOOD[:5], "1600", *GOOD[6:]), (*GOOD[:4], 1.5, *GOOD[5:]), GOOD._replace(pseudonym=PSEUDONYM),
-        GOOD._replace(class_id="3-2"), SICK._replace(record_type=None), SICK._replace(record_type="diary"),
+        GOOD._replace(class_id="3-2"), GOOD._replace(pseudonym=PSEUDONYM, record_type="morning_check"), SICK._replace(record_type=None), SICK._replace(record_type="diary"),
         SICK._replace(pseudonym=None, record_type=None), tuple(GOOD)[:5], None, "finding",
     ],
 )  # fmt: skip

@@ -233,7 +233,7 @@ NO_FOLDER = ProfilePlugin(1, Path("/nowhere/at/all"))
 def test_a_driver_that_cannot_be_made_is_an_error_in_words(site: Path) -> None:
     config = load_config(written(site, GOOD.replace("devices", 'mood = "unmade"\ndevices')))
     with pytest.raises(
-        PluginError, match=r"\(acme-clockwork 1.0, drivers\) makes no driver for tower: Runtime"
+        PluginError, match=r"\(acme-clockwork 1.0, drivers\) makes no driver for tower: RuntimeError; look"
     ):
         drivers_of(config, Counters())
 
