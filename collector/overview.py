@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from telemetry.status import Status
@@ -54,6 +54,14 @@ class Overview:
 
     def refused(self, reason: str) -> None:
         self.refusals[reason] += 1
+
+    @property
+    def last_data_ms(self) -> int | None:
+        """When data came last from any gateway."""
+        return max((one.last_data_ms for one in self.all() if one.last_data_ms is not None), default=None)
+
+    def all(self) -> Collection[GatewayOverview]:
+        return self._gateways.values()
 
     def of(self, school: str, gateway: str) -> GatewayOverview:
         return self._gateways.setdefault((school, gateway), GatewayOverview())

@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from collector.records import Records, RecordsUnavailableError, retention
+from foundation.logs import FirstOnly
 from telemetry.records import RECORD_TYPES
 
 RETRY_S: Final = 60.0
@@ -22,9 +23,18 @@ log = structlog.get_logger()
 class Sweeper:
     """Keeps records no longer than `RECORD_TYPES` allows, in transactions of a thousand rows."""
 
-    def __init__(self, records: Records, registry: CollectorRegistry, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        records: Records,
+        registry: CollectorRegistry,
+        now_ms: Callable[[], int],
+        may_delete: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """may_delete: whether the clock of `now_ms` can be believed."""
         self._records = records
         self._now_ms = now_ms
+        self._may_delete = may_delete
+        self._reported = FirstOnly()
         self._deleted = Counter(
             "campus_retention_deleted",
             "Rows deleted because their time was over, by record type; dead letters too",
@@ -40,6 +50,11 @@ class Sweeper:
     async def run(self) -> None:
         """Sweeps until cancelled; raises only for a fault of the program."""
         while True:
+            if not self._may_delete():
+                if self._reported.first("clock"):
+                    log.warning("nothing is deleted while the clock is in doubt; /healthz says why")
+                await asyncio.sleep(RETRY_S)
+                continue
             try:
                 await self.sweep()
             except RecordsUnavailableError as error:

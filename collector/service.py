@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from collector import plugins
 from collector.accounts.opening import open_accounts
+from collector.clock import ClockWatch
 from collector.config import CollectorConfig, Name
 from collector.enrolment.desk import EnrolmentDesk
 from collector.enrolment.keeper import Keeper
@@ -30,7 +31,6 @@ from collector.intake.http_settings import IntakeHttpSection
 from collector.intake.line import BatchLine, wall_ms
 from collector.intake.metrics import LineMetrics
 from collector.intake.mqtt import MqttIntake
-from collector.intake.objections import PLAUSIBLE_FROM_MS
 from collector.notifiers.delivery import Delivery
 from collector.overview import Overview
 from collector.records import Records, RecordsUnavailableError
@@ -155,6 +155,7 @@ class Service:
             registry=registry,
             now_ms=wall_ms,
         )
+        clock = ClockWatch(self.overview, wall_ms)
         line = BatchLine(
             records=records,
             store=store,
@@ -166,13 +167,15 @@ class Service:
             overview=self.overview,
             metrics=LineMetrics(registry),
             now_ms=wall_ms,
+            judges=lambda: not clock.is_contradicted,
         )
         try:
             await line.load()
+            clock.start()
             accounts, oidc = await open_accounts(config.accounts, records, self._key, wall_ms)
         except (RecordsUnavailableError, StoreUnavailableError) as error:
             raise UsageError(f"{config.collector.data_dir} cannot be read: {error}; start again") from error
-        sweeper = Sweeper(records, registry, wall_ms)
+        sweeper = Sweeper(records, registry, wall_ms, lambda: clock.may_delete)
         parts = WebParts(
             title=config.collector.title,
             store=store,
@@ -180,7 +183,7 @@ class Service:
             hub=hub,
             overview=self.overview,
             registry=registry,
-            health=lambda: {**self._health(line), **delivery.health()},
+            health=lambda: {**self._health(line, clock), **delivery.health()},
             now_ms=wall_ms,
             behind_proxy=config.web.behind_proxy,
             host_names=frozenset(config.web.host_names),
@@ -247,14 +250,13 @@ class Service:
         )
         return self.vault
 
-    def _health(self, line: BatchLine) -> Mapping[str, str]:
+    def _health(self, line: BatchLine, clock: ClockWatch) -> Mapping[str, str]:
         """What /healthz says: cheap, from the last outcome of each part."""
         found = dict(line.health())
         if self._mqtt:
             found["broker"] = "ok" if self._mqtt.connected else "not connected"
         found["disk"] = _disk(self.config.collector.data_dir)
-        if wall_ms() < PLAUSIBLE_FROM_MS:
-            found["clock"] = "this machine does not know the time"
+        found["clock"] = clock.words()
         return found
 
 

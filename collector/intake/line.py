@@ -67,13 +67,16 @@ class BatchLine:
         overview: Overview,
         metrics: LineMetrics,
         now_ms: Callable[[], int],
+        judges: Callable[[], bool] = lambda: True,
     ) -> None:
+        """judges: whether the clock of `now_ms` may call a gateway's clock fast."""
         self._records = records
         self._store = store
         self._hub = hub
         self._overview = overview
         self._metrics = metrics
         self._now_ms = now_ms
+        self._judges = judges
         self.registry = Registry(records, now_ms)
         self._marks = Marks()
         self._quotas = Quotas(self._marks)
@@ -202,7 +205,9 @@ class BatchLine:
         await self.registry.refresh()
         while messages:
             with self._metrics.received_s.labels(lane.name).time():
-                opening = await asyncio.to_thread(open_some, messages, self.registry, self._now_ms())
+                opening = await asyncio.to_thread(
+                    open_some, messages, self.registry, self._now_ms(), judges=self._judges()
+                )
                 messages = messages[opening.taken :]
                 self._see(opening.statuses, answer)
                 admitted, refused = self._admit(opening.batches)

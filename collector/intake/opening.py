@@ -69,14 +69,16 @@ class _RefusedError(Exception):
         self.known = known
 
 
-def open_some(messages: Sequence[Incoming], registry: Registry, now_ms: int) -> Opening:
+def open_some(
+    messages: Sequence[Incoming], registry: Registry, now_ms: int, *, judges: bool = True
+) -> Opening:
     """Opens messages until there are none left or their readings are many; at least one. A bad
-    message never touches another.
+    message never touches another. judges: as for `time_objection`.
     """
     opening = Opening()
     for message in messages:
         try:
-            _open(opening, message, registry, now_ms)
+            _open(opening, message, registry, now_ms, judges=judges)
         except _RefusedError as error:
             opening.refused.append(
                 Refused(message.address, error.reason, str(error), len(message.data), error.known)
@@ -90,7 +92,7 @@ def open_some(messages: Sequence[Incoming], registry: Registry, now_ms: int) -> 
     return opening
 
 
-def _open(opening: Opening, message: Incoming, registry: Registry, now_ms: int) -> None:
+def _open(opening: Opening, message: Incoming, registry: Registry, now_ms: int, *, judges: bool) -> None:
     address = message.address
     if not address.school:
         raise _RefusedError("bad_topic", "a topic that is no gateway's")
@@ -102,7 +104,7 @@ def _open(opening: Opening, message: Incoming, registry: Registry, now_ms: int) 
     if envelope.kind is Kind.STATUS and address.leaf == "status":
         opening.statuses.append((address, _read_status(address, payload)))
     elif envelope.kind is Kind.BATCH and address.leaf != "status":
-        _open_batch(opening, message, payload, now_ms)
+        _open_batch(opening, message, payload, now_ms, judges=judges)
     else:
         what = f"{envelope.kind.name.lower()} on {address.leaf}"
         raise _RefusedError("wrong_topic", what, known=True)
@@ -138,7 +140,7 @@ def _read_status(address: Address, payload: bytes) -> Status:
     return status
 
 
-def _open_batch(opening: Opening, message: Incoming, payload: bytes, now_ms: int) -> None:
+def _open_batch(opening: Opening, message: Incoming, payload: bytes, now_ms: int, *, judges: bool) -> None:
     address = message.address
     identity = peek_identity(payload)
     if identity and (identity.school, identity.gateway) != (address.school, address.gateway):
@@ -150,7 +152,7 @@ def _open_batch(opening: Opening, message: Incoming, payload: bytes, now_ms: int
         header, packed = decode_payload(payload)
         body = decode_body(header, packed)
         against = objection(header, body)
-        untimely = against or time_objection(body, now_ms)
+        untimely = against or time_objection(body, now_ms, judges=judges)
         if untimely and not against and header.stream == "urgent":
             header, body = at_arrival(header, body, now_ms)
         else:
