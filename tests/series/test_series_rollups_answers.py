@@ -112,8 +112,8 @@ async def check(
         await store.close()
 
 
-@given(batches=batch_lists, happens=events, asked=st.lists(questions, min_size=10, max_size=10))
-@settings(max_examples=30, deadline=None)
+@given(batches=batch_lists, happens=events, asked=st.lists(questions, min_size=8, max_size=8))
+@settings(max_examples=20, deadline=None)
 async def test_answers_are_those_of_the_points(
     batches: list[SeriesBatch], happens: list[str], asked: list[Asked]
 ) -> None:

@@ -35,7 +35,7 @@ SERIES_HOURS_MAX: Final = 2_400
 WAITING_MAX: Final = 5_000
 """With more hours waiting no older ones are looked for."""
 LOOK_MS: Final = 30 * DAY_MS
-"""So much is looked through in one round, an hour a row."""
+"""Such a stretch is looked through in one round, an hour a row."""
 _LOOK_SERIES: Final = 100
 _PAGE: Final = 1_000
 _END_MS: Final = 2**53
@@ -61,7 +61,8 @@ class Roller:
         self._metrics = metrics
         self._now_ms = now_ms
         self._quiet_s = quiet_s
-        self._oldest_ms: int | None = None
+        self._stretches: list[int] | None = None
+        """Starts of stretches that have points nobody has looked at; the newest is the last."""
 
     async def round(self) -> int:
         """How many hours were rolled up. Raises StoreUnavailableError."""
@@ -95,7 +96,7 @@ class Roller:
         return runs
 
     async def _roll(self, run: list[Pair]) -> int:
-        infos = await self._series_of(run[0].origin)
+        infos = await self._series(Selector(gateway=run[0].origin.gateway, school=run[0].origin.school))
         run = run[: max(1, SERIES_HOURS_MAX // max(1, len(infos)))]
         before = [self._marks.state(pair) for pair in run]
         try:
@@ -117,9 +118,9 @@ class Roller:
         self._metrics.rolled.inc(len(run))
         return len(run)
 
-    async def _series_of(self, origin: Origin) -> list[SeriesInfo]:
+    async def _series(self, selector: Selector) -> list[SeriesInfo]:
         found: list[SeriesInfo] = []
-        selector = Selector(school=origin.school, gateway=origin.gateway, limit=_PAGE)
+        selector = selector._replace(limit=_PAGE)
         while page := await self._store.series(selector):
             found += page
             selector = selector._replace(after_id=page[-1].id)
@@ -165,19 +166,14 @@ class Roller:
     async def _look_back(self) -> None:
         """Marks what has points in the newest stretch that nobody has looked at."""
         horizons = self._book.horizons
-        infos = await self._store.series(Selector(limit=_PAGE))
-        everything = list(infos)
-        while len(infos) == _PAGE:
-            infos = await self._store.series(Selector(after_id=infos[-1].id, limit=_PAGE))
-            everything += infos
+        everything = await self._series(Selector())
         end_ms = min(horizons.examined, _END_MS)
-        now_hour_ms = self._now_ms() // HOUR_MS * HOUR_MS
-        start_ms = min(now_hour_ms, end_ms) - LOOK_MS
-        if self._oldest_ms is None:
-            found = await self._counts(everything, 0, end_ms, LOOK_MS)
-            self._oldest_ms = min((one.time_ms[0] for one in found if one.time_ms), default=end_ms)
-        pairs = await self._hours(everything, max(start_ms, 0), end_ms)
-        examined = 0 if start_ms <= self._oldest_ms else start_ms
+        if self._stretches is None:
+            counted = await self._counts(everything, 0, end_ms, LOOK_MS)
+            self._stretches = sorted({start_ms for one in counted for start_ms in one.time_ms})
+        start_ms = self._stretches[-1] if self._stretches else 0
+        pairs = await self._hours(everything, start_ms, min(start_ms + LOOK_MS, end_ms))
+        examined = start_ms if len(self._stretches) > 1 else 0
         # In memory first: a question must not find the hours looked at and not marked.
         now_s = time.monotonic()
         entered = [(pair, self._marks.enter(pair, now_s)) for pair in pairs]
@@ -188,6 +184,7 @@ class Roller:
         finally:
             for pair, mark in entered:
                 self._marks.leave(pair, mark, now_s)
+        del self._stretches[-1:]
         log.info("points that were there before will be rolled up", hours=len(pairs), left=bool(examined))
 
     async def _hours(self, infos: Sequence[SeriesInfo], start_ms: int, end_ms: int) -> list[Pair]:
