@@ -80,9 +80,9 @@ class Authority:
                 # Also where a power cut came between the two files.
                 made = make_authority(_load_key(folder), _time(now_ms))
                 _write(_certificate_file(folder), made.public_bytes(Encoding.PEM))
-        authority = cls.load(folder)
-        if not authority.crl_file.exists():
-            authority.write_crl([], now_ms)
+            authority = cls.load(folder)
+            if not authority.crl_file.exists():
+                authority.write_crl([], now_ms)
         return authority
 
     @classmethod

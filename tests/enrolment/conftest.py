@@ -8,9 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.collector.conftest import MakeLab, database, make_lab
-from tests.enrolment.enrolling import Site, site_of
+from tests.enrolment.enrolling import Site, code_key, site_of
 
 __all__ = ["database", "make_lab"]
+
+
+@pytest.fixture(autouse=True)
+def _a_code_is_stretched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ends of a test take what was made before, rather than 60 ms each."""
+    monkeypatch.setattr("collector.enrolment.registrar.code_key", code_key)
 
 
 @pytest.fixture

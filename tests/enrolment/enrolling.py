@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
@@ -58,7 +59,8 @@ DAY_MS = 24 * 60 * 60_000
 
 
 code_key = cache(protocol.code_key)
-"""The tests' boxes need not take 50 ms each time."""
+"""As the protocol's, but of one code only once."""
+WRONG_CODE = "WRNG-CDEF"
 
 
 def wall_ms() -> int:
@@ -71,7 +73,7 @@ def csr(key: Any, name: str = "whoever", *extensions: x509.ExtensionType) -> byt
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     for one in extensions:
         builder = builder.add_extension(one, critical=False)
-    algorithm = None if isinstance(key, Ed25519PrivateKey) else hashes.SHA256()
+    algorithm = None if isinstance(key, Ed25519PrivateKey | Ed448PrivateKey) else hashes.SHA256()
     return builder.sign(key, algorithm).public_bytes(Encoding.DER)
 
 

@@ -16,17 +16,29 @@ from sqlalchemy import Connection, delete
 
 from collector.enrolment.authority import fingerprint_of
 from collector.enrolment.issuing import Directions
-from collector.enrolment.registrar import OPEN_MAX, InvitationError
+from collector.enrolment.registrar import InvitationError
 from collector.enrolment.throttle import OF_ADDRESS_MAX, OF_ALL_MAX, Throttle, parse_address
 from collector.intake.http_callers import Caller
 from collector.records import enrolment
 from collector.records.enrolment_tables import enrolment_failures
 from foundation.keyfiles import public_text
-from telemetry.enrolment import CODE_LIFE_MS, ENROL_PATH, ROTATE_PATH, Question, encode, new_code
+from telemetry.enrolment import CODE_LIFE_MS, ENROL_PATH, ROTATE_PATH, Question, encode
 from telemetry.envelope import key_id
 from tests.collector.conftest import SCHOOL, MakeLab, Sender
-from tests.collector.record_databases import RecordsDatabase, on_both
-from tests.enrolment.enrolling import DAY_MS, GATEWAY, URL, Box, Site, code_key, csr, public, site_of, wall_ms
+from tests.collector.record_databases import on_both
+from tests.enrolment.enrolling import (
+    DAY_MS,
+    GATEWAY,
+    URL,
+    WRONG_CODE,
+    Box,
+    Site,
+    code_key,
+    csr,
+    public,
+    site_of,
+    wall_ms,
+)
 
 MINUTE_MS = 60_000
 
@@ -137,7 +149,7 @@ async def test_wrong_codes_are_limited_over_restarts(make_lab: MakeLab, tmp_path
     async with site_of(lab, tmp_path) as site:
         code, box = await site.invite(), Box()
         # All at once: none of them slips through between counting and asking.
-        questions = [Box().question(new_code(), site.shown) for _ in range(OF_ADDRESS_MAX + 3)]
+        questions = [Box().question(WRONG_CODE, site.shown) for _ in range(OF_ADDRESS_MAX + 3)]
         answers = [one.status_code for one in await asyncio.gather(*map(site.ask, questions))]
         assert sorted(answers) == [403] * OF_ADDRESS_MAX + [429] * 3
     lab.registry = type(lab.registry)()
@@ -155,7 +167,7 @@ async def test_wrong_codes_are_limited_over_restarts(make_lab: MakeLab, tmp_path
 
 
 async def test_a_guesser_costs_no_transaction_each_time(desk: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    question = Box().question(new_code(), desk.shown)
+    question = Box().question(WRONG_CODE, desk.shown)
     for _ in range(OF_ADDRESS_MAX + 1):
         answer = await desk.ask(question)
     assert answer.status_code == 429
@@ -178,7 +190,7 @@ async def test_behind_a_proxy_its_certificate_and_its_word_for_the_address_count
         _, certificate = site.authority.issue_own("proxy", ["pulse.campus.example"], "server", wall_ms())
         file.write_bytes(certificate.public_bytes(Encoding.PEM))
         shown = fingerprint_of(certificate)
-        wrong = Box().question(new_code(), shown)
+        wrong = Box().question(WRONG_CODE, shown)
         for n in range(OF_ADDRESS_MAX + 1):
             # What a caller writes before it is not looked at.
             told = {"X-Forwarded-For": f"10.0.0.{n}, 2001:db8::{n}"}
@@ -272,8 +284,11 @@ async def test_one_key_for_both_uses_is_refused(desk: Site) -> None:
     assert "must be two" in answer.json()["detail"]
 
 
-async def test_invitations_are_few_and_the_code_is_nowhere(desk: Site, database: RecordsDatabase) -> None:
-    codes = [await desk.invite(f"gw-{n}") for n in range(OPEN_MAX)]
+async def test_invitations_are_few_and_the_code_is_nowhere(
+    desk: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.enrolment.registrar.OPEN_MAX", 4)
+    codes = [await desk.invite(f"gw-{n}") for n in range(4)]
     with pytest.raises(InvitationError, match="are open"):
         await desk.invite("gw-more")
     newer = await desk.invite("gw-0")
