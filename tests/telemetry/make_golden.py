@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,10 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from telemetry import ack as ack_format
 from telemetry import batch as batch_format
+from telemetry import configuration as configuration_format
+from telemetry import enrolment
 from telemetry import posting as posting_format
 from telemetry import status as status_format
 from telemetry.ack import Ack, Rejection, decode_ack, encode_ack
 from telemetry.batch import BatchBuilder, Gap, Header, decode_body, decode_payload, encode_payload
+from telemetry.configuration import Offer, Running, decode_offer, difference, digest, encode_offer
 from telemetry.credential_map import (
     FORMAT as MAP_FORMAT,
 )
@@ -34,6 +38,7 @@ from telemetry.credential_map import (
     decode_update,
     encode_update,
 )
+from telemetry.enrolment import Answer, Endpoint, Question, Rotation, Sealed
 from telemetry.envelope import Kind, Signer, open_envelope, verify
 from telemetry.exchange import MapQuestion, read_question, wrap_question
 from telemetry.posting import Pending, decode_pending, encode_pending, pack, unpack
@@ -45,6 +50,7 @@ from telemetry.status import Status, decode_status, encode_status
 FOLDER: Final = Path(__file__).parent / "golden"
 SIGNER: Final = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 """A key for tests that everybody knows."""
+NEW_KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 BASE_MS: Final = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
 SCHOOL: Final = "example-primary"
@@ -116,6 +122,7 @@ def status() -> bytes:
     found = Status(
         status_format.FORMAT, SCHOOL, "gw-1", BASE_MS, ClockQuality.HOLDOVER, "0.1.0", BASE_MS - 60_000,
         3, 4_096, None, 1_000, 990, {"not_a_number": 2},
+        Running(7, "c0" * 32, 8, "modbus/hall: devices[2].unit: device hall-2: hall-1 has unit 1 already"),
     )  # fmt: skip
     return SIGNER.wrap(Kind.STATUS, encode_status(found))
 
@@ -178,6 +185,50 @@ def pending() -> bytes:
     return SIGNER.wrap(Kind.PENDING, encode_pending(found))
 
 
+def offer() -> bytes:
+    """From one version to the next: a section changed, one added, one gone."""
+    before = {"batch": '{"interval_s":2.0}', "modbus/hall": '{"name":"hall"}', "silence": "{}"}
+    after = {"batch": '{"interval_s":10.0}', "modbus/hall": '{"name":"hall"}', "report": '[{"mode":"every"}]'}
+    changed, removed = difference(before, after)
+    found = Offer(
+        configuration_format.FORMAT, SCHOOL, "gw-1", 8, BASE_MS, digest(before), changed, removed, digest(after)
+    )  # fmt: skip
+    return SIGNER.wrap(Kind.CONFIGURATION, encode_offer(found))
+
+
+CODE_KEY: Final = bytes(range(32, 64))
+FINGERPRINT: Final = bytes(range(64, 96))
+
+
+def enrolment_question() -> bytes:
+    found = Question(enrolment.FORMAT, bytes(16), bytes(range(32)), b"request", "0.1.0")
+    proof = enrolment.question_proof(CODE_KEY, found, FINGERPRINT)
+    return enrolment.encode(msgspec.structs.replace(found, proof=proof))
+
+
+def _enrolment_answer() -> bytes:
+    found = Answer(
+        enrolment.FORMAT, bytes(16), SCHOOL, "gw-1", "Asia/Shanghai", "collector's key", "authority", "certificate",
+        BASE_MS + 1, Endpoint("mqtt.example", 8_883, f"{SCHOOL}/gw-1"), "https://pulse.example:8421", None, None,
+    )  # fmt: skip
+    return enrolment.encode(found)
+
+
+def enrolment_answer() -> bytes:
+    answer = _enrolment_answer()
+    return enrolment.encode(Sealed(answer, enrolment.answer_proof(CODE_KEY, answer)))
+
+
+def rotation() -> bytes:
+    found = Rotation(enrolment.FORMAT, bytes(16), SCHOOL, "gw-1", BASE_MS, bytes(range(32)), b"request")
+    held = NEW_KEY.sign(enrolment.rotation_claim(found))
+    return SIGNER.wrap(Kind.ROTATION, enrolment.encode(msgspec.structs.replace(found, held=held)))
+
+
+def rotated() -> bytes:
+    return SIGNER.wrap(Kind.ROTATED, _enrolment_answer())
+
+
 def post() -> bytes:
     return pack([status(), pending(), bulk()])
 
@@ -192,13 +243,33 @@ FILES: Final = {
     "question": question,
     "pending": pending,
     "post": post,
+    "offer": offer,
+    "enrolment_question": enrolment_question,
+    "enrolment_answer": enrolment_answer,
+    "rotation": rotation,
+    "rotated": rotated,
 }
+EARLIER: Final = ("status_of_0.1",)
+"""Written by programs before a field was added; read for as long as such programs are in the field."""
+
+
+def _unseal(data: bytes) -> dict[str, Any]:
+    sealed = enrolment.decode(data, Sealed)
+    return {"answer": enrolment.decode(sealed.answer, Answer), "proof": sealed.proof}
+
+
+_BARE: Final[dict[str, Callable[[bytes], Any]]] = {
+    "credential_map": decode_update,
+    "enrolment_question": lambda data: enrolment.decode(data, Question),
+    "enrolment_answer": _unseal,
+}
+"""What travels in no envelope of its own."""
 
 
 def describe(name: str, data: bytes) -> Any:
     """What a file decodes to, by the project's decoders, as JSON can say it."""
-    if name == "credential_map":
-        return as_json(decode_update(data))
+    if name in _BARE:
+        return as_json(_BARE[name](data))
     if name == "post":
         return [describe("", one) for one in unpack(data)]
     envelope = open_envelope(data)
@@ -210,6 +281,9 @@ def describe(name: str, data: bytes) -> Any:
         Kind.ACK: decode_ack,
         Kind.STATUS: decode_status,
         Kind.PENDING: decode_pending,
+        Kind.CONFIGURATION: decode_offer,
+        Kind.ROTATION: lambda data: enrolment.decode(data, Rotation),
+        Kind.ROTATED: lambda data: enrolment.decode(data, Answer),
     }
     if envelope.kind in decoders:
         return found | as_json(decoders[envelope.kind](payload))

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.telemetry.make_golden import FILES, FOLDER, describe, unpacked
+from tests.telemetry.make_golden import EARLIER, FILES, FOLDER, describe, unpacked
 
 CHANGED: Final = (
     "the wire format changed. Gateways and collectors in the field speak the old one: raise the format "
@@ -18,7 +18,7 @@ CHANGED: Final = (
 )
 
 
-@pytest.mark.parametrize("name", list(FILES))
+@pytest.mark.parametrize("name", [*FILES, *EARLIER])
 def test_old_bytes_mean_what_they_meant(name: str) -> None:
     told = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     assert describe(name, (FOLDER / f"{name}.bin").read_bytes()) == told, CHANGED
@@ -31,5 +31,5 @@ def test_the_same_input_gives_the_same_bytes(name: str) -> None:
 
 def test_there_is_a_file_for_each_sample_and_none_besides() -> None:
     assert {file.name for file in FOLDER.iterdir()} == {
-        f"{n}.{ext}" for n in FILES for ext in ("bin", "json")
+        f"{n}.{ext}" for n in (*FILES, *EARLIER) for ext in ("bin", "json")
     }

@@ -16,7 +16,9 @@ from telemetry import (
     ack,
     batch,
     columns,
+    configuration,
     credential_map,
+    enrolment,
     envelope,
     exchange,
     names,
@@ -59,6 +61,12 @@ def test_the_numbers() -> None:
         posting.ENVELOPES_MAX,
         columns.DIGITS_MAX,
         credential_map.BLINDED_BYTES,
+        configuration.SECTIONS_MAX,
+        configuration.BYTES_MAX // 1024,
+        configuration.REASON_CHARS_MAX,
+        enrolment.NONCE_BYTES,
+        enrolment.CODE_LIFE_MS // 60_000,
+        enrolment.MESSAGE_BYTES_MAX // 1024,
     ):
         assert f"{number:,}" in PAGE
     versions = {
@@ -68,6 +76,8 @@ def test_the_numbers() -> None:
         envelope.VERSION,
         resolve_token.FORMAT,
         posting.FORMAT,
+        configuration.FORMAT,
+        enrolment.FORMAT,
     }
     assert versions == {1}, "the page speaks of version 1"
     assert credential_map.FORMAT == 2, "but for the map"
@@ -82,6 +92,13 @@ def test_the_numbers() -> None:
         ack.Rejection,
         status.Status,
         posting.Pending,
+        configuration.Offer,
+        configuration.Running,
+        enrolment.Question,
+        enrolment.Sealed,
+        enrolment.Answer,
+        enrolment.Endpoint,
+        enrolment.Rotation,
         credential_map.MapUpdate,
         credential_map.Person,
         credential_map.Permit,
@@ -111,5 +128,9 @@ def test_every_field_is_explained(struct: type[msgspec.Struct]) -> None:
 def test_every_code_is_explained() -> None:
     for code in (*Quality, *ClockQuality):
         assert f"{int(code)} `{code.name.lower()}`" in PAGE
+    for table in configuration.REMOTE_TABLES:
+        assert f"`{table}`" in PAGE
+    for path in (enrolment.ENROL_PATH, enrolment.ROTATE_PATH):
+        assert path in PAGE
     for kind in envelope.Kind:
         assert f"{int(kind)} {kind.name.lower().replace('_', ' ')}" in PAGE
