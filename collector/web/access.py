@@ -43,6 +43,7 @@ def allow(*permissions: Permission, rate: Kind = "api") -> Any:
                 401,
                 "nobody is signed in",
                 remedy="Sign in at /sign-in, or send a token as Authorization: Bearer.",
+                headers={"WWW-Authenticate": "Bearer"},
             )
         if principal.way != "open":
             count(request, rate, principal.session or f"{principal.way} {principal.name}")
