@@ -16,6 +16,7 @@ from collector.enrolment.settings import EnrolmentSection
 from collector.intake.http_settings import IntakeHttpSection
 from collector.plugins import with_plugins
 from collector.records.settings import RecordsSection
+from collector.series.rollups.settings import RetentionSection
 from collector.series.settings import StoreSection
 from collector.vault.settings import VaultSection
 from foundation.broker import BrokerSettings
@@ -77,6 +78,8 @@ class CollectorConfig(StrictModel):
     enrolment: EnrolmentSection | None = None
     records: RecordsSection = RecordsSection()
     store: StoreSection = StoreSection()
+    retention: RetentionSection = RetentionSection()
+    """Of readings; records have terms of their own."""
     web: WebSection = WebSection()
     accounts: AccountsSection = AccountsSection()
     vault: VaultSection | None = None

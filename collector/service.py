@@ -36,7 +36,8 @@ from collector.overview import Overview
 from collector.records import Records, RecordsUnavailableError
 from collector.retention import Sweeper
 from collector.series.contract import SeriesStore, StoreUnavailableError
-from collector.series.opening import open_store
+from collector.series.opening import open_rolled_store
+from collector.series.rollups.store import RolledStore
 from collector.text import Text
 from collector.vault import VaultLink, VaultMetrics, open_link
 from collector.web.app import create_app
@@ -106,7 +107,9 @@ class Service:
             for_posts = stack.enter_context(listen(posts.host, posts.port, "intake_http")) if posts else None
             records = Records.open(config.records_place, self._key, config.records.upgrade)
             stack.push_async_callback(records.close)
-            store = await open_store(config.store, config.series_file, self._metrics)
+            store = await open_rolled_store(
+                config.store, config.retention, config.collector.data_dir, self._metrics, wall_ms
+            )
             stack.push_async_callback(store.close)
             self.records, self.store = records, store
             if config.enrolment:
@@ -137,7 +140,7 @@ class Service:
     async def _work(
         self,
         records: Records,
-        store: SeriesStore,
+        store: RolledStore,
         listening: socket.socket,
         tls: ssl.SSLContext | None,
         intakes: Sequence[Intake],
@@ -183,7 +186,11 @@ class Service:
             hub=hub,
             overview=self.overview,
             registry=registry,
-            health=lambda: {**self._health(line, clock), **delivery.health()},
+            health=lambda: {
+                **self._health(line, clock),
+                **delivery.health(),
+                "rollups": store.health,
+            },
             now_ms=wall_ms,
             behind_proxy=config.web.behind_proxy,
             host_names=frozenset(config.web.host_names),
@@ -201,6 +208,7 @@ class Service:
             behind = [
                 group.create_task(line.run(), name="line"),
                 group.create_task(sweeper.run(), name="retention"),
+                group.create_task(store.run(lambda: clock.may_delete), name="rollups"),
                 group.create_task(delivery.run(), name="notifiers"),
                 *(group.create_task(one.run(line), name=f"intake {one.name}") for one in intakes),
             ]

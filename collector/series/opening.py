@@ -1,7 +1,8 @@
-"""Opens the series store that collector.toml names."""
+"""Opens the series store that collector.toml names, with its roll-ups."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,8 @@ from prometheus_client import CollectorRegistry
 from collector.series.contract import SeriesStore
 from collector.series.duckdb_store import DuckDbStore
 from collector.series.influx import Influx, InfluxTarget
+from collector.series.rollups.settings import RetentionSection
+from collector.series.rollups.store import RolledStore
 from collector.series.server_store import ServerStore
 from collector.series.server_wire import Access, ServerWire
 from collector.series.settings import StoreSection
@@ -17,6 +20,22 @@ from collector.series.victoria import Victoria
 from foundation.commands import UsageError
 
 _TOKEN_CHARS_MAX: Final = 4_096
+
+
+async def open_rolled_store(
+    section: StoreSection,
+    retention: RetentionSection,
+    data_dir: Path,
+    registry: CollectorRegistry,
+    now_ms: Callable[[], int],
+) -> RolledStore:
+    """The store, and minutes and hours in data_dir/rollups.duckdb. Raises as `open_store` does."""
+    store = await open_store(section, data_dir / "series.duckdb", registry)
+    try:
+        return await RolledStore.open(store, data_dir / "rollups.duckdb", retention, registry, now_ms=now_ms)
+    except BaseException:
+        await store.close()
+        raise
 
 
 async def open_store(section: StoreSection, series_file: Path, registry: CollectorRegistry) -> SeriesStore:

@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry
 from collector.series.contract import SeriesStore
 from collector.series.duckdb_store import DuckDbStore
 from collector.series.influx import Influx, InfluxTarget
-from collector.series.rollups import RetentionSection, RolledStore
+from collector.series.rollups.settings import RetentionSection
+from collector.series.rollups.store import RolledStore
 from collector.series.server_store import ServerStore
 from collector.series.server_wire import Access, ServerWire
 from collector.series.victoria import Victoria

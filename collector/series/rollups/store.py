@@ -97,9 +97,9 @@ class RolledStore:
         """Hours of gateways that are not rolled up as they are."""
         return len(self._marks)
 
-    async def run(self) -> None:
-        """Rolls up and forgets until cancelled."""
-        await tend(self)
+    async def run(self, may_delete: Callable[[], bool] = lambda: True) -> None:
+        """Rolls up and forgets until cancelled. may_delete: whether the clock can be believed."""
+        await tend(self, may_delete)
 
     async def append(self, batches: Sequence[SeriesBatch]) -> Awaitable[None]:
         """See SeriesStore.append. Points older than points are kept have been merged into roll-ups when

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -22,14 +23,14 @@ again what a crash has left unanswered, and it is stored as it would have been.
 log = structlog.get_logger()
 
 
-async def tend(store: RolledStore) -> None:
+async def tend(store: RolledStore, may_delete: Callable[[], bool]) -> None:
     """Until cancelled; raises only for a fault of the program."""
     move_at_s = time.monotonic() + SWEEP_S
     forget = True
     while True:
         try:
             await store.roller.round()
-            if time.monotonic() >= move_at_s:
+            if time.monotonic() >= move_at_s and may_delete():
                 await store.retainer.move()
                 forget, move_at_s = True, time.monotonic() + SWEEP_S
             if forget:
