@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from telemetry import enrolment
 from telemetry.ack import FORMAT, RANGES_MAX, Ack, AckError, Rejection, decode_ack, encode_ack, greeting
 from telemetry.batch import (
     BatchError,
@@ -24,6 +25,7 @@ from telemetry.batch import (
     encode_body,
     encode_payload,
 )
+from telemetry.configuration import ConfigurationError, Offer, decode_offer, encode_offer
 from telemetry.credential_map import (
     CredentialMap,
     CredentialMapError,
@@ -83,6 +85,16 @@ DECODERS: dict[str, tuple[Decoder, type[Exception], bytes]] = {
         decode_status,
         StatusError,
         encode_status(Status(1, "s", "g", 5, ClockQuality.SYNCED, "0.1", 1, 2, 3, None, 4, 4, {"x": 1})),
+    ),
+    "offer": (
+        decode_offer,
+        ConfigurationError,
+        encode_offer(Offer(1, "s", "g", 3, 5, "", {"batch": "{}"}, ["silence"], "00")),
+    ),
+    "enrolment": (
+        lambda data: enrolment.decode(data, enrolment.Question),
+        enrolment.EnrolmentError,
+        enrolment.encode(enrolment.Question(1, b"n", b"k", b"r", "0.1", b"p")),
     ),
     "map": (decode_map, CredentialMapError, credential_map()),
     "directory": (
