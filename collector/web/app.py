@@ -17,6 +17,7 @@ from collector.web.api import alerts, configurations, enrolment, exports, gatewa
 from collector.web.api.models import Acknowledge
 from collector.web.boundary import LOOPBACK_NAMES, Boundary
 from collector.web.events import EventStreams
+from collector.web.fleet_views import share_fleet
 from collector.web.identify import identify_with
 from collector.web.parts import WebParts
 from collector.web.server import WebServer
@@ -76,7 +77,7 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.rates = parts.accounts.rates if parts.accounts else Rates()
     app.state.exports = exports.Turns()
     app.state.rooms = page.share_rooms(parts)
-    app.state.fleet = fleet_page.share_fleet(parts)
+    app.state.fleet = share_fleet(parts)
     app.state.streams = EventStreams(parts.hub, parts.closing)
     api = APIRouter(prefix="/api/v1")
     for router in (

@@ -11,10 +11,9 @@ from markupsafe import Markup
 from collector.accounts.principal import Principal
 from collector.text import Language
 from collector.web.access import allow
-from collector.web.fleet_views import SHOWS, FleetRow, Show, fleet_rows
+from collector.web.fleet_views import SHOWS, FleetRow, Show, shared_rows
 from collector.web.parts import Parts, WebParts
 from collector.web.rendering import Lang, answer, fill, language_of, remember_language
-from collector.web.sharing import Shared
 from collector.web.signing.visitor import visitor_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -67,11 +66,6 @@ async def fleet_part(
     return answer(await _rows(request, parts, principal, language_of(request, lang), words, show, rows))
 
 
-def share_fleet(parts: WebParts) -> Shared[Markup]:
-    """Renderings of the fleet, the same for all who see the same schools and read one language."""
-    return Shared(lambda: parts.hub.published["gateways"])
-
-
 async def _rows(
     request: Request,
     parts: WebParts,
@@ -81,15 +75,7 @@ async def _rows(
     show: Show,
     rows_max: int,
 ) -> Markup:
-    shared: Shared[Markup] = request.app.state.fleet
-    key = (language, principal.schools, words, show, rows_max)
-    return await shared.get(key, lambda: _make_rows(parts, principal, language, words, show, rows_max))
-
-
-async def _make_rows(
-    parts: WebParts, principal: Principal, language: Language, words: str, show: Show, rows_max: int
-) -> Markup:
-    found = await fleet_rows(parts, principal, language)
+    found = await shared_rows(request, parts, principal, language)
     wanted = words.lower().split()
     shown = [row for row in found if row.is_shown(show, wanted)]
     return fill(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, get_args
 
+from fastapi import Request
 from sqlalchemy import Connection
 
 from collector.accounts.principal import Principal
@@ -19,6 +20,7 @@ from collector.text import Language, Text
 from collector.web.fleet_words import TROUBLES, standing_text
 from collector.web.parts import WebParts
 from collector.web.reasons import counts_text
+from collector.web.sharing import Shared
 from collector.web.wording import CLOCK_WORDS, age_text, size_text
 from telemetry.quality import ClockQuality
 from telemetry.status import Status
@@ -111,6 +113,19 @@ async def fleet_rows(
         if principal.sees_school(gateway.school) and only in {None, (gateway.school, gateway.id)}
     ]
     return sorted(rows, key=lambda row: row.order)
+
+
+def share_fleet(parts: WebParts) -> Shared[list[FleetRow]]:
+    """The rows are the same for all who see the same schools and read one language."""
+    return Shared(lambda: parts.hub.published["gateways"])
+
+
+async def shared_rows(
+    request: Request, parts: WebParts, principal: Principal, language: Language
+) -> list[FleetRow]:
+    """As `fleet_rows` of all, made once for many pages."""
+    shared: Shared[list[FleetRow]] = request.app.state.fleet
+    return await shared.get((principal.schools, language), lambda: fleet_rows(parts, principal, language))
 
 
 def _read(connection: Connection) -> _Known:

@@ -14,9 +14,9 @@ from collector.vault.settings import ROLE_BREAK_GLASS
 from collector.web import tiles, views
 from collector.web.access import allow
 from collector.web.api.alerts import Acknowledger, AlertId, Reader, acknowledge, read_alerts
-from collector.web.api.gateways import gateway_items
 from collector.web.api.parameters import SeriesFilter
 from collector.web.api.series import find_series
+from collector.web.fleet_views import shared_rows
 from collector.web.parts import Parts, WebParts
 from collector.web.reasons import counts_text
 from collector.web.rendering import Lang, answer, fill, language_of, remember_language, render
@@ -34,6 +34,7 @@ SERIES_SHOWN_MAX: Final = 20_000
 OPEN_ALERTS_READ_MAX: Final = 500
 OPEN_ALERTS_SHOWN: Final = 50
 ACKNOWLEDGED_ALERTS_SHOWN: Final = 20
+GATEWAYS_SHOWN: Final = 6
 BREAK_GLASS_MINUTES: Final = (15, 30, BREAK_GLASS_MINUTES_MAX)
 """The choices; the first is taken unless somebody chooses."""
 
@@ -68,7 +69,7 @@ async def whole_page(
         filter=words,
         watches=asker.may("operation.read"),
         **await _alerts(parts, asker, language),
-        **await _gateways(parts, asker, language),
+        **await _gateways(request, parts, asker, language),
     )
     remember_language(response, lang)
     return response
@@ -101,7 +102,7 @@ async def gateways_part(
     lang: Lang = None,
 ) -> Response:
     language = language_of(request, lang)
-    return render("gateways.html", language, **await _gateways(parts, asker, language))
+    return render("gateways.html", language, **await _gateways(request, parts, asker, language))
 
 
 @router.post("/alerts/{alert_id}/acknowledge")
@@ -194,13 +195,18 @@ async def _make_rooms(
     return RoomsPart(html, place_count)
 
 
-async def _gateways(parts: WebParts, asker: Principal, language: Language) -> dict[str, object]:
+async def _gateways(
+    request: Request, parts: WebParts, asker: Principal, language: Language
+) -> dict[str, object]:
+    """Those who need somebody before the others; the fleet page has all."""
     if not asker.may("gateways.read"):
-        return {"sees_gateways": False, "gateways": [], "refused": "", "class_lists": ""}
-    items = await gateway_items(parts, asker)
+        return {"sees_gateways": False, "gateways": [], "gateway_count": 0, "refused": "", "class_lists": ""}
+    rows = await shared_rows(request, parts, asker, language)
     return {
         "sees_gateways": True,
-        "gateways": [views.gateway(one, parts, language) for one in items],
+        "gateways": rows[:GATEWAYS_SHOWN],
+        "gateway_count": len(rows),
+        "gateways_in_trouble": sum(bool(row.troubles) for row in rows),
         "refused": counts_text(dict(parts.overview.refusals), language),
         "class_lists": views.class_lists(parts, language),
     }

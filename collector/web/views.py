@@ -8,30 +8,22 @@ from typing import Final
 from collector.records import Alert
 from collector.scenarios.kinds import AlertKind
 from collector.text import Language, Text
-from collector.web.api.models import GatewayItem
 from collector.web.parts import WebParts
-from collector.web.reasons import counts_text
 from collector.web.wording import (
-    CLOCK_WORDS,
     SITES,
     age_text,
     clock_text,
     iso,
     number_text,
-    size_text,
     unit_text,
 )
 from telemetry.quantities import BOOL
 from telemetry.records import RECORD_TYPES
 
-QUIET_MS: Final = 60_000
-"""A gateway whose last data is older is shown as quiet."""
 _ANONYMOUS: Final = Text("匿名（未识别的卡）", "anonymous (unknown card)")
 _DELETED: Final = Text("已删除", "deleted")
 _NO_LISTS: Final = Text("还没有班级名单：连不上身份库", "No class lists yet: the vault cannot be reached")
 _BY_PAGE: Final = Text("网页", "this page")
-_NOTHING: Final = Text("无", "none")
-_NEVER: Final = Text("启动以来没有", "none since start")
 
 
 @dataclass(frozen=True)
@@ -61,22 +53,6 @@ class AlertView:
     doubtful: bool
     acknowledged_by: str | None
     acknowledged_time: str | None
-
-
-@dataclass(frozen=True)
-class GatewayView:
-    id: str
-    active: bool
-    last_data_at: str | None
-    last_data_ms: int | None
-    last_data_age: str
-    quiet: bool
-    buffered: str | None
-    given_up: str
-    dropped: str
-    clock: str | None
-    clock_is_good: bool
-    software: str | None
 
 
 def alert(one: Alert, parts: WebParts, language: Language) -> AlertView:
@@ -132,26 +108,6 @@ def _alert_number(value: float, unit: str) -> str:
     return f"{value:.1f}" if unit == "Cel" and "." not in text else text
 
 
-def gateway(one: GatewayItem, parts: WebParts, language: Language) -> GatewayView:
-    now_ms, status = parts.now_ms(), one.status
-    return GatewayView(
-        id=one.id,
-        active=one.state == "active",
-        last_data_at=one.last_data,
-        last_data_ms=one.last_data_ms,
-        last_data_age=_NEVER.in_(language)
-        if one.last_data_ms is None
-        else age_text(now_ms - one.last_data_ms, language),
-        quiet=one.last_data_ms is None or now_ms - one.last_data_ms > QUIET_MS,
-        buffered=_buffered(status.buffer.batches, status.buffer.bytes, language) if status else None,
-        given_up=counts_text(one.given_up, language) or _NOTHING.in_(language),
-        dropped=counts_text(status.dropped if status else {}, language) or _NOTHING.in_(language),
-        clock=CLOCK_WORDS[status.clock].in_(language) if status else None,
-        clock_is_good=status is None or status.clock == "synced",
-        software=status.software if status else None,
-    )
-
-
 def class_lists(parts: WebParts, language: Language) -> str:
     """Of when the class lists are; empty without a vault."""
     if parts.names is None:
@@ -161,10 +117,3 @@ def class_lists(parts: WebParts, language: Language) -> str:
         return _NO_LISTS.in_(language)
     moment = clock_text(of_ms, parts.now_ms(), parts.time_zone).rpartition(":")[0]
     return Text(f"班级名单为 {moment} 的版本", f"Class lists as of {moment}").in_(language)
-
-
-def _buffered(batches: int, size_bytes: int, language: Language) -> str:
-    if not batches:
-        return _NOTHING.in_(language)
-    words = Text(f"{batches} 批", f"{batches} batch{'es' if batches > 1 else ''}").in_(language)
-    return f"{words} · {size_text(size_bytes)}"

@@ -26,7 +26,7 @@ from collector.web.api.configuration_models import (
 from collector.web.api.parameters import Cursor
 from collector.web.configuring import configured, find_gateway, find_version, make_version, restored_note
 from collector.web.parts import Parts
-from collector.web.problems import FieldError, ProblemError, describe
+from collector.web.problems import FieldError, ProblemError, describe_guarded
 from collector.web.wording import iso
 from telemetry.configuration import Sections
 from telemetry.topics import IDENTIFIER
@@ -80,7 +80,7 @@ class HistoryParameters(BaseModel):
 @router.get(
     "/configuration",
     response_model=ConfigurationNow,
-    responses=describe(401, 403, 404, 422, 503),
+    responses=describe_guarded(404, 422, 503),
     summary="What a gateway should run, and what it runs",
 )
 async def read_configuration(
@@ -105,7 +105,7 @@ async def read_configuration(
 @router.put(
     "/configuration",
     response_model=VersionMade,
-    responses=describe(401, 403, 404, 412, 413, 415, 422, 503),
+    responses=describe_guarded(404, 412, 413, 415, 422, 503),
     summary="Make a new version",
     openapi_extra=_BODY,
 )
@@ -134,7 +134,7 @@ async def write_configuration(
 @router.get(
     "/configurations",
     response_model=VersionPage,
-    responses=describe(401, 403, 404, 422, 503),
+    responses=describe_guarded(404, 422, 503),
     summary="All versions, newest first",
 )
 async def list_versions(
@@ -163,7 +163,7 @@ async def list_versions(
 @router.get(
     "/configurations/{version}",
     response_model=VersionDetail,
-    responses=describe(401, 403, 404, 422, 503),
+    responses=describe_guarded(404, 422, 503),
     summary="One version",
 )
 async def read_version(
@@ -176,7 +176,7 @@ async def read_version(
 @router.get(
     "/configurations/{before}/difference/{after}",
     response_model=DifferenceAnswer,
-    responses=describe(401, 403, 404, 422, 503),
+    responses=describe_guarded(404, 422, 503),
     summary="What differs between two versions",
 )
 async def read_difference(
@@ -196,7 +196,7 @@ async def read_difference(
 @router.post(
     "/configurations/{version}/restore",
     response_model=VersionMade,
-    responses=describe(401, 403, 404, 412, 422, 503),
+    responses=describe_guarded(404, 412, 422, 503),
     summary="Make a new version that equals an old one",
 )
 async def restore_version(

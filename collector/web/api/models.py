@@ -148,7 +148,7 @@ class GatewayItem(Model):
     )
     certificate_ends_ms: int | None
     last_data: str | None = Field(
-        description="When its last good batch came; null when none has since the collector's start.",
+        description="When its last good batch came; null when none ever has.",
         examples=[_TIME],
     )
     last_data_ms: int | None
