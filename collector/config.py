@@ -144,10 +144,6 @@ class CollectorConfig(StrictModel):
     def records_file(self) -> Path:
         return self.collector.data_dir / "records.db"
 
-    @property
-    def series_file(self) -> Path:
-        return self.collector.data_dir / "series.duckdb"
-
 
 def load_config(path: Path) -> CollectorConfig:
     """The configuration in a file, its paths made absolute. Raises FileProblems."""
