@@ -47,14 +47,8 @@ class ClockWatch:
                 self._be_patient()
 
     @property
-    def is_contradicted(self) -> bool:
-        """Gateways with a synchronised clock say another time."""
-        difference_ms = self._difference_ms()
-        return difference_ms is not None and abs(difference_ms) > DIFFERENCE_MS_MAX
-
-    @property
-    def may_delete(self) -> bool:
-        """Whether what is kept by time may be deleted by this clock."""
+    def is_believed(self) -> bool:
+        """Whether by this clock something may be deleted, or another clock be called fast."""
         if self._now_ms() < PLAUSIBLE_FROM_MS:
             return False
         offset_ms = self._wall_less_monotonic_ms()
@@ -74,7 +68,7 @@ class ClockWatch:
         if difference_ms is not None and abs(difference_ms) > DIFFERENCE_MS_MAX:
             hours = round(abs(difference_ms) / 3_600_000)
             return f"{'behind' if difference_ms > 0 else 'ahead of'} the gateways' clocks by {hours} h"
-        if not self.may_delete:
+        if not self.is_believed:
             return "has jumped; nothing is deleted for a day, or until a gateway's clock agrees"
         return "ok"
 

@@ -170,7 +170,7 @@ class Service:
             overview=self.overview,
             metrics=LineMetrics(registry),
             now_ms=wall_ms,
-            judges=lambda: not clock.is_contradicted,
+            judges=lambda: clock.is_believed,
         )
         try:
             await line.load()
@@ -178,7 +178,7 @@ class Service:
             accounts, oidc = await open_accounts(config.accounts, records, self._key, wall_ms)
         except (RecordsUnavailableError, StoreUnavailableError) as error:
             raise UsageError(f"{config.collector.data_dir} cannot be read: {error}; start again") from error
-        sweeper = Sweeper(records, registry, wall_ms, lambda: clock.may_delete)
+        sweeper = Sweeper(records, registry, wall_ms, lambda: clock.is_believed)
         parts = WebParts(
             title=config.collector.title,
             store=store,
@@ -208,7 +208,7 @@ class Service:
             behind = [
                 group.create_task(line.run(), name="line"),
                 group.create_task(sweeper.run(), name="retention"),
-                group.create_task(store.run(lambda: clock.may_delete), name="rollups"),
+                group.create_task(store.run(lambda: clock.is_believed), name="rollups"),
                 group.create_task(delivery.run(), name="notifiers"),
                 *(group.create_task(one.run(line), name=f"intake {one.name}") for one in intakes),
             ]

@@ -42,13 +42,15 @@ class Finder:
             for finding in self._ask(rule, batch)
         ]
 
-    def in_readings(self, batches: Iterable[Opened], now_ms: int) -> list[Row]:
-        """What reading rules find; the cause begins with the gateway. Of one cause the first."""
+    def in_readings(self, batches: Iterable[Opened], now_ms: int, due_ms: int) -> list[Row]:
+        """What reading rules find; the cause begins with the gateway. Of one cause the first. due_ms: the time
+        by which readings are too old.
+        """
         found: dict[str, Row] = {}
         for batch in batches:
             for rule in self._rules.readings if batch.header.readings else ():
                 findings = self._ask(rule, batch)
-                fresh = [one for one in findings if one.at_ms >= now_ms - AGE_MS_MAX]
+                fresh = [one for one in findings if one.at_ms >= due_ms - AGE_MS_MAX]
                 self._metrics.findings_too_old.inc(len(findings) - len(fresh))
                 cause = f"{batch.key.school}/{batch.key.gateway}"
                 for finding in fresh:

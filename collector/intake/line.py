@@ -69,7 +69,7 @@ class BatchLine:
         now_ms: Callable[[], int],
         judges: Callable[[], bool] = lambda: True,
     ) -> None:
-        """judges: whether the clock of `now_ms` may call a gateway's clock fast."""
+        """judges: whether by the clock of `now_ms` a time may be called too early or too late."""
         self._records = records
         self._store = store
         self._hub = hub
@@ -84,7 +84,7 @@ class BatchLine:
         self._offers = Offers(records, signer, hub, metrics, now_ms)
         self._refusals = Refusals(records, self._replies, overview, metrics)
         finder = Finder(Rules(rules, reading_rules), metrics)
-        self._commits = Commits(records, self._marks, finder, outbox)
+        self._commits = Commits(records, self._marks, finder, outbox, judges)
         self.conditions = Conditions("records", "registry", "series", "line")
         names: tuple[LaneName, ...] = ("urgent", "bulk")
         self._lanes = {name: Lane(name, self._storing()) for name in names}

@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,6 +70,8 @@ def install(wanted: dict[str, Any]) -> None:
         _no_room_for(readings, wanted["times"])
     if path := wanted.get("witness"):
         _watch_appends(path)
+    if path := wanted.get("clock"):
+        _set_clock(path)
 
 
 def _watch_appends(path: str) -> None:
@@ -153,3 +156,14 @@ def _die_at(owner: Any, name: str, when: str, nth: int) -> None:
         return result
 
     setattr(owner, name, slow if inspect.iscoroutinefunction(work) else quick)
+
+
+def _set_clock(path: str) -> None:
+    """A wall clock that is wrong by the seconds in a file, which may change at any moment."""
+    time_ns = time.time_ns
+
+    def wrong_ns() -> int:
+        return time_ns() + int(Path(path).read_text("ascii") or "0") * 10**9
+
+    time.time_ns = wrong_ns
+    time.time = lambda: wrong_ns() / 1e9
