@@ -3,8 +3,9 @@
     python benchmarks/bench_series_servers.py [--readings N] [--days N]
 
 Rates are readings per CPU-second of both processes, the collector's and the server's: `store` appends
-decoded batches of 40 series, `bare` posts ready-made lines in requests of the same size. Then each store
-is filled with 50 series, one point a minute, and asked for one series and for all of them, over a day and
+decoded batches of 40 series; `bare` writes lines of the same batches by the plainest means, which is the
+least that any program has to do, and posts them in requests of the same size; `ready` posts lines that are
+ready-made. Then each store is filled with 50 series, one point a minute, and asked for one series and for all of them, over a day and
 over everything. Bytes a point are those on the disk after the server has been stopped.
 """
 
@@ -17,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -118,10 +119,27 @@ async def store_cost(kind: Kind, calls: Sequence[Sequence[SeriesBatch]]) -> floa
     return used
 
 
-async def bare_cost(kind: Kind, calls: Sequence[Sequence[SeriesBatch]]) -> float:
+def plain_lines(call: Sequence[SeriesBatch]) -> bytes:
+    """Lines of batches whose series have a measurement and a label each."""
+    lines: list[str] = []
+    for batch in call:
+        at = 0
+        for key, count in zip(batch.body.series, batch.body.counts, strict=True):
+            head = f"environment,school=bench,gateway=gw-1,device={key.device} {key.quantity}"
+            rows = zip(batch.body.time_ms[at : at + count], batch.body.value[at : at + count], strict=True)
+            lines += [f"{head}={value} {time_ms}" for time_ms, value in rows]
+            at += count
+    return "\n".join(lines).encode()
+
+
+def ready_lines(kind: Kind, calls: Sequence[Sequence[SeriesBatch]]) -> list[bytes]:
     index = ServerIndex(kind.head)
     bounds = TimeBounds(0, 2**53)
-    blocks = [block.lines for call in calls for block in encode(index, call, bounds).blocks]
+    return [block.lines for call in calls for block in encode(index, call, bounds).blocks]
+
+
+async def bare_cost(kind: Kind, blocks: Iterable[bytes]) -> float:
+    """`blocks` may be made while it is measured."""
     server = start(kind)
     http = urllib3.PoolManager()
 
@@ -137,19 +155,29 @@ async def bare_cost(kind: Kind, calls: Sequence[Sequence[SeriesBatch]]) -> float
 
 async def rates(readings: int, rounds: int = 3) -> Table:
     table = Table(
-        "store", "readings a batch", "batches an append", "store, k/CPU-s", "bare, k/CPU-s", "ratio"
-    )
+        "store", "readings a batch", "batches an append", "store, k/CPU-s", "bare, k/CPU-s", "ratio",
+        "ready, k/CPU-s", "ratio",
+    )  # fmt: skip
     for kind in KINDS:
         for shape in SHAPES:
             size = min(readings, shape.readings * shape.batches * 200)
             batches = make_batches(shape, size)
             calls = [batches[at : at + shape.batches] for at in range(0, len(batches), shape.batches)]
             total = len(batches) * shape.readings
-            pairs = [(await store_cost(kind, calls), await bare_cost(kind, calls)) for _ in range(rounds)]
-            store, bare = (total / statistics.median(column) for column in zip(*pairs, strict=True))
+            ready = ready_lines(kind, calls)
+            rows = [
+                (
+                    await store_cost(kind, calls),
+                    await bare_cost(kind, map(plain_lines, calls)),
+                    await bare_cost(kind, ready),
+                )
+                for _ in range(rounds)
+            ]
+            found = [total / statistics.median(column) for column in zip(*rows, strict=True)]
+            ratios = [f"{found[0] / other:.2f}" for other in found[1:]]
             table.add_row(
-                kind.name, str(shape.readings), str(shape.batches),
-                f"{store / 1e3:.0f}", f"{bare / 1e3:.0f}", f"{store / bare:.2f}",
+                kind.name, str(shape.readings), str(shape.batches), f"{found[0] / 1e3:.0f}",
+                f"{found[1] / 1e3:.0f}", ratios[0], f"{found[2] / 1e3:.0f}", ratios[1],
             )  # fmt: skip
     return table
 
