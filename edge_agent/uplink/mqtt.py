@@ -30,6 +30,7 @@ class MqttUplink:
         self._settings = settings
         self._school = school
         self._gateway = gateway
+        self._certified = settings.certificate_file is not None
         # Not to be guessed: whoever connects with the id of another puts it out.
         self._client_id = f"campus-uplink-{school}-{gateway}-{secrets.token_hex(8)}"
         self.up, self.down = asyncio.Event(), asyncio.Event()
@@ -86,5 +87,6 @@ class MqttUplink:
             async with connect(self._settings, f"{self._client_id}-check") as link:
                 await link.subscribe([topic(self._school, self._gateway, "ack")])
         except BrokerUnavailableError as error:
-            raise UplinkError(f"broker {self._settings.address}: {error}") from error
+            hint = "; does it believe our certificate? campus gateway status" if self._certified else ""
+            raise UplinkError(f"broker {self._settings.address}: {error}{hint}") from error
         return f"broker {self._settings.address} answers, acknowledgements can be received"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import ssl
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,6 +81,9 @@ class BrokerSite:
     def revoke(self, serial: str) -> None:
         self.authority.write_crl([(serial, now_ms())], now_ms())
         assert self.files.refresh(now_ms()) == ["crl.pem"]
+        self.reload()
+
+    def reload(self) -> None:
         process = self.mosquitto._process
         assert process is not None
         os.kill(process.pid, signal.SIGHUP)
@@ -270,6 +274,25 @@ async def test_a_revoked_gateway_stays_outside_once_the_list_was_read_again(site
         await until_refused(revoked)
         assert not await is_refused(stays)
         assert not await is_refused(site.gateway("gw-1"))  # its new certificate
+        await link.publish(topic(SCHOOL, "gw-1", "batch"), b"x")
+
+
+async def test_a_certificate_of_the_broker_that_was_renewed_is_shown(site: BrokerSite) -> None:
+    """After SIGHUP, to whoever comes then; who is there stays."""
+
+    async def shown() -> str:
+        return await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", site.mosquitto.port))
+
+    file = site.folder / "broker" / "broker.pem"
+    assert await shown() == file.read_text("ascii")
+    async with connect(site.gateway("gw-1"), "gw-1") as link:
+        assert site.files.refresh(now_ms() + 341 * DAY_MS)
+        site.reload()
+        async with asyncio.timeout(20):
+            while True:
+                if await shown() == file.read_text("ascii"):
+                    break
+                await asyncio.sleep(0.05)
         await link.publish(topic(SCHOOL, "gw-1", "batch"), b"x")
 
 

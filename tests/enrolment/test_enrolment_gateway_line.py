@@ -4,6 +4,7 @@ written for it, a gateway that was enrolled by command, rotated and revoked.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -12,11 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from typer.testing import CliRunner
 
 from campus.cli import build
+from collector.intake.line import wall_ms
 from edge_agent.config import load_config
 from edge_agent.enrolment.certificates import read_certificate
+from edge_agent.enrolment.rotate import rotate
 from foundation.keyfiles import load_signing_key, public_text
 from tests.conftest import MakeMosquitto, Mosquitto, free_port
 from tests.line.running_site import SCHOOL, Process, Site, eventually
@@ -127,32 +131,38 @@ def test_a_gateway_enrols_sends_rotates_and_is_revoked(site: EnrolledSite) -> No
     running = site.start_gateway(file)
     site.measure(401.0)
     assert f"u'{SCHOOL}/gw-1'" in site.uplink.log()
+
+    # A running gateway renews its certificate; the next connection shows it.
+    assert config.collector.certificate_file is not None
+    first = read_certificate(config.collector.certificate_file)
+    renewed = asyncio.run(rotate(config, signing_key=False, now_ms=wall_ms))
+    assert renewed.certificate.fingerprint != first.fingerprint
+    site.uplink.kill()
+    site.uplink.start()
+    site.measure(402.0)
     stop(running)
 
-    # What is read while there is no collector is signed when it is sent: with the new key.
-    assert config.collector.certificate_file is not None
+    # What it reads is signed when it is sent: with the new key.
     before = load_signing_key(config.gateway.key_file).public_key()
-    first = read_certificate(config.collector.certificate_file)
     run("gateway", "rotate", file)
     new_key = public_text(load_signing_key(config.gateway.key_file).public_key())
     assert new_key != public_text(before)
-    assert read_certificate(config.collector.certificate_file).fingerprint != first.fingerprint
     running = site.start_gateway(file)
-    site.measure(402.0)
+    site.measure(403.0)
     assert new_key in run("collector", "gateway", "list", site.collector_file)
 
-    # The broker goes away and comes back with the list on which the old certificate is.
-    eventually(lambda: _revoked(site), "the old certificate is revoked")
+    # The broker goes away and comes back with the list on which the old certificates are.
+    eventually(lambda: _revoked(site) == 2, "the old certificates are revoked")
     site.reload_broker()
     site.uplink.kill()
     site.uplink.start()
-    site.measure(403.0)
+    site.measure(404.0)
 
     run("collector", "gateway", "revoke", site.collector_file, "--school", SCHOOL, "--id", "gw-1")
     site.reload_broker()
     stop(running)
     told = run("edge", "check", file, "--timeout", "0.1", code=1)
-    assert "acknowledgements can be received" not in told
+    assert "does it believe our certificate? campus gateway status" in told
 
 
 def _can_reach(file: Path) -> bool:
@@ -161,8 +171,6 @@ def _can_reach(file: Path) -> bool:
     return "acknowledgements can be received" in told and "knows this gateway" in told
 
 
-def _revoked(site: EnrolledSite) -> bool:
+def _revoked(site: EnrolledSite) -> int:
     run("collector", "broker", "refresh", site.collector_file, "--out", site.out)
-    from cryptography import x509  # noqa: PLC0415
-
-    return len(x509.load_pem_x509_crl((site.out / "crl.pem").read_bytes())) > 0
+    return len(x509.load_pem_x509_crl((site.out / "crl.pem").read_bytes()))
