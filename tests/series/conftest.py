@@ -119,6 +119,7 @@ class InfluxHarness:
 class ForwardStore(RolledStore):
     """Rolls up whatever is ready before every other question; its hours are over as soon as they have come."""
 
+    registry: CollectorRegistry
     asked = 0
 
     async def query(self, *args: Any, **options: Any) -> Any:
@@ -151,11 +152,11 @@ class RolledHarness:
 
 async def open_rolled(store: SeriesStore, folder: Path, **changes: Any) -> ForwardStore:
     """With roll-ups in a file of `folder`; an hour need not be quiet for any time."""
-    retention = RetentionSection(**changes.pop("retention", {}))
+    retention, registry = RetentionSection(**changes.pop("retention", {})), CollectorRegistry()
     options: dict[str, Any] = {"now_ms": lambda: 2**52, "quiet_s": 0.0} | changes
-    return await ForwardStore.open(
-        store, folder / "rollups.duckdb", retention, CollectorRegistry(), **options
-    )
+    opened = await ForwardStore.open(store, folder / "rollups.duckdb", retention, registry, **options)
+    opened.registry = registry
+    return opened
 
 
 class RolledDuckDb(RolledHarness):

@@ -45,18 +45,19 @@ class Questions:
     ) -> list[SeriesPoints]:
         """See SeriesStore.query."""
         await self._listed.load()
-        infos = [info for id_ in dict.fromkeys(series_ids) if (info := await self._info(id_))]
+        found = {info.id: info for id_ in series_ids if (info := await self._info(id_))}
+        infos = list(found.values())
         if step_ms is None or not can_be_rolled(step_ms):
             return await self._points(infos, start_ms, end_ms, step_ms, aggregate)
         parts: list[Part] = []
         for plan, places in self._plans(infos, start_ms, end_ms, step_ms).items():
-            found = await self._parts(plan, [infos[place] for place in places], step_ms, aggregate)
-            parts += [_placed(part, places) for part in found]
+            answers = await self._parts(plan, [infos[place] for place in places], step_ms, aggregate)
+            parts += [_placed(part, places) for part in answers]
         return _answers(infos, join(parts, aggregate) if parts else None)
 
     async def _info(self, id_: int) -> SeriesInfo | None:
         found = await self._store.series(Selector(after_id=id_ - 1, limit=1))
-        return found[0] if found and found[0].id == id_ else self._listed.info(id_)
+        return found[0] if found and found[0].id == id_ else await self._listed.info(id_)
 
     async def _points(
         self,

@@ -36,16 +36,18 @@ class RolledSeries:
         while page := await self._store.series(selector):
             theirs.update(map(name_of, page))
             selector = selector._replace(after_id=page[-1].id)
-        await self._add(name for name in self._book.names() if name not in theirs)
+        names = self._book.names()
+        self._ids = {id_of(name): name for name in names}
+        await self._add(name for name in names if name not in theirs)
         self._ready = True
 
     async def merged(self, names: Iterable[SeriesName]) -> None:
         """Late points of these series have been merged."""
-        await self._add([name for name in names if not await self._is_in_store(name)])
+        await self._add([name for name in names if await self._in_store(name) is None])
 
-    async def _is_in_store(self, name: SeriesName) -> bool:
+    async def _in_store(self, name: SeriesName) -> SeriesInfo | None:
         selector = Selector(*name.key[:3], name.origin.gateway, name.origin.school)
-        return any(name_of(one) == name for one in await self._store.series(selector))
+        return next((one for one in await self._store.series(selector) if name_of(one) == name), None)
 
     async def _add(self, names: Iterable[SeriesName]) -> None:
         numbers = {number: name for name in names if (number := self._book.id_of(name)) is not None}
@@ -63,9 +65,10 @@ class RolledSeries:
         for name in names:
             self._found.pop(name, None)
 
-    def info(self, id_: int) -> SeriesInfo | None:
+    async def info(self, id_: int) -> SeriesInfo | None:
+        """By the id that it has here, also when the store knows it meanwhile by another."""
         name = self._ids.get(id_)
-        return self._found.get(name) if name else None
+        return name and (self._found.get(name) or await self._in_store(name))
 
     def select(self, selector: Selector) -> list[SeriesInfo]:
         chosen = [
