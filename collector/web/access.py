@@ -8,7 +8,7 @@ use for who asks, ``dependencies=[allow("series.read")]``. `PUBLIC` marks what a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
@@ -95,11 +95,20 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def declared(app: FastAPI) -> Iterator[tuple[str, tuple[Permission, ...] | None]]:
-    """Every route with one of which permissions it needs: none for a public one, None where it says neither."""
+class Declared(NamedTuple):
+    """A route, and one of which permissions it needs: none for a public one, None where it says neither."""
+
+    path: str
+    methods: frozenset[str]
+    permissions: tuple[Permission, ...] | None
+
+
+def declared(app: FastAPI) -> Iterator[Declared]:
+    """Every route of an application."""
     for route in iter_route_contexts(app.routes):
         dependant = getattr(route, "dependant", None)
-        yield route.path or "", _permissions(dependant) if isinstance(dependant, Dependant) else None
+        permissions = _permissions(dependant) if isinstance(dependant, Dependant) else None
+        yield Declared(route.path or "", frozenset(getattr(route, "methods", None) or ()), permissions)
 
 
 def undeclared(app: FastAPI, others: Iterable[str]) -> list[str]:
@@ -107,7 +116,7 @@ def undeclared(app: FastAPI, others: Iterable[str]) -> list[str]:
     and the description of the API.
     """
     known = set(others)
-    return [path for path, permissions in declared(app) if permissions is None and path not in known]
+    return [one.path for one in declared(app) if one.permissions is None and one.path not in known]
 
 
 def _permissions(dependant: Dependant) -> tuple[Permission, ...] | None:
