@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from collector.cli import app
 from collector.config import CollectorConfig, load_config
 from collector.notifiers.contract import Notice
 from collector.notifiers.plugin import NotifierPlugin
@@ -241,6 +243,21 @@ def test_a_profile_of_the_schools_own_is_checked_at_the_start(site: Path) -> Non
     file = written(site, "", "")
     file.write_text('profile_dirs = ["mine"]\n' + file.read_text("utf-8"), "utf-8")
     assert any("clock.toml" in said and "name is missing" in said for said in problems(file))
+
+
+def test_check_says_what_is_used_and_what_is_wrong(site: Path) -> None:
+    said = CliRunner().invoke(app, ["check", str(written(site, NOTIFIER))])
+    assert said.exit_code == 0, said.output
+    assert all(f"✓ {words}" in said.output for words in ("plug-in airing", "notifier book (airing)"))
+    for tables, words in (
+        ('[plugin.airing]\nmood = "unmade"', "plug-in airing (acme-airing 1.0, scenarios) makes no rules"),
+        (
+            '[[notifier]]\nname = "w"\nkind = "webhook"\nurl = "https://a.example"\nsecret_file = "none"',
+            "No such file",
+        ),
+    ):
+        said = CliRunner().invoke(app, ["check", str(written(site, tables))])
+        assert (said.exit_code, words in said.output) == (2, True), said.output
 
 
 class Gives:

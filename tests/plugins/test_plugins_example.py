@@ -11,7 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from device_profiles.cli import app as profiles
 from tests.conftest import Mosquitto
 from tests.line.running_site import Site, campus, eventually
 from tests.plugins.plugin_parts import install_example
@@ -69,8 +71,6 @@ def test_from_a_file_at_the_gateway_to_a_line_in_a_file_at_the_collector(site: S
     with site.collector_file.open("a", encoding="utf-8") as collector_file:
         collector_file.write(COLLECTOR)
 
-    said = campus("collector", "check", site.collector_file)
-    assert (said.returncode, "notifier duty-book (cold_room)" in said.stdout) == (0, True), said.stderr
     said = campus("plugins", "list", file, site.collector_file)
     assert said.returncode == 0
     rows = [line.split() for line in said.stdout.splitlines()]
@@ -129,40 +129,48 @@ def test_from_a_file_at_the_gateway_to_a_line_in_a_file_at_the_collector(site: S
 LOADED = """
 import sys
 from pathlib import Path
-from {module} import load_config
-load_config(Path({file!r}))
-print([name for name in sys.modules if name.startswith("campus_cold_room")])
+from collector.config import load_config as load_collector
+from edge_agent.config import load_config as load_gateway
+
+def loaded():
+    return sorted(name for name in sys.modules if name.startswith("campus_cold_room."))
+
+load_gateway(Path(sys.argv[1]))
+load_collector(Path(sys.argv[2]))
+print(loaded())
+load_gateway(Path(sys.argv[3]))
+print(loaded())
 """
 
 
-def test_installed_but_not_named_nothing_of_it_is_loaded(site: Site, installed: Path) -> None:
-    file = site.add_gateway("gw-plain", [AIR], register=False)
-    assert (installed / "campus_cold_room").is_dir()
-    for module, config in (("edge_agent.config", file), ("collector.config", site.collector_file)):
-        script = LOADED.format(module=module, file=str(config))
-        assert _python(script) == "[]"
-    named = file.read_text("utf-8").replace("[gateway]", '[plugins]\nenabled = ["cold_room"]\n[gateway]', 1)
-    file.write_text(named, "utf-8")
-    assert "campus_cold_room.driver" in _python(LOADED.format(module="edge_agent.config", file=str(file)))
-    said = campus("profile", "list", "thermometer-file", "--plugin", "cold_room")
-    assert said.stdout.split("\t")[-1].strip() == "plug-in cold_room"
-    assert campus("profile", "list", "thermometer-file").stdout == ""
-
-
-def _python(script: str) -> str:
+def test_installed_but_not_named_nothing_of_it_is_loaded(site: Site) -> None:
+    plain = site.add_gateway("gw-plain", [AIR], register=False)
+    named = plain.with_name("named.toml")
+    enabled = '[plugins]\nenabled = ["cold_room"]\n[gateway]'
+    named.write_text(plain.read_text("utf-8").replace("[gateway]", enabled, 1), "utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", LOADED, str(plain), str(site.collector_file), str(named)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
-    return done.stdout.strip()
+    before, after = done.stdout.splitlines()
+    assert before == "[]"
+    assert after == "['campus_cold_room.driver', 'campus_cold_room.profiles']", "and nothing for a collector"
 
 
-def test_without_the_distribution_start_and_check_say_what_is_missing(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+def test_its_profiles_are_listed_with_where_they_come_from(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("PYTHONPATH")
-    file = site.add_gateway("gw-cold", [AIR], tables=COLD, register=False)
-    for command in ("run", "check"):
-        said = campus("edge", command, file)
-        assert said.returncode == 2
-        assert "plug-in cold_room is not installed in this program's environment" in said.stderr
-        assert "Traceback" not in said.stderr
+    monkeypatch.syspath_prepend(installed)
+    runner = CliRunner()
+    said = runner.invoke(profiles, ["list", "thermometer-file", "--plugin", "cold_room"])
+    assert said.output.rstrip().split("\t")[-1] == "plug-in cold_room"
+    assert runner.invoke(profiles, ["list", "thermometer-file"]).output == ""
+    said = runner.invoke(profiles, ["list", "tasmota/energy"])
+    assert said.output.rstrip().split("\t")[-1] == "bundled"
+    said = runner.invoke(profiles, ["list", "--plugin", "warm_room"])
+    assert (said.exit_code, "plug-in warm_room is not installed" in said.output) == (2, True)
+    said = runner.invoke(profiles, ["show", "example-school/thermometer-file", "--plugin", "cold_room"])
+    assert "文件温度计" in said.output

@@ -12,10 +12,12 @@ from typing import Any, Self
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from device_profiles.observations import CheckObservation, TapObservation
 from device_profiles.plugin import ProfilePlugin
 from device_profiles.registry import Catalogue
+from edge_agent.cli import app
 from edge_agent.clock import Clock
 from edge_agent.config import GatewayConfig, load_config
 from edge_agent.counters import Counters
@@ -236,6 +238,21 @@ def test_a_driver_that_cannot_be_made_is_an_error_in_words(site: Path) -> None:
         PluginError, match=r"\(acme-clockwork 1.0, drivers\) makes no driver for tower: RuntimeError; look"
     ):
         drivers_of(config, Counters())
+
+
+def test_start_and_check_say_it_and_end_with_2(site: Path) -> None:
+    missing = written(site, GOOD, '"clockwork", "sundial"')
+    for command in ("run", "check"):
+        said = CliRunner().invoke(app, [command, str(missing)])
+        assert said.exit_code == 2
+        assert "plug-in sundial is not installed in this program's environment" in said.output
+    unmade = written(site, GOOD.replace("devices", 'mood = "unmade"\ndevices'))
+    for command in ("run", "check"):
+        said = CliRunner().invoke(
+            app, [command, str(unmade), *(["--timeout", "0.1"] if command == "check" else [])]
+        )
+        assert said.exit_code == 2, said.output
+        assert "plug-in clockwork (acme-clockwork 1.0, drivers) makes no driver for tower" in said.output
 
 
 class Heard:
