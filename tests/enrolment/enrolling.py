@@ -154,7 +154,6 @@ class Site:
         self.desk = EnrolmentDesk(self.registrar, lab.records, proxy, lab.registry, self.now_ms)
         if proxy is None:
             key, certificate = self.authority.issue_own("127.0.0.1", ["127.0.0.1"], "server", wall_ms())
-            self.shown = fingerprint_of(certificate)
             certificate_file = folder / "server.pem"
             if not certificate_file.exists():
                 write_pair(folder, "server", key, certificate)
