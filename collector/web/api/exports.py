@@ -51,8 +51,9 @@ _KINDS: Final[dict[str, tuple[measurements.Measured, Permission]]] = {
     "heart_rate": ("heart_rate_window", "records.sport"),
 }
 
-_Series = Annotated[Principal, allow("exports.series")]
-_Records = Annotated[Principal, allow("exports.records")]
+_Page = Annotated[Principal, allow("exports.series")]
+_File = Annotated[Principal, allow("exports.series", rate="exports")]
+_Records = Annotated[Principal, allow("exports.records", rate="exports")]
 
 
 class Turns:
@@ -66,7 +67,10 @@ class Turns:
         """Raises ProblemError while too many run."""
         if self._running >= EXPORTS_MAX:
             raise ProblemError(
-                503, f"{EXPORTS_MAX} exports are running already", remedy=f"Try again in {BUSY_S} s."
+                503,
+                f"{EXPORTS_MAX} exports are running already",
+                remedy=f"Try again in {BUSY_S} s.",
+                headers={"Retry-After": str(BUSY_S)},
             )
         self._running += 1
         try:
@@ -86,7 +90,7 @@ def _describe(media_type: str, *statuses: int) -> dict[int | str, dict[str, Any]
     summary="Points of series for a spreadsheet",
 )
 async def series_csv(
-    parts: Parts, request: Request, asker: _Series, query: Annotated[SeriesExportParameters, Query()]
+    parts: Parts, request: Request, asker: _File, query: Annotated[SeriesExportParameters, Query()]
 ) -> Response:
     """UTF-8 with a byte order mark; a line a point, with the school's time and ms since 1970 UTC."""
     wanted = await wanted_points(parts.store, query, parts.now_ms())
@@ -101,7 +105,7 @@ async def series_csv(
     summary="Points of series for data analysis",
 )
 async def series_parquet(
-    parts: Parts, request: Request, asker: _Series, query: Annotated[SeriesExportParameters, Query()]
+    parts: Parts, request: Request, asker: _File, query: Annotated[SeriesExportParameters, Query()]
 ) -> Response:
     """One table, sorted by time; at most 20 million rows."""
     wanted = await wanted_points(parts.store, query, parts.now_ms())
@@ -116,7 +120,7 @@ async def series_parquet(
     summary="Points of series as SenML",
 )
 async def series_senml(
-    parts: Parts, request: Request, asker: _Series, query: Annotated[SenmlParameters, Query()]
+    parts: Parts, request: Request, asker: _Page, query: Annotated[SenmlParameters, Query()]
 ) -> Response:
     """A SenML pack (RFC 8428). The header Link leads to the next page where there is one."""
     wanted = await wanted_points(parts.store, query, parts.now_ms())
@@ -132,18 +136,17 @@ async def series_senml(
     summary="What rooms are like now, as NGSI-LD",
 )
 async def rooms_ngsi_ld(
-    parts: Parts, request: Request, asker: _Series, query: Annotated[RoomParameters, Query()]
+    parts: Parts, request: Request, asker: _Page, query: Annotated[RoomParameters, Query()]
 ) -> Response:
     """Entities of the type IndoorEnvironmentObserved with the latest values. A room whose series are on two
     pages is an entity on both, with the attributes of each.
     """
-    found, more = await find_series(parts.store, query, int(query.cursor or 0), query.limit)
-    seen = [one for one in found if asker.sees_school(one.school)]
+    found, more = await find_series(parts.store, query, int(query.cursor or 0), query.limit, asker.schools)
     names = {
-        one.place: {"zh": text.zh, "en": text.en} for one in seen if (text := parts.labels.place(one.place))
+        one.place: {"zh": text.zh, "en": text.en} for one in found if (text := parts.labels.place(one.place))
     }
     url = next_url(request, found[-1].id) if more else None
-    return _json(ngsi_ld.entities(seen, names), ngsi_ld.MEDIA_TYPE, url)
+    return _json(ngsi_ld.entities(found, names), ngsi_ld.MEDIA_TYPE, url)
 
 
 @router.get(
@@ -174,6 +177,8 @@ async def observations_fhir(
     rows = await parts.records.look(
         lambda connection: measurements.find(connection, kind, when, scope, after_id, query.limit + 1)
     )
+    if parts.accounts is not None:
+        await parts.accounts.trail.note_read(asker, permission)
     shown = rows[: query.limit]
     url = next_url(request, shown[-1]["id"]) if len(rows) > query.limit else None
     make = fhir.temperature if kind == "morning_check" else fhir.heart_rate
