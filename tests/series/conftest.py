@@ -120,11 +120,12 @@ class ForwardStore(RolledStore):
     """Rolls up whatever is ready before every other question; its hours are over as soon as they have come."""
 
     registry: CollectorRegistry
+    forward = True
     asked = 0
 
     async def query(self, *args: Any, **options: Any) -> Any:
         self.asked += 1
-        if self.asked % 2:
+        if self.asked % 2 and self.forward:
             await self.roller.round()
         return await super().query(*args, **options)
 

@@ -113,7 +113,7 @@ async def check(
 
 
 @given(batches=batch_lists, happens=events, asked=st.lists(questions, min_size=8, max_size=8))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 async def test_answers_are_those_of_the_points(
     batches: list[SeriesBatch], happens: list[str], asked: list[Asked]
 ) -> None:
@@ -121,7 +121,7 @@ async def test_answers_are_those_of_the_points(
 
 
 @given(batches=batch_lists, happens=events, asked=st.lists(questions, min_size=6, max_size=6))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 async def test_answers_are_those_of_the_points_in_a_server(
     rolled_server: type[RolledHarness], batches: list[SeriesBatch], happens: list[str], asked: list[Asked]
 ) -> None:

@@ -175,7 +175,7 @@ acts = st.lists(
 
 
 @given(acts=acts)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 async def test_every_point_counts_once_whatever_fails_and_however_late_it_comes_again(
     tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[str, int]]
 ) -> None:
