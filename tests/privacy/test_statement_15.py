@@ -8,8 +8,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
+from collector.accounts.permissions import ROLE_PERMISSIONS
+from collector.accounts.principal import Principal
+from collector.retention import Sweeper
 from identity_vault import keys
 from identity_vault.audit import find, prune, record
 from identity_vault.cli import app
@@ -17,6 +21,8 @@ from identity_vault.config import load_config
 from identity_vault.database.engine import VaultUnavailableError
 from identity_vault.names import NamesDesk
 from identity_vault.vault import Vault, create_vault
+from tests.accounts.accounts_bench import Bench
+from tests.collector.record_databases import RecordsDatabase
 from tests.vault.audit_parts import head_file, problems_of, write_rows
 from tests.vault.names_parts import COLLECTOR, Browser, Clock, pseudonym, rows_of
 from tests.vault.vault_parts import NOW_MS, add_somebody, make_vault
@@ -152,3 +158,33 @@ def _fail(vault: Vault) -> None:
     with vault.begin() as connection:
         record(vault, connection, actor="a", action="b")
         connection.exec_driver_sql("SELECT nothing FROM nowhere")
+
+
+async def test_15_who_reads_health_at_the_collector_stands_in_its_audit(tmp_path: Path) -> None:
+    database = RecordsDatabase(tmp_path / "records.db")
+    records = database.open()
+    bench = Bench(records)
+    nurse = Principal("li", "nurse", ROLE_PERMISSIONS["nurse"], session="s" * 22)
+    for _ in range(3):
+        await bench.accounts.trail.note_read(nurse, "alerts.health")
+        bench.go_on(10)
+    assert [(one.actor, one.subject) for one in await bench.accounts.trail.find()] == [
+        ("li", "alerts.health")
+    ] * 3
+    assert (await bench.accounts.trail.verify()).problems == []
+    database.change("UPDATE account_audit SET actor = 'zhao' WHERE id = 2")
+    assert [one.first for one in (await bench.accounts.trail.verify()).problems] == [2]
+    database.change("DELETE FROM account_audit WHERE id = 1")
+    assert (await bench.accounts.trail.verify()).problems[0].what == "removed"
+    await records.close()
+
+
+async def test_15_nothing_of_the_collector_deletes_a_row_of_its_audit(tmp_path: Path) -> None:
+    """Not after 180 days either: who wants them gone has to say so to the database."""
+    records = RecordsDatabase(tmp_path / "records.db").open()
+    bench = Bench(records)
+    await bench.accounts.trail.note("li", "read", "alerts.health")
+    bench.now_ms += 400 * _DAY_MS
+    await Sweeper(records, CollectorRegistry(), lambda: bench.now_ms).sweep()
+    assert len(await bench.accounts.trail.find()) == 1
+    await records.close()

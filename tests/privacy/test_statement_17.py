@@ -1,7 +1,6 @@
 """17. Administrators use two factors; gateways mutual TLS; secrets and rosters encrypted at rest.
 
-Here: what is encrypted at rest. Two factors need accounts, and mutual TLS enrolment; docs/privacy.md
-lists both as open.
+Here: what is encrypted at rest, and the second factor. Mutual TLS: tests/enrolment.
 """
 
 from __future__ import annotations
@@ -11,11 +10,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from collector.accounts.errors import SessionEndedError
+from collector.accounts.permissions import SECOND_FACTOR_ROLES
 from edge_agent.identity.map_file import MapFile, MapFileError
 from identity_vault import keys as key_module
 from identity_vault.keys import create_keys
 from identity_vault.roster import GuardianDetails, add_credential, add_guardian
 from telemetry.credential_map import FORMAT, CredentialMap, MapUpdate, Permit, Person, blind
+from tests.accounts.accounts_bench import GOOD, HERE, Bench
+from tests.collector.record_databases import RecordsDatabase
 from tests.vault.vault_parts import NOW_MS, SCHOOL, add_somebody, make_vault
 
 ROOT = Path(__file__).parents[2]
@@ -85,3 +88,20 @@ def test_17_what_is_open_is_said() -> None:
     assert "open" in row
     assert "two factors" in row
     assert "mutual TLS" in row
+
+
+async def test_17_an_administrator_may_nothing_without_the_second_factor(tmp_path: Path) -> None:
+    database = RecordsDatabase(tmp_path / "records.db")
+    records = database.open()
+    bench = Bench(records)
+    assert "admin" in SECOND_FACTOR_ROLES
+    _, app = await bench.add_with_totp("wang", "admin")
+    begun = await bench.accounts.sign_in("wang", GOOD, HERE)
+    session = await bench.accounts.session(begun.secret)
+    assert session is not None
+    assert session.principal.permissions == frozenset()
+    with pytest.raises(SessionEndedError):
+        await bench.accounts.change_password(begun.secret, GOOD, "another long sentence", HERE)
+    ((sealed,),) = database.rows("SELECT totp_secret FROM accounts")
+    assert app.byte_secret() not in bytes(sealed), "encrypted at rest"
+    await records.close()
