@@ -80,6 +80,9 @@ def _made(
         raise UsageError(
             'nothing says how gateways reach the broker: give --name, or [enrolment] mqtt = { host = "…" }'
         )
+    if not section.authority_dir.is_dir():
+        # Not made here: this runs as root, and the collector has to read it.
+        raise UsageError(f"there is no {section.authority_dir} yet; run: campus collector authority init")
     try:
         authority = Authority.load(section.authority_dir)
     except AuthorityError as error:

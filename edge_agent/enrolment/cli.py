@@ -102,15 +102,16 @@ def _tell(done: Enrolled) -> None:
     )
     if done.other_vault:
         _say("! [personal] 未改 left as it is, but the collector names another vault: " + str(answer.vault))
-    if answer.vault:
+    if done.vault_word:
         _say("下一步 next, where the vault is:")
-        _say(f"  campus vault gateway add vault.toml {answer.gateway} {done.public_key}")
+        _say(f"  campus vault gateway {done.vault_word} vault.toml {answer.gateway} {done.public_key}")
     untimely = done.certificate.untimely(_now())
     if untimely:
         _say(f"✗ 请校准时钟 set this gateway's clock (timedatectl); its certificate: {untimely}")
-    _say("下一步 next:" if not answer.vault else "然后 then:")
+    _say("然后 then:" if done.vault_word else "下一步 next:")
     _say(f"  campus edge check {done.path}")
-    _say(f"  campus edge run {done.path}")
+    again = "   # 正在运行的请重启 one that runs: start it again" if done.kept_devices else ""
+    _say(f"  campus edge run {done.path}{again}")
     if untimely:
         raise typer.Exit(1)
 

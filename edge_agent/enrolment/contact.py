@@ -40,6 +40,7 @@ Found = TypeVar("Found")
 
 PORT: Final = 8421
 """Of a collector's [intake_http], if nobody says otherwise."""
+SOON_S: Final = 10.0
 TIMES: Final = Times(step_s=20.0, total_s=60.0)
 SOFTWARE_CHARS_MAX: Final = 64
 ANSWER_BYTES_MAX: Final = enrolment.MESSAGE_BYTES_MAX + ENVELOPE_BYTES_MIN
@@ -72,7 +73,7 @@ class EnrolmentAwayError(Exception):
     def __init__(self, message: str, *, later: bool = False) -> None:
         super().__init__(message)
         self.later = later
-        """Somebody answered, and said when to come again."""
+        """Somebody answered, and said when to come again: not soon."""
 
 
 def parse_collector(text: str) -> Target:
@@ -198,7 +199,8 @@ def _failure(error: PostError, target: Target, words: Mapping[int, str]) -> Exce
         if error.retry_after_s is not None:
             minutes = max(1, math.ceil(error.retry_after_s / 60))
             return EnrolmentAwayError(
-                f"采集端要求稍后再试 {where} asks to come again in {minutes} min: {error}", later=True
+                f"采集端要求稍后再试 {where} asks to come again in {minutes} min: {error}",
+                later=error.retry_after_s > SOON_S,
             )
         return EnrolmentAwayError(
             f"连不上采集端 {where} does not answer: {error}. 请检查地址、网线和端口 check address, cable and port "

@@ -40,7 +40,9 @@ Say = Callable[[str], None]
 
 
 class Enrolled(NamedTuple):
-    """What came of it. kept_devices: there was a file before, of which a copy is kept."""
+    """What came of it. kept_devices: there was a file before, of which a copy is kept. vault_word: what the
+    vault has to do with this gateway's key, empty if nothing.
+    """
 
     answer: Answer
     certificate: Certificate
@@ -48,6 +50,7 @@ class Enrolled(NamedTuple):
     path: Path
     kept_devices: bool
     other_vault: bool
+    vault_word: str
 
 
 async def enrol(
@@ -114,6 +117,7 @@ async def enrol(
         file.path,
         file.exists,
         file.keeps_personal(answer),
+        "" if keep_key or not answer.vault else "replace" if file.is_of(answer) else "add",
     )
 
 

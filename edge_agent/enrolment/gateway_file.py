@@ -103,16 +103,19 @@ class GatewayFile:
         except OSError as error:
             raise UsageError(f"{self.path} cannot be written: {error.strerror}") from error
 
+    def is_of(self, answer: Answer) -> bool:
+        """Whether the file was of this gateway before."""
+        before = self._of("gateway")
+        return (before.get("school"), before.get("id")) == (answer.school, answer.gateway)
+
     def data_dir(self, answer: Answer) -> str:
         """As it was, so that what waits is sent; a folder of its own for another gateway than before, in
         whose name it must not be.
         """
-        before = self._of("gateway")
-        found = before.get("data_dir")
+        found = self._of("gateway").get("data_dir")
         if not isinstance(found, str):
             return "data"
-        same = (before.get("school"), before.get("id")) == (answer.school, answer.gateway)
-        return found if same else f"data-{answer.school}-{answer.gateway}"
+        return found if self.is_of(answer) else f"data-{answer.school}-{answer.gateway}"
 
     def keeps_personal(self, answer: Answer) -> bool:
         """Whether a vault of the file stands against another one of the answer."""

@@ -13,12 +13,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from typer.testing import CliRunner
 
 from collector.broker_files import BrokerFiles, Pair, access_list
+from collector.cli import app
 from collector.enrolment.authority import Authority
 from collector.enrolment.certificates import make_certificate
 from foundation.broker import BrokerSettings, BrokerUnavailableError, Link, connect
 from foundation.commands import UsageError
+from foundation.keyfiles import create_signing_key
 from telemetry.enrolment import common_name
 from telemetry.envelope import ENVELOPE_BYTES_MIN, PAYLOAD_BYTES_MAX
 from telemetry.topics import intake_filters, topic
@@ -323,6 +326,32 @@ def test_names_that_are_none_are_refused(tmp_path: Path, hosts: list[str]) -> No
     with pytest.raises(UsageError, match="broker's names"):
         BrokerFiles(authority, tmp_path / "out", hosts, port=8883, collector=pair)
     assert not (tmp_path / "out").exists()
+
+
+def test_commands_say_what_is_missing(tmp_path: Path) -> None:
+    create_signing_key(tmp_path / "collector.key")
+    file, out = tmp_path / "collector.toml", tmp_path / "out"
+    text = '[collector]\nkey_file = "collector.key"\ndata_dir = "data"\n[intake_http]\nhost = "127.0.0.1"\n'
+    enrolment = '[enrolment]\nhttps_url = "https://pulse.example:8421"\n'
+
+    def said(command: str, *more: str) -> str:
+        arguments = ["broker", command, str(file), "--out", str(out), *more]
+        result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+        assert result.exit_code == 2
+        return result.output
+
+    file.write_text(text, "utf-8")
+    assert "without [enrolment] there is no authority" in said("files")
+    file.write_text(text + enrolment, "utf-8")
+    assert "how gateways reach the broker: give --name" in said("files")
+    assert "campus collector authority init" in said("files", "--name", "mqtt.example")
+    Authority.open(tmp_path / "data" / "authority", now_ms())
+    assert "there is no user nobody-here" in said(
+        "files", "--name", "mqtt.example", "--broker-user", "nobody-here"
+    )
+    assert "run first: campus collector broker files" in said("refresh", "--name", "mqtt.example")
+    out.write_text("in the way", "utf-8")
+    assert "cannot be written" in said("files", "--name", "mqtt.example")
 
 
 def test_no_right_is_given_beside_those_of_the_contract() -> None:

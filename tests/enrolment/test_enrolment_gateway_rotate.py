@@ -25,6 +25,7 @@ from edge_agent.enrolment.renewal import LOOK_S, RETRY_S, RETRY_S_MAX, Renewal
 from edge_agent.enrolment.rotate import rotate
 from edge_agent.folderlock import folder_locked
 from edge_agent.identity.map_file import MapFile, MapFileError
+from edge_agent.metrics import _certificate_metrics
 from foundation.keyfiles import create_signing_key, load_signing_key, public_text
 from telemetry.credential_map import CredentialMap
 from telemetry.envelope import key_id
@@ -236,6 +237,11 @@ async def test_a_running_gateway_renews_its_certificate_in_time(file: Path, doub
     assert_whole(config, double)
     assert counters.certificate_renewals == 1
     assert counters.certificate_ends_s == read_certificate(certificate).not_after.timestamp()
+    told = {one.name: one.samples[0].value for one in _certificate_metrics(counters) if one.samples}
+    assert told == {
+        "campus_edge_certificate_renewals": 1,
+        "campus_edge_certificate_ends_seconds": counters.certificate_ends_s,
+    }
 
 
 async def test_a_renewal_in_vain_is_counted_and_comes_again_later(
