@@ -6,6 +6,7 @@ the button, and nothing is believed that is not signed by the issuer for this cl
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -35,6 +36,10 @@ __all__ = ["Identity", "OidcSignIn"]
 KEPT_S: Final = 3_600.0
 """Description and keys of the issuer; keys are asked for earlier when it signs with one that is not known."""
 LEEWAY_S: Final = 60
+AWAY_S: Final = 10.0
+"""After a question without an answer nobody is made to wait for the next one, and nobody out there is asked."""
+AT_ONCE: Final = 8
+"""Of those who come back, so many are asked about at a time."""
 GROUPS_MAX: Final = 200
 SUBJECT_CHARS_MAX: Final = 255
 """OpenID Connect Core 1.0, section 2: a subject has 255 ASCII characters at most."""
@@ -68,6 +73,9 @@ class OidcSignIn:
         self._wire = Wire(section.issuer, section.ca_file)
         self._journeys = Journeys()
         self._described: tuple[float, Description] | None = None
+        self._describing = asyncio.Lock()
+        self._away_until_s = 0.0
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._keys: tuple[float, KeySet] | None = None
 
     @property
@@ -112,19 +120,31 @@ class OidcSignIn:
             )
         if not answer.get("code"):
             raise OidcRefusedError("no_code")
-        described = await self._description()
-        tokens = await self._tokens(described, answer["code"], journey.verifier)
-        claims = await self._claims(described, tokens, journey.nonce)
+        if self._turns.locked():
+            raise OidcUnavailableError(
+                "as many people come back from the sign-in service as are let in at once"
+            )
+        async with self._turns:
+            described = await self._description()
+            tokens = await self._tokens(described, answer["code"], journey.verifier)
+            claims = await self._claims(described, tokens, journey.nonce)
         subject = claims["sub"]
         if not isinstance(subject, str) or not subject.isascii() or not 0 < len(subject) <= SUBJECT_CHARS_MAX:
             raise OidcRefusedError("subject")
         return Identity(self.issuer, subject, self._roles(claims), journey.next_path)
 
     async def _description(self) -> Description:
-        now_s = time.monotonic()
-        if self._described is None or now_s >= self._described[0]:
-            self._described = now_s + KEPT_S, await self._wire.description()
-        return self._described[1]
+        async with self._describing:
+            now_s = time.monotonic()
+            if self._described is None or now_s >= self._described[0]:
+                if now_s < self._away_until_s:
+                    raise OidcUnavailableError("the sign-in service did not answer a moment ago")
+                try:
+                    self._described = now_s + KEPT_S, await self._wire.description()
+                except OidcUnavailableError:
+                    self._away_until_s = time.monotonic() + AWAY_S
+                    raise
+            return self._described[1]
 
     async def _tokens(self, described: Description, code: str, verifier: str) -> Tokens:
         form = prepare_token_request(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
 
 from collector.accounts import oidc_wire
-from collector.accounts.oidc import Identity, OidcSignIn
+from collector.accounts.oidc import AT_ONCE, Identity, OidcSignIn
 from collector.accounts.oidc_settings import OidcSection
 from collector.accounts.oidc_state import LIFE_MS, Journey, Journeys
 from collector.accounts.oidc_wire import ANSWER_BYTES_MAX, OidcRefusedError, OidcUnavailableError
@@ -274,6 +275,28 @@ async def test_a_service_that_is_away_slow_or_endless(
         with pytest.raises(kind):
             await sign_in(provider, tmp_path).begin("/")
     assert "/keys" not in provider.asked
+
+
+async def test_a_service_that_was_away_a_moment_ago_is_not_asked_again(
+    provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.answers["/.well-known/openid-configuration"] = PlainTextResponse("busy", 503)
+    one = sign_in(provider, tmp_path)
+    results = await asyncio.gather(*(one.begin("/") for _ in range(5)), return_exceptions=True)
+    assert {type(result) for result in results} == {OidcUnavailableError}
+    assert len(provider.asked) == 1
+    provider.answers.clear()
+    monkeypatch.setattr(one, "_away_until_s", 0.0)
+    assert (await come_and_go(one)).subject == SUBJECT
+
+
+async def test_only_some_come_back_at_once(provider: Provider, tmp_path: Path) -> None:
+    one = sign_in(provider, tmp_path)
+    journeys = [await one.begin("/") for _ in range(AT_ONCE + 1)]
+    answers = [(await visit(url), cookie) for url, cookie in journeys]
+    results = await asyncio.gather(*(one.finish(*each) for each in answers), return_exceptions=True)
+    assert [isinstance(result, Identity) for result in results] == [True] * AT_ONCE + [False]
+    assert isinstance(results[-1], OidcUnavailableError)
 
 
 async def test_groups_stand_for_roles_and_other_groups_for_none(provider: Provider, tmp_path: Path) -> None:

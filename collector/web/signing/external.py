@@ -13,8 +13,9 @@ from collector.accounts.oidc import Identity, OidcSignIn
 from collector.accounts.oidc_settings import CALLBACK_PATH
 from collector.accounts.oidc_state import LIFE_MS
 from collector.accounts.oidc_wire import OidcError, OidcRefusedError, OidcUnavailableError
+from collector.accounts.rates import key_of_address
 from collector.text import Text
-from collector.web.access import PUBLIC, address_of
+from collector.web.access import PUBLIC, address_of, count
 from collector.web.cookies import clear_journey, journey_cookie, set_journey
 from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
@@ -42,6 +43,7 @@ _log = structlog.get_logger(__name__)
 async def begin(request: Request, next_path: Next = "/") -> Response:
     """A link and no form: the page's policy lets a form lead to this server only."""
     service = _service(request)
+    count(request, "stranger", key_of_address(address_of(request)))
     if not is_same_origin(request.headers):
         raise ProblemError(403, "signing in begins on this server's own page")
     try:
@@ -57,6 +59,7 @@ async def begin(request: Request, next_path: Next = "/") -> Response:
 async def back(request: Request) -> Response:
     """With the answer of the sign-in service; it counts once, whatever it says."""
     service = _service(request)
+    count(request, "stranger", key_of_address(address_of(request)))
     try:
         who = await service.finish(dict(request.query_params), journey_cookie(request))
     except OidcError as error:

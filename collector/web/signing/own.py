@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import RedirectResponse, Response
 
 from collector.accounts.errors import (
@@ -35,6 +35,7 @@ from collector.web.wording import clock_text
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
 
+TokenId = Annotated[int, Path(ge=1, le=ID_MAX)]
 TOKEN_DAYS: Final = (30, 90, 365)
 PATH: Final = "/account"
 _WRONG_PASSWORD: Final = Text("现在的密码不对", "The password you have now is wrong")
@@ -107,7 +108,7 @@ async def make_token(request: Request, me: SignedInHere, form: Sent) -> Response
 
 
 @router.post(f"{PATH}/tokens/{{token_id}}/revoke")
-async def revoke_token(request: Request, me: SignedInHere, token_id: int) -> Response:
+async def revoke_token(request: Request, me: SignedInHere, token_id: TokenId) -> Response:
     account = me.session.account
     try:
         await accounts_of(request).tokens.revoke(account.id, token_id, account.username)

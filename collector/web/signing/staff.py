@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Annotated, Any, Final, cast
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import RedirectResponse, Response
 
 from collector.accounts.errors import (
@@ -34,6 +34,7 @@ router = APIRouter(include_in_schema=False)
 PATH: Final = "/accounts"
 _MAY: Final = allow("accounts.manage")
 Admin = Annotated[Principal, _MAY]
+Username = Annotated[str, Path(pattern=r"^[a-z0-9._@-]{1,64}$")]
 _EXISTS: Final = Text(
     "已经有这个用户名，或者这个标识已关联别的账号", "That username, or that person, is somebody's already"
 )
@@ -84,14 +85,14 @@ async def add(request: Request, me: Admin, form: Sent) -> Response:
 
 
 @router.get(f"{PATH}/{{username}}", dependencies=[_MAY])
-async def one_page(request: Request, username: str, lang: Lang = None, done: str = "") -> Response:
+async def one_page(request: Request, username: Username, lang: Lang = None, done: str = "") -> Response:
     response = await _one(request, username, language_of(request, lang), done=done)
     remember_language(response, lang)
     return response
 
 
 @router.post(f"{PATH}/{{username}}/change")
-async def change(request: Request, me: Admin, username: str, form: Sent) -> Response:
+async def change(request: Request, me: Admin, username: Username, form: Sent) -> Response:
     changing = accounts_of(request).staff.change(
         username,
         me.name,
@@ -104,28 +105,28 @@ async def change(request: Request, me: Admin, username: str, form: Sent) -> Resp
 
 
 @router.post(f"{PATH}/{{username}}/disable")
-async def disable(request: Request, me: Admin, username: str) -> Response:
+async def disable(request: Request, me: Admin, username: Username) -> Response:
     return await _do(request, username, "disable", accounts_of(request).staff.disable(username, me.name))
 
 
 @router.post(f"{PATH}/{{username}}/enable")
-async def enable(request: Request, me: Admin, username: str) -> Response:
+async def enable(request: Request, me: Admin, username: Username) -> Response:
     return await _do(request, username, "enable", accounts_of(request).staff.enable(username, me.name))
 
 
 @router.post(f"{PATH}/{{username}}/unlock")
-async def unlock(request: Request, me: Admin, username: str) -> Response:
+async def unlock(request: Request, me: Admin, username: Username) -> Response:
     return await _do(request, username, "unlock", accounts_of(request).staff.unlock(username, me.name))
 
 
 @router.post(f"{PATH}/{{username}}/second-factor")
-async def reset_second_factor(request: Request, me: Admin, username: str) -> Response:
+async def reset_second_factor(request: Request, me: Admin, username: Username) -> Response:
     resetting = accounts_of(request).staff.reset_totp(username, me.name)
     return await _do(request, username, "second-factor", resetting)
 
 
 @router.post(f"{PATH}/{{username}}/password")
-async def reset_password(request: Request, me: Admin, username: str) -> Response:
+async def reset_password(request: Request, me: Admin, username: Username) -> Response:
     """The new password, which no other answer ever shows."""
     language = language_of(request)
     try:
@@ -138,7 +139,7 @@ async def reset_password(request: Request, me: Admin, username: str) -> Response
 
 
 @router.post(f"{PATH}/{{username}}/link")
-async def link(request: Request, me: Admin, username: str, form: Sent) -> Response:
+async def link(request: Request, me: Admin, username: Username, form: Sent) -> Response:
     parts: WebParts = request.app.state.parts
     if parts.oidc is None:
         raise ProblemError(404, "this collector has no sign-in service", remedy="Write [accounts.oidc].")
@@ -183,7 +184,7 @@ async def _list(
 
 async def _one(
     request: Request,
-    username: str,
+    username: Username,
     language: Language,
     *,
     trouble: str = "",
