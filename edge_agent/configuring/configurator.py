@@ -31,6 +31,8 @@ from telemetry.configuration import REASON_CHARS_MAX, ConfigurationError, Offer,
 from telemetry.envelope import Envelope
 
 PROBATION_S: Final = 300.0
+OVERTIME: Final = 0.2
+"""Of probation, for an answer that is under way when it ends."""
 T = TypeVar("T")
 
 log = structlog.get_logger()
@@ -114,7 +116,7 @@ class Configurator:
 
     def _begin_probation(self) -> None:
         now_s = asyncio.get_running_loop().time()
-        self._fault = ""
+        self._fault, self._is_overtime = "", False
         self._ends_s = now_s + self._probation_s if self._kept.on_probation else None
 
     def _is_over(self) -> bool:
@@ -173,15 +175,19 @@ class Configurator:
         log.error("configuration refused, the one before runs on", version=offer.version, reason=str(error))
 
     async def _conclude(self, switch: Switch) -> None:
-        """Probation is over."""
-        heard_s = switch.heard_s
-        if self._tuned_s is not None and (heard_s is None or heard_s < self._tuned_s):
+        """Probation is over. Where the collector was not heard although something waits for it, that may
+        have come a moment ago: it is given a little longer.
+        """
+        if self._tuned_s is None or _is_heard_since(self._tuned_s, switch) or not switch.waiting:
+            await self._prove()
+        elif not self._is_overtime:
+            self._is_overtime = True
+            self._ends_s = asyncio.get_running_loop().time() + self._probation_s * OVERTIME
+        else:
             minutes = round(self._probation_s / 60)
             await self._go_back(
                 switch, f"uplink: the collector was not heard for {minutes} minutes after the change"
             )
-            return
-        await self._prove()
 
     async def _prove(self) -> None:
         self._tuned_s = self._ends_s = None
@@ -216,6 +222,11 @@ class Configurator:
 
     def _note_version(self) -> None:
         self._counters.configuration_version = self._kept.used.version
+
+
+def _is_heard_since(then_s: float, switch: Switch) -> bool:
+    heard_s = switch.heard_s
+    return heard_s is not None and heard_s >= then_s
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

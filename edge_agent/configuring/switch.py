@@ -61,6 +61,11 @@ class Switch:
         """When the collector was heard last, monotonic."""
         return self._parts.forwarder.answered_s
 
+    @property
+    def waiting(self) -> int:
+        """Batches for which the collector has not answered yet."""
+        return self._parts.buffer.stats().batches
+
     def tell(self) -> None:
         """The collector learns at once what runs."""
         self._parts.forwarder.tell_status()

@@ -262,10 +262,11 @@ async def test_a_driver_that_ends_by_a_fault_ends_a_version_on_probation_and_not
     assert (told.used.version, told.refused, told.newest) == (first, second, second)
 
 
-@pytest.mark.parametrize("comes_back", [True, False])
+@pytest.mark.parametrize(("waits", "comes_back"), [(True, True), (True, False), (False, False)])
 async def test_an_uplink_that_does_not_come_back_takes_the_version_back(
-    tmp_path: Path, *, comes_back: bool
+    tmp_path: Path, *, waits: bool, comes_back: bool
 ) -> None:
+    """Where nothing waits for the collector, that it says nothing means nothing."""
     collector = CollectorDouble()
     version = collector.make("[uplink]\nresend_s = 3600.0\n")
     async with configuring(local_config(tmp_path, LOCAL), collector, probation_s=0.3) as rig:
@@ -276,10 +277,13 @@ async def test_an_uplink_that_does_not_come_back_takes_the_version_back(
             await rig.outlook.forwarder.answered(data)
 
         await answer()
+        if waits:
+            await rig.outlook.buffer.append([item()])
         await rig.offer(version)
         assert rig.running.version == version
         if comes_back:
             await answer()
+        if comes_back or not waits:
             await eventually(lambda: not rig.file.read().on_probation, "it has proven itself")
             is_in_force(rig, version)
             assert rig.running.refused is None
