@@ -26,10 +26,10 @@ DEPTH_MAX: Final = 16
 _FIRST: Final = ("name", "id", "profile", "place")
 """People look for these first in a table."""
 _WORN: Final = Text(
-    "这是有人佩戴的设备，它的地址不能存放在这里：请写进网关自己的 gateway.toml，"
-    "或者改用不需要地址的 bands = [{ profile = …, place = … }]",
-    "this device is worn by somebody, and its address must not be kept here: write it into the gateway's own "
-    "gateway.toml, or use bands = [{ profile = …, place = … }], which need no addresses",
+    "这是有人佩戴的设备，谁戴哪一个不能存放在这里：请写进网关自己的 gateway.toml；"
+    "手环可以改用不需要地址的 bands = [{ profile = …, place = … }]",
+    "this device is worn by somebody, and who wears what must not be kept here: write it into the gateway's own "
+    "gateway.toml; for bands there is bands = [{ profile = …, place = … }], which needs no addresses",
 )
 _NO_JSON: Final = Text("不是 JSON 对象", "is no JSON object with the tables of gateway.toml")
 _NULL: Final = Text("不能写 null；不需要的设置请删去", "null is no value; leave the setting out")
@@ -129,7 +129,7 @@ def _problems(table: str, value: Any) -> Iterator[tuple[Location, Text]]:
         location = _where(table, value)
         yield location, Text(_in_chinese(table, value, location), str(error))
         return
-    if table == "ble":
+    if table in SOURCE_TABLES:
         for at, source in enumerate(value):
             devices = source.get("devices")
             for number, device in enumerate(devices if isinstance(devices, list) else ()):

@@ -78,7 +78,8 @@ async def details(
         given_up=_counts(given_up, language),
         wanted=version_text(how.wanted.version, language) if how.wanted else "",
         running=running_text(how.running, language),
-        refused="" if how.refused is None else version_text(how.refused, language),
+        # What it runs meanwhile makes an earlier refusal old news.
+        refused="" if how.refused is None or how.word == "same" else version_text(how.refused, language),
         reported=at(how.reported_ms),
         data_age="" if seen.last_data_ms is None else age_text(now_ms - seen.last_data_ms, language),
         data_ms=seen.last_data_ms,
