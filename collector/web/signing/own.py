@@ -23,6 +23,7 @@ from collector.accounts.permissions import SECOND_FACTOR_ROLES, Permission
 from collector.accounts.tokens import SCOPES
 from collector.text import Language, Text
 from collector.web.access import PUBLIC, address_of
+from collector.web.api.parameters import ID_MAX
 from collector.web.cookies import clear_session, set_session
 from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
