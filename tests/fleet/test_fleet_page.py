@@ -106,7 +106,7 @@ async def test_whoever_needs_somebody_stands_first(school: School, client: httpx
     ],
 )
 async def test_filters(
-    school: School, client: httpx.AsyncClient, query: dict[str, str], found: list[str]
+    school: School, client: httpx.AsyncClient, query: dict[str, Any], found: list[str]
 ) -> None:
     await fleet_of_five(school)
     page = await get(client, "/parts/fleet", **query)
