@@ -11,8 +11,9 @@ from rich.console import Console
 
 from collector.command_records import files_in_words, opened_records
 from collector.config import load_config
-from collector.enrolment.authority import fingerprint_of, write_pair
+from collector.enrolment.authority import write_pair
 from collector.enrolment.opening import open_authority, open_registrar
+from collector.intake.http_callers import fingerprint_of
 from collector.intake.line import wall_ms
 from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key
@@ -54,13 +55,18 @@ def server(
     config_file: ConfigFile,
     names: Annotated[list[str], typer.Argument(help="Host names and addresses by which it is reached.")],
     out: Annotated[Path, typer.Option(help="The folder for server.key and server.pem.")],
+    *,
+    renew: Annotated[bool, typer.Option("--renew", help="In the place of those that are there.")] = False,
 ) -> None:
-    """Make key and certificate of a server of the school: of [intake_http], or of a broker."""
+    """Make key and certificate of a server of the school, such as [intake_http]. They are good for 400 days.
+
+    A broker's are made by: campus collector broker files.
+    """
     with files_in_words():
         authority = open_authority(load_config(config_file), wall_ms())
         try:
             key, certificate = authority.issue_own(names[0], names, "server", wall_ms())
-            key_file, certificate_file = write_pair(out, "server", key, certificate)
+            key_file, certificate_file = write_pair(out, "server", key, certificate, renew=renew)
         except ValueError as error:
             raise UsageError(str(error)) from error
         except OSError as error:

@@ -83,6 +83,7 @@ class Service:
         self._mqtt = MqttIntake(config.mqtt, client_id, self._metrics) if config.mqtt else None
         self.intake_url = ""
         """Where gateways post to; set once it is listened there, empty without [intake_http]."""
+        self._shown_ends_ms: int | None = None
         self._stop = asyncio.Event()
 
     @property
@@ -134,7 +135,7 @@ class Service:
             authority_file=authority_file,
             questions=questions,
         )
-        self.intake_url = intake.url
+        self.intake_url, self._shown_ends_ms = intake.url, intake.certificate_ends_ms
         return intake
 
     async def _work(
@@ -216,6 +217,7 @@ class Service:
                 keeper = Keeper(
                     self.registrar,
                     records,
+                    shown_ends_ms=self._shown_ends_ms,
                     proved=line.registry.proved,
                     held=lambda: line.registry.certificates,
                     metrics=registry,

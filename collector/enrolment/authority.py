@@ -22,7 +22,6 @@ from typing import Final, Self
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     EllipticCurvePrivateKey,
@@ -171,17 +170,17 @@ class Authority:
         return found if found.issuer == self.certificate.subject else None
 
 
-def fingerprint_of(certificate: x509.Certificate) -> bytes:
-    """SHA-256 of the DER, as `question_proof` takes it."""
-    return certificate.fingerprint(hashes.SHA256())
-
-
-def write_pair(folder: Path, name: str, key: bytes, certificate: x509.Certificate) -> tuple[Path, Path]:
-    """`name`.key, readable by the owner only, and `name`.pem. Raises KeyFileError where there is such a key,
-    and OSError.
+def write_pair(
+    folder: Path, name: str, key: bytes, certificate: x509.Certificate, *, renew: bool = False
+) -> tuple[Path, Path]:
+    """`name`.key, readable by the owner only, and `name`.pem. renew: in the place of those that are there.
+    Raises KeyFileError where there is such a key, and OSError.
     """
     files = folder / f"{name}.key", folder / f"{name}.pem"
-    write_secret(files[0], key)
+    if renew:
+        _write(files[0], key, 0o600)
+    else:
+        write_secret(files[0], key)
     _write(files[1], certificate.public_bytes(Encoding.PEM))
     return files
 
@@ -209,11 +208,11 @@ def _pem(key: EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _write(file: Path, data: bytes) -> None:
-    """For everybody to read; whole or not at all."""
+def _write(file: Path, data: bytes, mode: int = 0o644) -> None:
+    """Whole or not at all, for everybody to read unless `mode` says otherwise."""
     beside = file.with_name(f".{file.name}.{os.getpid()}")
-    with beside.open("wb") as out:
-        os.fchmod(out.fileno(), 0o644)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as out:
+        os.fchmod(out.fileno(), mode)
         out.write(data)
         out.flush()
         os.fsync(out.fileno())

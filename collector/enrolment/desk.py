@@ -18,7 +18,7 @@ from collector.enrolment.registrar import Registrar
 from collector.enrolment.throttle import parse_address
 from collector.intake.contract import Door
 from collector.intake.http_answers import later, objection, problem
-from collector.intake.http_callers import REFUSALS, Caller, fingerprint_in
+from collector.intake.http_callers import REFUSALS, Caller, fingerprint_of, shown_certificate
 from collector.records import Records, RecordsUnavailableError
 from foundation.commands import UsageError
 from foundation.httpconnection import Reading, Reply
@@ -171,7 +171,7 @@ class EnrolmentDesk:
             return caller.shown
         try:
             # Each time: it is renewed without us.
-            return await asyncio.to_thread(fingerprint_in, self._proxy_cert_file)
+            return fingerprint_of(await asyncio.to_thread(shown_certificate, self._proxy_cert_file))
         except UsageError as error:
             log.error("nobody can enrol", error=str(error))
             raise RefusedError(503, "the collector cannot read the certificate of its proxy", 60) from None

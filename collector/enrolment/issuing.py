@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
-from collector.enrolment.authority import Authority, fingerprint_of
+from collector.enrolment.authority import Authority
 from collector.enrolment.certificates import PublicKey, RequestError, key_of_request
+from collector.intake.http_callers import fingerprint_of
 from collector.intake.objections import PLAUSIBLE_FROM_MS
 from collector.records import enrolment
 from collector.records.enrolment import Certificate

@@ -26,13 +26,16 @@ log = structlog.get_logger()
 
 
 class Keeper:
-    """`proved` tells what gateways were seen to use, `held` their certificates as last read."""
+    """`proved` tells what gateways were seen to use, `held` their certificates as last read. shown_ends_ms:
+    when the certificate ends that they are shown; None without TLS.
+    """
 
     def __init__(
         self,
         registrar: Registrar,
         records: Records,
         *,
+        shown_ends_ms: int | None,
         proved: Callable[[], frozenset[Proved]],
         held: Callable[[], Mapping[tuple[str, str], Sequence[Certificate]]],
         metrics: CollectorRegistry,
@@ -40,6 +43,7 @@ class Keeper:
     ) -> None:
         self._registrar = registrar
         self._records = records
+        self._shown_ends_ms = shown_ends_ms
         self._proved = proved
         self._held = held
         self._now_ms = now_ms
@@ -111,10 +115,18 @@ class Keeper:
             newest = some[-1]
             self._expires.labels(school, gateway).set(newest.not_after_ms / 1000)
             if newest.not_after_ms - now_ms < WARN_MS and self._reported.first(newest.serial):
-                days = max(newest.not_after_ms - now_ms, 0) // (24 * 60 * 60_000)
+                days = _days(newest.not_after_ms - now_ms)
                 log.warning("a gateway's certificate ends soon", school=school, gateway=gateway, days=days)
         left_ms = self._registrar.authority.not_after_ms - now_ms
         if left_ms < ENDS_SOON.total_seconds() * 1000 and self._reported.first("authority"):
+            log.warning("the authority ends soon, see docs/enrolment.md", days=_days(left_ms))
+        ends_ms = self._shown_ends_ms
+        if ends_ms is not None and ends_ms - now_ms < WARN_MS and self._reported.first("shown"):
             log.warning(
-                "the authority ends soon, see docs/enrolment.md", days=max(left_ms, 0) // (24 * 60 * 60_000)
+                "the certificate of [intake_http] ends soon, then no gateway posts; renew it and restart",
+                days=_days(ends_ms - now_ms),
             )
+
+
+def _days(span_ms: int) -> int:
+    return max(span_ms, 0) // (24 * 60 * 60_000)

@@ -20,7 +20,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from collector.intake.contract import Line
-from collector.intake.http_callers import Caller, Questions, badge_of, fingerprint_in
+from collector.intake.http_callers import Caller, Questions, badge_of, fingerprint_of, shown_certificate
 from collector.intake.http_desk import PostDesk
 from collector.intake.http_settings import IntakeHttpSection
 from foundation.httpconnection import Connection
@@ -60,9 +60,13 @@ class HttpIntake:
         self._section = section
         self._listening = listening
         self._context, self._shown = None, b""
+        self.certificate_ends_ms: int | None = None
+        """Of the certificate that is shown; None without TLS."""
         if section.certificate:
             self._context = server_context(section.certificate, "intake_http")
-            self._shown = fingerprint_in(section.certificate[0])
+            certificate = shown_certificate(section.certificate[0])
+            self._shown = fingerprint_of(certificate)
+            self.certificate_ends_ms = int(certificate.not_valid_after_utc.timestamp() * 1000)
         self._asks_for_badges = self._context is not None and authority_file is not None
         if self._context and authority_file:
             self._context.load_verify_locations(authority_file)

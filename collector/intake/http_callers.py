@@ -61,10 +61,10 @@ REFUSALS: Final[dict[Sender, Refusal]] = {
 }
 
 
-def fingerprint_in(cert_file: Path) -> bytes:
-    """SHA-256 of the first certificate of a file (PEM), which is the one that is shown. Raises UsageError."""
+def shown_certificate(cert_file: Path) -> x509.Certificate:
+    """The first of a file (PEM), which is the one that is shown. Raises UsageError."""
     try:
-        return _fingerprint(x509.load_pem_x509_certificate(cert_file.read_bytes()))
+        return x509.load_pem_x509_certificate(cert_file.read_bytes())
     except OSError as error:
         raise UsageError(f"{cert_file} cannot be read: {why(error)}") from error
     except ValueError:
@@ -74,8 +74,9 @@ def fingerprint_in(cert_file: Path) -> bytes:
 def badge_of(transport_ssl: ssl.SSLObject | None, *, required: bool) -> Badge:
     """What a connection has shown; that our authority signed it was checked with the handshake."""
     der = transport_ssl.getpeercert(binary_form=True) if transport_ssl else None
-    return Badge(_fingerprint(x509.load_der_x509_certificate(der)) if der else None, required)
+    return Badge(fingerprint_of(x509.load_der_x509_certificate(der)) if der else None, required)
 
 
-def _fingerprint(certificate: x509.Certificate) -> bytes:
+def fingerprint_of(certificate: x509.Certificate) -> bytes:
+    """SHA-256 of the DER, as `telemetry.enrolment.question_proof` takes it."""
     return certificate.fingerprint(hashes.SHA256())

@@ -15,17 +15,18 @@ import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from collector.enrolment.authority import Authority, fingerprint_of, write_pair
+from collector.enrolment.authority import Authority, write_pair
 from collector.enrolment.desk import EnrolmentDesk
 from collector.enrolment.issuing import Directions
 from collector.enrolment.keeper import Keeper
 from collector.enrolment.registrar import Registrar
 from collector.intake.http import HttpIntake
+from collector.intake.http_callers import fingerprint_of
 from collector.intake.http_settings import IntakeHttpSection
 from collector.records import enrolment
 from collector.records.enrolment import Certificate
@@ -170,6 +171,7 @@ class Site:
         self.keeper = Keeper(
             self.registrar,
             lab.records,
+            shown_ends_ms=self.intake.certificate_ends_ms,
             proved=lab.line.registry.proved,
             held=lambda: lab.line.registry.certificates,
             metrics=lab.registry,

@@ -132,7 +132,8 @@ async def test_what_ends_soon_is_told(desk: Site) -> None:
         await desk.keeper.round()
         await desk.keeper.round()
         assert [one["event"] for one in logs if one["log_level"] == "warning"] == [
-            "a gateway's certificate ends soon"
+            "a gateway's certificate ends soon",
+            "the certificate of [intake_http] ends soon, then no gateway posts; renew it and restart",
         ]
         desk.ahead_ms = desk.authority.not_after_ms - wall_ms() - 300 * DAY_MS
         await desk.keeper.round()

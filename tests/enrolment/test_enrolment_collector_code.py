@@ -14,11 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete
 
-from collector.enrolment.authority import fingerprint_of
 from collector.enrolment.issuing import Directions
 from collector.enrolment.registrar import InvitationError
 from collector.enrolment.throttle import OF_ADDRESS_MAX, OF_ALL_MAX, Throttle, parse_address
-from collector.intake.http_callers import Caller
+from collector.intake.http_callers import Caller, fingerprint_of
 from collector.records import enrolment
 from collector.records.enrolment_tables import enrolment_failures
 from foundation.keyfiles import public_text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import ssl
+import stat
 from pathlib import Path
 
 import httpx
@@ -14,8 +15,8 @@ from typer.testing import CliRunner, Result
 
 from collector.cli import app
 from collector.config import load_config
-from collector.enrolment.authority import fingerprint_of
 from collector.enrolment.opening import open_registrar
+from collector.intake.http_callers import fingerprint_of
 from collector.records import Records, enrolment
 from foundation.keyfiles import create_signing_key, load_signing_key
 from foundation.tomlfile import FileProblems
@@ -154,6 +155,12 @@ def test_the_authority_by_hand(installed: Installed, tmp_path: Path) -> None:
     server = ("authority", "server", installed.file)
     refused("neither a host name", *server, "a b", "--out", tmp_path / "x")
     refused("exists already", *server, "127.0.0.1", "--out", tmp_path / "tls")
+    files = [tmp_path / "tls" / f"server.{kind}" for kind in ("key", "pem")]
+    before = [one.read_bytes() for one in files]
+    good(*server, "127.0.0.1", "--out", tmp_path / "tls", "--renew")
+    assert not set(before) & {one.read_bytes() for one in files}
+    assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
+    ssl.create_default_context().load_cert_chain(files[1], files[0])
     (tmp_path / "data" / "authority" / "authority.key").unlink()
     refused("restore it from a backup", "authority", "init", installed.file)
     refused("restore it from a backup", "run", installed.file)
