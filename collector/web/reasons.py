@@ -61,6 +61,8 @@ REASONS: Final = {
     "too_many_holes": Text("缺口过多", "too many holes"),
     "absurd_gap": Text("缺口声明不合理", "absurd gap"),
     "not_storable": Text("无法入库", "cannot be stored"),
+    "plugin_unusable": Text("插件数据无效", "unusable, from a plug-in"),
+    "plugin_failed": Text("插件驱动出错", "driver of a plug-in failed"),
     "fault": Text("程序错误", "program fault"),
 }
 SHOWN_MAX: Final = 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator
 from math import isfinite
 from typing import Final, TypeVar
@@ -27,6 +28,7 @@ UNUSABLE: Final = "plugin_unusable"
 FAILED: Final = "plugin_failed"
 """Times that a plug-in's driver ended although it should have gone on."""
 TIME_MS_MAX: Final = 2**53
+VALUE_MAX: Final = sys.float_info.max
 REASONS_MAX: Final = 32
 """Different reasons for refusals of one driver."""
 _REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -63,7 +65,7 @@ class PluggedDriver:
         self._reported = FirstOnly()
 
     async def run(self, sink: Sink) -> None:
-        guarded = _GuardedSink(sink, self._devices, self._plugin, self._parts)
+        guarded = GuardedSink(sink, self._devices, self._plugin, self._parts)
         backoff = Backoff(FIRST_S, AGAIN_S_MAX)
         while True:
             try:
@@ -94,7 +96,7 @@ class PluggedDriver:
             yield DeviceReport(device, ok=False, text=f"{why} (plug-in {self._plugin})")
 
 
-class _GuardedSink:
+class GuardedSink:
     """Lets pass what can be a reading of the plug-in's own devices."""
 
     def __init__(self, sink: Sink, devices: frozenset[str], plugin: str, parts: DriverParts) -> None:
@@ -130,7 +132,8 @@ class _GuardedSink:
             and type(time_ms) is int
             and abs(time_ms) <= TIME_MS_MAX
             and isinstance(value, int | float)
-            and isfinite(value)
+            and abs(value) <= VALUE_MAX
+            and isinstance(quality, int)
             and quality in _QUALITIES
         )
 

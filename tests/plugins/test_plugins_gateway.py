@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ from edge_agent.config import GatewayConfig, load_config
 from edge_agent.counters import Counters
 from edge_agent.drivers import make_drivers
 from edge_agent.drivers.contract import DeviceReport, Driver, Sink
-from edge_agent.drivers.plugged import FAILED, UNUSABLE
+from edge_agent.drivers.plugged import FAILED, UNUSABLE, GuardedSink, PluggedDriver
 from edge_agent.drivers.plugin import DriverParts, DriverPlugin
 from edge_agent.drivers.settings import DeviceId, Place
 from edge_agent.reporting.devices import watched_devices
@@ -31,10 +32,12 @@ from foundation.keyfiles import create_signing_key, public_text
 from foundation.plugins import PluginError
 from foundation.tomlfile import FileProblems, StrictModel
 from foundation.tomllines import Location
+from telemetry.quality import Quality
 from telemetry.readings import Chunk, SeriesKey, SeriesTable
 from tests.plugins.plugin_parts import write_distribution
 
 MODULE = "tests.plugins.test_plugins_gateway"
+NOON_MS = 1_788_235_200_000
 
 
 class Device(StrictModel):
@@ -326,8 +329,6 @@ async def guarded(site: Path) -> AsyncIterator[tuple[Sink, Heard, Counters, Seri
             kept.append(sink)
             await asyncio.Event().wait()
 
-    from edge_agent.drivers.plugged import PluggedDriver  # noqa: PLC0415  # beside its only use
-
     (source,) = load_config(written(site, GOOD)).plugged
     counters, heard, table = Counters(), Heard(), SeriesTable()
     parts = DriverParts(
@@ -354,29 +355,38 @@ async def test_only_readings_of_its_own_devices_pass(
 
 
 ANYTHING = st.none() | st.integers() | st.floats() | st.text(max_size=3) | st.lists(st.integers(), max_size=1)
+ROW: st.SearchStrategy[tuple[Any, ...]] = st.tuples(
+    st.sampled_from([0, 0, 0, 1, -1, None]),
+    st.sampled_from([NOON_MS, NOON_MS, NOON_MS, 2**60, 1.5]),
+    st.sampled_from([20.5, 20, math.nan, -math.inf, 10**400, "20.5"]),
+    st.sampled_from([0, 1, Quality.STALE, 9, None, []]),
+)
 
 
-@given(data=st.data())
-async def test_whatever_a_driver_gives_what_passes_is_a_reading(data: st.DataObject) -> None:
-    from edge_agent.drivers.plugged import _GuardedSink  # noqa: PLC0415  # no fixture goes with @given
+def is_reading(row: tuple[Any, ...]) -> bool:
+    return row[0] == 0 and row[1] == NOON_MS and row[2] in {20.5, 20} and row[3] in (0, 1, Quality.STALE)
 
+
+@given(rows=st.lists(ROW, max_size=20), odd=st.lists(ANYTHING, max_size=2), observation=ANYTHING)
+async def test_whatever_a_driver_gives_what_passes_is_a_reading(
+    rows: list[tuple[Any, ...]], odd: list[Any], observation: Any
+) -> None:
     counters, heard, table = Counters(), Heard(), SeriesTable()
-    parts = DriverParts(Catalogue(), table, Clock("system"), counters, None)  # type: ignore[arg-type]
-    sink = _GuardedSink(heard, frozenset({"clock-1"}), "clockwork", parts)
+    parts = DriverParts(Catalogue(), table, Clock("system"), counters, ZoneInfo("Asia/Shanghai"))
+    sink = GuardedSink(heard, frozenset({"clock-1"}), "clockwork", parts)
     table.index(SeriesKey("temperature", "clock-1", "main/301"))
-    columns = [data.draw(st.lists(st.sampled_from([0, 1, 20.5]) | ANYTHING, max_size=3)) for _ in range(4)]
-    sink.readings(Chunk(*columns))  # type: ignore[arg-type]
-    sink.readings(None)  # type: ignore[arg-type]
-    for row in zip(
-        heard.chunk.series, heard.chunk.time_ms, heard.chunk.value, heard.chunk.quality, strict=True
-    ):
-        assert row[0] == 0
-        assert [type(one) for one in row[:3]] == [int, int, float]
-        assert math.isfinite(row[2])
-        assert row[3] in {0, 1, 2, 3}
-    sink.check(data.draw(ANYTHING))  # type: ignore[arg-type]
-    sink.tap(data.draw(ANYTHING))  # type: ignore[arg-type]
+    sink.readings(Chunk(*(list(column) for column in zip(*rows, strict=True))))
+    good = [row for row in rows if is_reading(row)]
+    chunk = heard.chunk
+    assert list(zip(chunk.series, chunk.time_ms, chunk.value, chunk.quality, strict=True)) == good
+    assert all(type(value) is float for value in chunk.value)
+    assert counters.dropped[UNUSABLE] == len(rows) - len(good)
+    sink.readings(Chunk(odd, [1], odd, []))
+    sink.readings(observation)
+    sink.check(observation)
+    sink.tap(observation)
     assert heard.people == []
+    assert len(heard.chunk) == len(good)
 
 
 async def test_observations_of_people_are_checked_field_by_field(
