@@ -59,6 +59,7 @@ async def whole_page(
         language,
         title=parts.title,
         who=await visitor_of(request, language),
+        path="/",
         vault_url=parts.names.vault.url if parts.names and asks_names else "",
         break_glass=_break_glass(parts, asker, language) if asks_names else None,
         time_zone=parts.time_zone.key,

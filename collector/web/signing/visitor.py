@@ -120,4 +120,4 @@ async def turn_away(request: Request, error: ProblemError) -> Response | None:
         return RedirectResponse(step_path(found.session.step, "/"), 303)
     language = language_of(request)
     who = await visitor_of(request, language)
-    return answer(fill("not_allowed.html", language, title=parts.title, who=who, path="/"), error.status)
+    return answer(fill("not_allowed.html", language, title=parts.title, who=who, path=""), error.status)
