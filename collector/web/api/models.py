@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from collector.series.contract import Aggregate
 from collector.text import Text
+from collector.web.api.resolution import Resolution
 from telemetry.purposes import Purpose
 
 QualityWord = Literal["good", "uncertain", "out_of_range", "stale"]
@@ -105,6 +106,15 @@ class QueryAnswer(Model):
     end_ms: int
     step_ms: int | None = Field(description="Length of a window; null for raw points.", examples=[60_000])
     aggregate: Aggregate | None = Field(description="What was made of a window's points; null for raw.")
+    resolution: Resolution = Field(
+        description="What the windows are made of: every point, or roll-ups by the minute or the hour. A window "
+        "that the question cuts is exact to this."
+    )
+    raw_from: str | None = Field(
+        description="Since when every point is kept; what is older is in windows only. Null: since ever.",
+        examples=[_TIME],
+    )
+    raw_from_ms: int | None
     series: list[SeriesColumns]
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from collector.series.contract import Aggregate
+from collector.web.api.resolution import AUTO
 
 ID_MAX: Final = 2**63 - 1
 SERIES_MAX: Final = 200
@@ -58,7 +59,8 @@ def _check_time(text: str) -> str:
 
 
 def _check_step(text: str) -> str:
-    parse_step(text)
+    if text != AUTO:
+        parse_step(text)
     return text
 
 
@@ -127,7 +129,8 @@ class QueryParameters(SeriesFilter):
     )
     step: Annotated[str, Field(max_length=16), AfterValidator(_check_step)] = Field(
         default="none",
-        description="Length of a window (`30s`, `5m`, `1h`, `1d`), or `none` for raw points.",
+        description="Length of a window (`30s`, `5m`, `1h`, `1d`), `none` for raw points, or `auto` for "
+        "whichever gives at most some 2,000 rows a series.",
         examples=["5m"],
     )
     aggregate: Aggregate | None = Field(

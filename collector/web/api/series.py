@@ -20,6 +20,7 @@ from collector.web.api.parameters import (
     parse_step,
     parse_time,
 )
+from collector.web.api.resolution import AUTO, choose_step, resolution_of
 from collector.web.labels import Labels
 from collector.web.parts import Parts
 from collector.web.problems import describe_guarded, parameter_error
@@ -101,23 +102,22 @@ async def query_series(parts: Parts, asker: Asker, query: Annotated[QueryParamet
 
     Choose by `id` (repeatable) or by filters. Windows start at multiples of the step since 1970 UTC;
     windows without points are left out. An answer of more than 100,000 rows is refused: ask for a
-    larger step or a shorter range.
+    larger step or a shorter range, or for `step=auto`. `resolution` and `raw_from` say what the answer is
+    made of.
     """
     end_ms = parse_time(query.end) if query.end is not None else parts.now_ms() + 1
     start_ms = parse_time(query.start) if query.start is not None else max(0, end_ms - DAY_MS)
     if start_ms >= end_ms:
         raise parameter_error("end", "must lie after start")
-    step_ms = parse_step(query.step)
-    if step_ms is None and query.aggregate is not None:
+    step_ms = None if query.step == AUTO else parse_step(query.step)
+    if query.step == "none" and query.aggregate is not None:
         raise parameter_error("aggregate", "needs a step", "Give a step such as 5m, or leave aggregate out.")
     aggregate = query.aggregate or "mean"
-    found = await parts.store.query(
-        await chosen_ids(parts.store, query, asker.schools),
-        start_ms,
-        end_ms,
-        step_ms=step_ms,
-        aggregate=aggregate,
-    )
+    ids = await chosen_ids(parts.store, query, asker.schools)
+    if query.step == AUTO:
+        step_ms = await choose_step(parts.store, ids, start_ms, end_ms)
+    found = await parts.store.query(ids, start_ms, end_ms, step_ms=step_ms, aggregate=aggregate)
+    reach = parts.store.reach()
     answer = {
         "start": iso(start_ms),
         "start_ms": start_ms,
@@ -125,6 +125,9 @@ async def query_series(parts: Parts, asker: Asker, query: Annotated[QueryParamet
         "end_ms": end_ms,
         "step_ms": step_ms,
         "aggregate": aggregate if step_ms else None,
+        "resolution": resolution_of(step_ms, start_ms, reach),
+        "raw_from": iso(reach.raw_ms) if reach.raw_ms else None,
+        "raw_from_ms": reach.raw_ms or None,
         "series": [
             _columns(points, parts.labels, raw=step_ms is None)
             for points in found
