@@ -22,6 +22,7 @@ console = Console()
 ConfigFile = Annotated[
     Path, typer.Argument(help="The collector's configuration, see collector/collector.sample.toml.")
 ]
+Out = Annotated[Path, typer.Option(help="The folder from which the broker reads them.")]
 Names = Annotated[
     list[str] | None,
     typer.Option("--name", help="Another name or address of the broker; can be given more than once."),
@@ -34,7 +35,7 @@ BrokerUser = Annotated[
 @app.command("files")
 def files(
     config_file: ConfigFile,
-    out: Annotated[Path, typer.Option(help="The folder from which the broker reads them.")],
+    out: Out,
     name: Names = None,
     broker_user: BrokerUser = None,
 ) -> None:
@@ -53,7 +54,7 @@ def files(
 @app.command("refresh")
 def refresh(
     config_file: ConfigFile,
-    out: Annotated[Path, typer.Option(help="The folder that `files` wrote.")],
+    out: Out,
     name: Names = None,
     broker_user: BrokerUser = None,
 ) -> None:

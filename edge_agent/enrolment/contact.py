@@ -59,7 +59,6 @@ _WORDS: Final = {
 }
 _WORDS_OF_ROTATION: Final = {
     401: "采集端不认识此网关的密钥 the collector does not know this gateway's key; enrol it again",
-    403: "采集端拒绝更新密钥 the collector gives this gateway no new keys: it was revoked, or the clocks differ",
 }
 
 
@@ -216,5 +215,4 @@ def _failure(error: PostError, target: Target, words: Mapping[int, str]) -> Exce
             f"{where} 不提供网关注册 offers no enrolment ({error}): 采集端版本过旧或地址不对 an older collector, or "
             "another address than that of its [intake_http]"
         )
-    text = words.get(status or 0)
-    return EnrolmentRefusedError(f"{text} ({error})" if text else str(error))
+    return EnrolmentRefusedError(words.get(status or 0) or str(error))

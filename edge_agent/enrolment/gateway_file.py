@@ -152,7 +152,10 @@ class GatewayFile:
                 host=answer.mqtt.host,
                 port=answer.mqtt.port,
                 ca_file=(ours, "the broker must be signed by this authority"),
-                certificate_file=(f"{current}/gateway.pem", "renewed by itself in time, over https"),
+                certificate_file=(
+                    f"{current}/gateway.pem",
+                    "renewed by itself in time" if answer.https else "",
+                ),
                 key_file=f"{current}/tls.key",
                 keepalive_s=self._of("collector", "mqtt").get("keepalive_s"),
             )

@@ -65,7 +65,7 @@ class _Way(NamedTuple):
 
 def _way(config: GatewayConfig) -> _Way:
     sets, https = KeySets.found_at(config.gateway.key_file), config.collector.https
-    if sets is None or config.collector.certificate_file != sets.current.certificate:
+    if sets is None or config.collector.certificate_file not in {None, sets.current.certificate}:
         raise CannotRotateError(
             f"{config.gateway.key_file} was not made by an enrolment, and is not changed by one; enrol this "
             "gateway once: campus gateway enrol"

@@ -129,7 +129,7 @@ def test_a_gateway_that_runs_is_left_alone(file: Path, double: CollectorDouble) 
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "enrol it again"), (403, "revoked"), (404, "an older collector"), (503, "answered 503")],
+    [(401, "enrol it again"), (403, "answered 403"), (404, "an older collector"), (503, "answered 503")],
 )
 def test_a_refusal_leaves_the_keys_of_before(
     file: Path, double: CollectorDouble, status: int, words: str
@@ -190,6 +190,20 @@ def test_files_laid_down_by_hand_are_not_touched(file: Path) -> None:
     assert result.exit_code == 2
     assert "knows MQTT only" in result.output
     assert run("gateway", "status", file).exit_code == 0
+
+
+def test_without_a_certificate_there_is_only_the_signing_key(
+    file: Path,
+) -> None:
+    text = file.read_text("utf-8")
+    bare = "\n".join(line for line in text.splitlines() if not line.startswith("client_"))
+    file.write_text(bare, "utf-8")
+    key = key_of(load_config(file))
+    assert run("gateway", "rotate", file).exit_code == 0
+    assert key_of(load_config(file)) != key
+    told = run("gateway", "status", file)
+    assert told.exit_code == 0
+    assert "the collector asks for none" in told.output
 
 
 def test_a_rotation_that_was_cut_off_anywhere_leaves_a_gateway_that_works(
