@@ -8,7 +8,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from collector.accounts import lockout
+from collector.accounts import lockout, second_factor
+from collector.accounts.passwords import Checked
 from collector.accounts.trail import Trail
 from collector.records import accounts
 from collector.records.accounts import StoredAccount
@@ -62,3 +63,48 @@ class Attempts:
         if account.failures or account.locked_until_ms is not None:
             accounts.change(connection, account.id, failures=0, locked_until_ms=None)
         return replace(account, failures=0, locked_until_ms=None)
+
+    def after_password(
+        self,
+        connection: Connection,
+        seen: StoredAccount | None,
+        checked: Checked,
+        address: str,
+        now_ms: int,
+    ) -> StoredAccount | None:
+        """The account as it is now, if the password that was checked is still its own; None: refused.
+
+        seen: as it was when the password was checked.
+        """
+        account = accounts.by_id(connection, seen.id) if seen else None
+        reason = ""
+        if account is None or account.password is None:
+            reason = "no such account" if account is None else "no password"
+        elif account.state != "active":
+            reason = "disabled"
+        elif lockout.is_locked(account.locked_until_ms, now_ms):
+            reason = "locked"
+        if account is None or reason:
+            self.refused(connection, account, reason, address, now_ms)
+            return None
+        if not checked.right or seen is None or account.password != seen.password:
+            self.failed(connection, account, "password", address, now_ms)
+            return None
+        if checked.anew is not None:
+            accounts.change(connection, account.id, password=checked.anew)
+            account = replace(account, password=checked.anew)
+        return account
+
+    def takes_code(self, connection: Connection, account: StoredAccount, code: str, now_ms: int) -> bool:
+        """Whether it is the code of the app or a recovery code; either is spent then."""
+        if account.totp_secret is None:
+            return False
+        step = second_factor.step_of(account.totp_secret, code, account.totp_step, now_ms)
+        if step is not None:
+            accounts.change(connection, account.id, totp_step=step)
+            return True
+        digest = second_factor.recovery_digest(code)
+        if digest is None or not accounts.take_recovery_code(connection, account.id, digest):
+            return False
+        self._trail.add(connection, account.username, "recovery_code_used", account.username)
+        return True

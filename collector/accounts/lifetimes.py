@@ -8,10 +8,11 @@ from typing import Final, cast
 
 from sqlalchemy import Connection
 
+from collector.accounts.errors import SessionEndedError
 from collector.accounts.model import SignedIn, Step
 from collector.accounts.permissions import ROLES
 from collector.accounts.secret_values import digest_of, new_secret
-from collector.records import sessions
+from collector.records import accounts, sessions
 from collector.records.accounts import StoredAccount
 from collector.records.sessions import StoredSession
 
@@ -65,3 +66,19 @@ def is_alive(session: StoredSession, account: StoredAccount, now_ms: int) -> boo
 
 def step_of(session: StoredSession) -> Step:
     return cast("Step", session.step)
+
+
+def open_at(
+    connection: Connection, secret: str, now_ms: int, *steps: Step
+) -> tuple[StoredSession, StoredAccount]:
+    """A session at one of these steps, or at any, and whose it is. Raises SessionEndedError."""
+    session = sessions.find(connection, digest_of(secret))
+    account = accounts.by_id(connection, session.account) if session else None
+    if (
+        session is None
+        or account is None
+        or not is_alive(session, account, now_ms)
+        or (steps and session.step not in steps)
+    ):
+        raise SessionEndedError
+    return session, account

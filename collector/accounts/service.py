@@ -23,8 +23,9 @@ from collector.accounts.errors import (
     SessionEndedError,
     SignInRefusedError,
 )
+from collector.accounts.lifetimes import open_at
 from collector.accounts.model import Session, SignedIn, Step, TotpDone, TotpOffer
-from collector.accounts.passwords import Checked, Passwords, check_new
+from collector.accounts.passwords import Passwords, check_new
 from collector.accounts.rates import Rates, key_of_address
 from collector.accounts.secret_values import digest_of
 from collector.accounts.staff import Staff, as_username
@@ -35,7 +36,6 @@ from collector.records.accounts import StoredAccount
 from collector.records.sessions import StoredSession
 
 Result = TypeVar("Result")
-Found = tuple[StoredSession, StoredAccount]
 
 
 class Accounts:
@@ -77,7 +77,7 @@ class Accounts:
         checked = await self._passwords.check(seen.password if seen else None, password)
 
         def conclude(connection: Connection) -> SignedIn | None:
-            account = self._after_password(connection, seen, checked, address)
+            account = self._attempts.after_password(connection, seen, checked, address, self._now_ms())
             if account is None:
                 return None
             return self._signed_in(connection, account, "password", address)
@@ -108,13 +108,13 @@ class Accounts:
         self.rates.take("code", key_of_address(address))
 
         def conclude(connection: Connection) -> SignedIn | Exception:
-            session, account = self._at(connection, secret, "password")
+            session, account = open_at(connection, secret, self._now_ms(), "password")
             now_ms = self._now_ms()
             if lockout.is_locked(account.locked_until_ms, now_ms):
                 sessions.remove(connection, session.digest)
                 self._attempts.refused(connection, account, "locked", address, now_ms)
                 return SessionEndedError()
-            if not self._takes_code(connection, account, code):
+            if not self._attempts.takes_code(connection, account, code, now_ms):
                 if not self._attempts.failed(connection, account, "code", address, now_ms):
                     return CodeRefusedError()
                 sessions.remove(connection, session.digest)
@@ -128,7 +128,7 @@ class Accounts:
     async def begin_totp(self, secret: str) -> TotpOffer:
         """For a session at ``setup``, or ``full`` without a second factor. Raises SessionEndedError."""
         session, account = await self._records.look(
-            lambda connection: self._at(connection, secret, "setup", "full")
+            lambda connection: open_at(connection, secret, self._now_ms(), "setup", "full")
         )
         if account.totp_secret is not None:
             raise SessionEndedError
@@ -139,7 +139,7 @@ class Accounts:
         """The first code of the app that was set up. Raises CodeRefusedError, SessionEndedError."""
 
         def conclude(connection: Connection) -> TotpDone:
-            session, account = self._at(connection, secret, "setup", "full")
+            session, account = open_at(connection, secret, self._now_ms(), "setup", "full")
             if account.totp_secret is not None:
                 raise SessionEndedError
             offered, now_ms = second_factor.offered_secret(self._offer_key, session.digest), self._now_ms()
@@ -180,7 +180,7 @@ class Accounts:
         AccountsBusyError, SessionEndedError.
         """
         _, account = await self._records.look(
-            lambda connection: self._at(connection, secret, "change", "full")
+            lambda connection: open_at(connection, secret, self._now_ms(), "change", "full")
         )
         check_new(new, account.username)
         if new == old:
@@ -203,7 +203,9 @@ class Accounts:
         if not secret:
             return None
         try:
-            session, account = await self._records.look(lambda connection: self._at(connection, secret))
+            session, account = await self._records.look(
+                lambda connection: open_at(connection, secret, self._now_ms())
+            )
         except SessionEndedError:
             return None
         now_ms = self._now_ms()
@@ -254,52 +256,17 @@ class Accounts:
     ) -> Result:
         """`work` for a session whose owner has typed the password once more."""
         self.rates.take("sign-in", key_of_address(address))
-        _, seen = await self._records.look(lambda connection: self._at(connection, secret, *steps))
+        _, seen = await self._records.look(
+            lambda connection: open_at(connection, secret, self._now_ms(), *steps)
+        )
         checked = await self._passwords.check(seen.password, password)
 
         def conclude(connection: Connection) -> Result | None:
-            session, _ = self._at(connection, secret, *steps)
-            account = self._after_password(connection, seen, checked, address)
+            session, _ = open_at(connection, secret, self._now_ms(), *steps)
+            account = self._attempts.after_password(connection, seen, checked, address, self._now_ms())
             return None if account is None else work(connection, session, account)
 
         return _or_refused(await self._records.run(conclude))
-
-    def _at(self, connection: Connection, secret: str, *steps: Step) -> Found:
-        """A session at one of these steps, or at any. Raises SessionEndedError."""
-        session = sessions.find(connection, digest_of(secret))
-        account = accounts.by_id(connection, session.account) if session else None
-        if (
-            session is None
-            or account is None
-            or not lifetimes.is_alive(session, account, self._now_ms())
-            or (steps and session.step not in steps)
-        ):
-            raise SessionEndedError
-        return session, account
-
-    def _after_password(
-        self, connection: Connection, seen: StoredAccount | None, checked: Checked, address: str
-    ) -> StoredAccount | None:
-        """The account as it is now, if the password that was checked is still its own; None: refused."""
-        now_ms = self._now_ms()
-        account = accounts.by_id(connection, seen.id) if seen else None
-        reason = ""
-        if account is None or account.password is None:
-            reason = "no such account" if account is None else "no password"
-        elif account.state != "active":
-            reason = "disabled"
-        elif lockout.is_locked(account.locked_until_ms, now_ms):
-            reason = "locked"
-        if account is None or reason:
-            self._attempts.refused(connection, account, reason, address, now_ms)
-            return None
-        if not checked.right or seen is None or account.password != seen.password:
-            self._attempts.failed(connection, account, "password", address, now_ms)
-            return None
-        if checked.anew is not None:
-            accounts.change(connection, account.id, password=checked.anew)
-            account = replace(account, password=checked.anew)
-        return account
 
     def _signed_in(self, connection: Connection, account: StoredAccount, way: str, address: str) -> SignedIn:
         step = next_step(account, code_given=False)
@@ -309,19 +276,6 @@ class Accounts:
         action = "sign_in" if step != "password" else "first_factor"
         self.trail.add(connection, account.username, action, account.username, f"{way} from {address}")
         return lifetimes.begin(connection, account, step, self._now_ms())
-
-    def _takes_code(self, connection: Connection, account: StoredAccount, code: str) -> bool:
-        if account.totp_secret is None:
-            return False
-        step = second_factor.step_of(account.totp_secret, code, account.totp_step, self._now_ms())
-        if step is not None:
-            accounts.change(connection, account.id, totp_step=step)
-            return True
-        digest = second_factor.recovery_digest(code)
-        if digest is None or not accounts.take_recovery_code(connection, account.id, digest):
-            return False
-        self.trail.add(connection, account.username, "recovery_code_used", account.username)
-        return True
 
 
 def _or_refused(result: Result | None) -> Result:
