@@ -84,8 +84,11 @@ def parse_names(names: Iterable[str]) -> list[x509.GeneralName]:
 
 
 def make_authority(key: EllipticCurvePrivateKey, now: dt.datetime) -> x509.Certificate:
-    """Of a key's own. Its name is like no other's: two authorities of one name are taken for each other."""
-    name = _name(f"Campus Pulse authority {secrets.token_hex(4)}")
+    """Of a key's own. Its name comes from the key: two authorities of one name are taken for each other, and
+    one that is made anew for the same key stands in for the one before.
+    """
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    name = _name(f"Campus Pulse authority {identifier.digest.hex()[:8]}")
     builder = _builder(name, name, key.public_key(), now, now + dt.timedelta(days=AUTHORITY_DAYS))
     usage = x509.KeyUsage(
         digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False,
@@ -94,7 +97,7 @@ def make_authority(key: EllipticCurvePrivateKey, now: dt.datetime) -> x509.Certi
     return (
         builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(identifier, critical=False)
         .sign(key, hashes.SHA256())
     )
 

@@ -119,7 +119,7 @@ class Keeper:
                 log.warning("a gateway's certificate ends soon", school=school, gateway=gateway, days=days)
         left_ms = self._registrar.authority.not_after_ms - now_ms
         if left_ms < ENDS_SOON.total_seconds() * 1000 and self._reported.first("authority"):
-            log.warning("the authority ends soon, see docs/enrolment.md", days=_days(left_ms))
+            log.warning("the authority's certificate ends soon, see docs/enrolment.md", days=_days(left_ms))
         ends_ms = self._shown_ends_ms
         if ends_ms is not None and ends_ms - now_ms < WARN_MS and self._reported.first("shown"):
             log.warning(

@@ -168,9 +168,17 @@ def test_its_files(authority: Authority, tmp_path: Path) -> None:
     # A power cut between key and certificate.
     authority.certificate_file.unlink()
     key = key_file.read_bytes()
-    renewed = Authority.open(folder, wall_ms())
+    renewed = Authority.open(folder, wall_ms() + DAY_MS)
     assert key_file.read_bytes() == key
-    assert renewed.certificate.public_key() == authority.certificate.public_key()
+    assert renewed.certificate != authority.certificate
+    # What the one before has signed is good under this one.
+    made = authority.issue_gateway(SCHOOL, GATEWAY, P256.public_key(), wall_ms())
+    (tmp_path / "gateway.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    verified = openssl(
+        "verify", "-x509_strict", "-crl_check", "-CRLfile", authority.crl_file, "-CAfile",
+        renewed.certificate_file, tmp_path / "gateway.pem",
+    )  # fmt: skip
+    assert verified.returncode == 0, verified.stderr
     key_file.chmod(0o644)
     with pytest.raises(KeyFileError, match="chmod 600"):
         Authority.open(folder, wall_ms())

@@ -137,7 +137,7 @@ async def test_what_ends_soon_is_told(desk: Site) -> None:
         ]
         desk.ahead_ms = desk.authority.not_after_ms - wall_ms() - 300 * DAY_MS
         await desk.keeper.round()
-    assert logs[-1]["event"].startswith("the authority ends soon")
+    assert logs[-1]["event"].startswith("the authority's certificate ends soon")
     assert desk.lab.count("campus_gateway_certificate_expires", **labels) == certificate.not_after_ms / 1000
     await asyncio.to_thread(desk.lab.records.revoke_gateway, "example-primary", GATEWAY, wall_ms())
     await desk.reread()
