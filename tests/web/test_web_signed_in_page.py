@@ -16,7 +16,9 @@ from collector.accounts.oidc_settings import OidcSection
 from foundation.keyfiles import write_secret
 from tests.accounts.accounts_bench import Bench
 from tests.accounts.oidc_provider import CLIENT_ID, CLIENT_SECRET, SUBJECT, running_provider
-from tests.web.conftest import SAFETY, Running, now_ms, reading
+from tests.collector.vault_double import VaultDouble
+from tests.web.conftest import PSEUDONYM, SAFETY, Running, now_ms, reading
+from tests.web.names_parts import NAME, configure, open_vault
 from tests.web.signing_parts import GOOD, newcomer
 from tests.web.test_web_page import AXE, PHONE
 
@@ -61,6 +63,13 @@ class People:
     def leave(self) -> None:
         for context in self._contexts:
             context.close()
+
+
+@pytest.fixture
+def vault() -> Iterator[VaultDouble]:
+    vault = open_vault()
+    yield vault
+    vault.close()
 
 
 @pytest.fixture
@@ -209,6 +218,40 @@ def test_a_session_that_ends_elsewhere_is_noticed_and_nothing_stays_on_the_page(
     expect(phone).to_have_url(re.compile("/sign-in$"))
     phone.goto("/")
     expect(phone.get_by_label("用户名")).to_be_visible()
+
+
+def test_names_come_in_the_own_role_and_go_with_the_session(
+    running: Running, bench: Bench, people: People, vault: VaultDouble
+) -> None:
+    configure(running, vault, role="canteen")
+    running.call(running.school.add_alert(at_ms=now_ms(), kind="panic", unit="bool", value=1.0, limit=None))
+    running.call(bench.add("li", classes=("3-2",)))
+    admin_secret, _ = running.call(bench.add_with_totp("wang"))
+    phone = people.phone()
+    phone.goto("/")
+    sign_in(phone, "li", GOOD)
+    who = phone.locator(f"[data-pseudonym='{PSEUDONYM}']")
+    expect(who.first).to_have_text(NAME)
+    claims = {(one.role, one.classes) for one in vault.claims}
+    assert claims == {("nurse", ("3-2",))}
+    sessions = {one.session for one in vault.claims}
+    assert len(sessions) == 1
+    # another page of the same session counts with it at the vault
+    phone.reload()
+    expect(who.first).to_have_text(NAME)
+    assert {one.session for one in vault.claims} == sessions
+    running.call(bench.accounts.staff.disable("li", "test"))
+    running.publish("alerts")
+    expect(phone.locator("#offline")).to_contain_text("登录已结束")
+    expect(who.first).not_to_have_text(NAME)
+
+    asked = len(vault.claims)
+    other = people.phone()
+    other.context.add_cookies([{"name": "session", "value": admin_secret, "url": running.url}])
+    other.goto("/")
+    expect(other.get_by_role("region", name="告警")).to_contain_text("紧急求助")
+    expect(other.locator("#state")).to_have_text("实时")
+    assert len(vault.claims) == asked
 
 
 def test_the_code_is_asked_for_and_a_recovery_code_counts_too(

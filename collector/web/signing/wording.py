@@ -61,6 +61,11 @@ ACTION_WORDS: Final = {
     "token_made": Text("新建令牌", "Token made"),
     "token_revoked": Text("撤销令牌", "Token revoked"),
     "read": Text("查看个人数据", "Personal data read"),
+    "gateway.invite": Text("生成网关注册码", "Gateway invited"),
+    "gateway.enrol": Text("网关注册", "Gateway enrolled"),
+    "gateway.replace": Text("更换网关", "Gateway replaced"),
+    "gateway.rotate": Text("网关换密钥", "Gateway's key changed"),
+    "gateway.revoke": Text("吊销网关", "Gateway revoked"),
 }
 """What stands in the audit; an action of another room is shown as it is written there."""
 
