@@ -1,19 +1,14 @@
 """One question over HTTP: a POST with a body, and its answer, every wait and size bounded.
 
 Small on purpose: no redirects, no proxy, no cookies, no pool of connections; one is kept open for the
-next question where that is wanted. What can go wrong is named for what the asker does::
-
-    PostError
-    ├── PostUnavailableError   nobody answers, or not in time, or "later" (5xx, 429, 408): ask again
-    ├── PostRefusedError       an answer that says no (3xx, 4xx): a person is needed
-    └── PostGarbageError       no HTTP, too long, or not what was asked for
+next question where that is wanted. What can go wrong is named for what the asker does: see
+`foundation.postanswer`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,39 +20,30 @@ import h11
 from foundation.clienttls import ClientTls, TlsFileError
 from foundation.loopback import is_loopback
 from foundation.oserrors import why
+from foundation.postanswer import (
+    PROBLEM,
+    Answer,
+    PostError,
+    PostGarbageError,
+    PostRefusedError,
+    PostUnavailableError,
+    check_status,
+    judged,
+)
+
+__all__ = [
+    "HttpPost",
+    "PostError",
+    "PostGarbageError",
+    "PostRefusedError",
+    "PostUnavailableError",
+    "Target",
+    "Times",
+    "parse_target",
+]
 
 HEADER_BYTES_MAX: Final = 16 * 1024
 READ_BYTES: Final = 64 * 1024
-DETAIL_CHARS_MAX: Final = 200
-DIGITS_MAX: Final = 6
-_OK, _REDIRECTS, _TOO_SLOW, _TOO_MANY, _SERVER_ERRORS = 200, 300, 408, 429, 500
-_PROBLEM: Final = "application/problem+json"
-
-
-class PostError(Exception):
-    """No answer; the message says why, in words that can stand in a log."""
-
-
-class PostUnavailableError(PostError):
-    """Nobody answered in time, or the answer was to come later."""
-
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-        """How long to wait, where who was asked says so."""
-
-
-class PostRefusedError(PostError):
-    """The answer is no, and will be no the next time."""
-
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        """Of the answer; None where it did not come to one."""
-
-
-class PostGarbageError(PostError):
-    """What came is not an answer to what was asked."""
 
 
 class Target(NamedTuple):
@@ -156,15 +142,15 @@ class HttpPost:
 
     async def ask(self, path: str, body: bytes, content_type: str) -> bytes:
         """The answer's body, of the same content type as the question's. Raises PostError."""
-        return _judged(await self._send(self._request(path, body, content_type), body), content_type)
+        return judged(await self._send(self._request(path, body, content_type), body), content_type)
 
     async def tell(
         self, path: str, body: bytes, content_type: str, headers: Sequence[tuple[str, str]] = ()
     ) -> None:
         """A post of which only matters that it was taken: any answer of 200 to 299 will do. Raises PostError."""
-        _check_status(await self._send(self._request(path, body, content_type, headers), body))
+        check_status(await self._send(self._request(path, body, content_type, headers), body))
 
-    async def _send(self, request: h11.Request, body: bytes) -> _Answer:
+    async def _send(self, request: h11.Request, body: bytes) -> Answer:
         kept, self._kept = self._kept, None
         try:
             async with asyncio.timeout(self._times.total_s):
@@ -212,14 +198,14 @@ class HttpPost:
                 ("Host", self._target.authority),
                 ("Content-Type", content_type),
                 ("Content-Length", str(len(body))),
-                ("Accept", f"{content_type}, {_PROBLEM}"),
+                ("Accept", f"{content_type}, {PROBLEM}"),
                 ("Accept-Encoding", "identity"),
                 ("Connection", "keep-alive" if self._keep else "close"),
                 *headers,
             ],
         )
 
-    async def _exchange(self, channel: _Channel, request: h11.Request, body: bytes) -> _Answer:
+    async def _exchange(self, channel: _Channel, request: h11.Request, body: bytes) -> Answer:
         """Raises _StaleError where a kept channel gives no sign of life."""
         writer, http = channel.writer, channel.http
         keeping = False
@@ -238,7 +224,7 @@ class HttpPost:
                 writer.transport.abort()
         return answer
 
-    async def _answer(self, channel: _Channel) -> _Answer:
+    async def _answer(self, channel: _Channel) -> Answer:
         http = channel.http
         response: h11.Response | None = None
         found = bytearray()
@@ -261,7 +247,7 @@ class HttpPost:
                 if len(found) > self._answer_bytes_max:
                     raise PostGarbageError(f"the answer is longer than {self._answer_bytes_max} bytes")
             elif isinstance(event, h11.EndOfMessage) and response is not None:
-                return _Answer(response, bytes(found))
+                return Answer(response, bytes(found))
             elif isinstance(event, h11.ConnectionClosed):
                 raise PostUnavailableError("the connection ended without an answer")
 
@@ -293,55 +279,3 @@ class HttpPost:
 def _shown_by(writer: asyncio.StreamWriter) -> bytes:
     tls: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
     return (tls.getpeercert(binary_form=True) if tls else None) or b""
-
-
-class _Answer(NamedTuple):
-    response: h11.Response
-    body: bytes
-
-
-def _judged(answer: _Answer, content_type: str) -> bytes:
-    if answer.response.status_code == _OK:
-        if _content_type(answer) != content_type:
-            raise PostGarbageError("the answer has another content type than the question")
-        return answer.body
-    _check_status(answer)
-    raise PostRefusedError(f"answered {answer.response.status_code}", status=answer.response.status_code)
-
-
-def _check_status(answer: _Answer) -> None:
-    response, body = answer
-    status = response.status_code
-    if _OK <= status < _REDIRECTS:
-        return
-    text = f"answered {status}{_detail(body) if _content_type(answer) == _PROBLEM else ''}"
-    if status in {_TOO_SLOW, _TOO_MANY} or status >= _SERVER_ERRORS:
-        raise PostUnavailableError(text, retry_after_s=_seconds(_header(response, b"retry-after")))
-    if _REDIRECTS <= status < _REDIRECTS + 100:
-        text = f"{text}: it sends us elsewhere, where we do not go; is the address right?"
-    raise PostRefusedError(text, status=status)
-
-
-def _content_type(answer: _Answer) -> str:
-    return _header(answer.response, b"content-type").split(";")[0].strip().lower()
-
-
-def _seconds(text: str) -> float | None:
-    """A Retry-After in seconds; a date is not read, since the clock may be wrong."""
-    return float(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX else None
-
-
-def _detail(body: bytes) -> str:
-    """What a problem says of itself (RFC 9457), bounded and on one line."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return ""
-    words = [found.get(name) for name in ("title", "detail")] if isinstance(found, dict) else []
-    text = "; ".join(word for word in words if isinstance(word, str) and word)
-    shown = "".join(sign if sign.isprintable() else " " for sign in text[:DETAIL_CHARS_MAX])
-    return f" ({shown})" if shown else ""
-
-
-def _header(event: h11.Request | h11.Response, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in event.headers if key == name), "")
