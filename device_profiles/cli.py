@@ -96,7 +96,8 @@ def list_profiles(
 
 def _folders(directories: Sequence[Path] | None, plugins: Sequence[str] | None) -> dict[Path, str]:
     """Folder → what it is called. Raises FileProblems and PluginError."""
-    enabled = load_plugins(plugins or (), {"profiles": ProfilePlugin}, "--plugin {}".format)
+    names = tuple(plugins or ())
+    enabled = load_plugins(names, {"profiles": ProfilePlugin}, lambda at: f"--plugin {names[at][:40]}")
     found = {directory: str(directory) for directory in directories or ()}
     return found | {folder: f"plug-in {name}" for name, folder in profile_folders(enabled).items()}
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import TypeAdapter, ValidationError
 
 from device_profiles.plugin import ProfilePlugin, profile_folders
 from device_profiles.registry import Catalogue, ProfileNotFoundError
 from edge_agent.drivers.plugin import DriverPlugin, PluginSource
+from edge_agent.drivers.settings import DeviceId, Place
 from foundation.plugins import Offer, PluginError, cause_of, load
 from foundation.tomlfile import FileProblems, Problem, parse_part
 from foundation.tomllines import Location, find_line
@@ -17,6 +19,8 @@ from foundation.tomllines import Location, find_line
 if TYPE_CHECKING:
     from edge_agent.config import GatewayConfig
 
+_IDS: Final = TypeAdapter(list[DeviceId])
+_PLACES: Final = TypeAdapter(list[Place])
 WANTED: Final[dict[str, type]] = {"drivers": DriverPlugin, "profiles": ProfilePlugin}
 
 
@@ -63,11 +67,13 @@ def _source(plugin: DriverPlugin, offer: Offer, settings: Any, base: Path) -> Pl
     relative_to = getattr(settings, "relative_to", None)
     try:
         found = PluginSource(plugin, offer, relative_to(base) if relative_to else settings)
-        texts = [found.name, *chain.from_iterable((one.id, one.place) for one in found.devices)]
+        _IDS.validate_python([found.name, *(one.id for one in found.devices)])
+        _PLACES.validate_python([one.place for one in found.devices])
+    except ValidationError as error:
+        said = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
+        raise PluginError(f"{offer.shown}: a name, id or place of its source {said}") from error
     except Exception as error:
         raise PluginError(f"{offer.shown}: its settings are no source: {cause_of(error)}") from error
-    if not all(isinstance(text, str) and text for text in texts):
-        raise PluginError(f"{offer.shown}: its settings are no source: a name, id or place is no text")
     return found
 
 

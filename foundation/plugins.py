@@ -86,11 +86,11 @@ def installed() -> list[Offer]:
 def load(
     enabled: Sequence[str],
     wanted: Mapping[str, type],
-    place: Callable[[int], str] = "plugins.enabled[{}]".format,
+    place: Callable[[int], str],
 ) -> Enabled:
     """Imports the enabled plug-ins. wanted: the kinds that the program uses, and of which type each is.
 
-    place: how errors call the name at a position. Raises FileProblems with what is wrong with each.
+    place: where the name at a position stands, for errors. Raises FileProblems with what is wrong with each.
     """
     found: dict[str, dict[str, Any]] = {kind: {} for kind in wanted}
     used: list[Offer] = []
@@ -163,12 +163,12 @@ def _import(offer: Offer, expected: type) -> Any:
 
 
 def cause_of(error: Exception) -> str:
-    """Why a plug-in failed with settings that it was given: of a ValueError its text, which its author writes
-    for people; of others the kind alone, for a text may quote a password.
+    """Why a plug-in failed with settings that it was given: of a plain ValueError its text, which its author
+    writes for people; of others the kind alone, for their texts quote what they were given.
     """
     if isinstance(error, OSError):
         return f"{error.filename} cannot be used: {why(error)}" if error.filename else why(error)
-    return _bounded(str(error)) if isinstance(error, ValueError) else type(error).__name__
+    return _bounded(str(error)) if type(error) is ValueError else type(error).__name__
 
 
 def _words_of(error: BaseException) -> str:

@@ -42,6 +42,7 @@ from tests.collector.record_databases import RecordsDatabase
 from tests.plugins.plugin_parts import write_distribution
 
 MODULE = "tests.plugins.test_plugins_collector"
+SAMPLE = Path(__file__).parents[2] / "collector" / "collector.sample.toml"
 STUFFY = AlertKind("airing.stuffy", Text("空气不佳", "Stuffy air"), "ppm", "room", "hint")
 UNWELL = AlertKind("airing.unwell", Text("不适", "Unwell"), "Cel", "health")
 
@@ -203,6 +204,14 @@ def test_what_is_wrong_is_said_with_its_line(site: Path, tables: str, line: int,
     assert words in said
     assert f"collector.toml:{line}: " in said
     assert "secret" not in said
+
+
+def test_the_notifier_of_the_sample_is_one(site: Path) -> None:
+    text = SAMPLE.read_text("utf-8").partition("# [[notifier]]\n")[2].partition("\n\n")[0]
+    table = "[[notifier]]\n" + "\n".join(line.removeprefix("# ") for line in text.splitlines())
+    (found,) = load_config(written(site, table, "")).notifier
+    assert found.settings.secret_file == site / "webhook.secret"
+    assert set(found.section.kinds) <= {kind.name for kind in AlertKinds()}
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,19 @@ CLOCKWORK = DriverPlugin(1, ClockworkSource, make_clockwork, find_clockwork_prob
 NOT_A_SOURCE = DriverPlugin(1, StrictModel, make_clockwork)
 
 
+class LooseDevice(StrictModel):
+    id: str
+    place: str
+
+
+class LooseSource(StrictModel):
+    name: str
+    devices: tuple[LooseDevice, ...]
+
+
+LOOSE = DriverPlugin(1, LooseSource, make_clockwork)
+
+
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(tmp_path / "site")
@@ -116,7 +129,11 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         tmp_path / "site",
         "acme-clockwork",
         {
-            "drivers": {"clockwork": f"{MODULE}:CLOCKWORK", "no_source": f"{MODULE}:NOT_A_SOURCE"},
+            "drivers": {
+                "clockwork": f"{MODULE}:CLOCKWORK",
+                "no_source": f"{MODULE}:NOT_A_SOURCE",
+                "loose": f"{MODULE}:LOOSE",
+            },
             "profiles": {"clockwork": "plug_profiles:PLUGIN"},
         },
         {
@@ -213,6 +230,15 @@ def test_a_model_that_is_no_source_is_refused(site: Path) -> None:
         FileProblems, match=r"plug-in no_source \(acme-clockwork 1.0, drivers\): .* no source"
     ):
         load_config(written(site, "[[plugin.no_source]]\n", '"no_source"'))
+
+
+@pytest.mark.parametrize(
+    ("id_", "place", "words"), [("a b", "main/301", "1 to 64 letters"), ("a", "/", "must be building/room")]
+)
+def test_ids_and_places_are_those_of_all_drivers(site: Path, id_: str, place: str, words: str) -> None:
+    table = f'[[plugin.loose]]\nname = "x"\ndevices = [{{ id = "{id_}", place = "{place}" }}]\n'
+    with pytest.raises(FileProblems, match=f"plug-in loose .* a name, id or place of its source .*{words}"):
+        load_config(written(site, table, '"loose"'))
 
 
 def test_a_plug_in_that_is_not_installed_is_said_with_its_line(site: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from foundation.plugins import installed, load
+from foundation.plugins import Enabled, installed, load
 from foundation.tomlfile import FileProblems
 from tests.plugins.plugin_parts import write_distribution
 
@@ -36,9 +36,13 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def load_named(*enabled: str) -> Enabled:
+    return load(enabled, {"scenarios": Scenario}, "name {}".format)
+
+
 def problem(*enabled: str) -> str:
     with pytest.raises(FileProblems) as caught:
-        load(enabled, {"scenarios": Scenario})
+        load_named(*enabled)
     return str(caught.value)
 
 
@@ -54,9 +58,9 @@ def test_only_what_is_named_is_imported(site: Path) -> None:
     )
     found = {(one.kind, one.name, one.distribution, one.version) for one in installed()}
     assert {("scenarios", "good", "acme-good", "1.0"), ("drivers", "good", "acme-good", "1.0")} <= found
-    assert load((), {"scenarios": Scenario}).of("scenarios", Scenario) == {}
+    assert load_named().of("scenarios", Scenario) == {}
     assert not {"plug_good", "plug_other", "plug_bad"} & set(sys.modules)
-    assert load(("good",), {"scenarios": Scenario}).of("scenarios", Scenario) == {"good": Scenario(1)}
+    assert load_named("good").of("scenarios", Scenario) == {"good": Scenario(1)}
     assert "plug_good" in sys.modules
     assert not {"plug_other", "plug_bad"} & set(sys.modules), "not named, or not for this program"
 
@@ -78,7 +82,7 @@ def test_only_what_is_named_is_imported(site: Path) -> None:
 def test_what_cannot_be_used_is_said_with_its_distribution(site: Path, text: str, words: str) -> None:
     write_distribution(site, "acme-bad", {"scenarios": {"bad": "plug_bad:PLUGIN"}}, {"plug_bad": text}, "2.5")
     said = problem("bad")
-    assert said.startswith("plugins.enabled[0]: plug-in bad (acme-bad 2.5, scenarios)")
+    assert said.startswith("name 0: plug-in bad (acme-bad 2.5, scenarios)")
     assert words in said
     assert "\n" not in said
 
@@ -109,5 +113,5 @@ def test_all_that_is_wrong_is_said_at_once(site: Path) -> None:
     )
     said = problem("good", "missing", "good").splitlines()
     assert len(said) == 2
-    assert "plugins.enabled[1]: plug-in missing is not installed" in said[0]
-    assert "plugins.enabled[2]: plug-in good is named twice" in said[1]
+    assert "name 1: plug-in missing is not installed" in said[0]
+    assert "name 2: plug-in good is named twice" in said[1]
