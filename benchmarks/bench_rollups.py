@@ -31,6 +31,9 @@ from benchmarks.bench_series import Shape, make_batches
 from benchmarks.bench_series_servers import victoria
 from collector.series.contract import BatchKey, SeriesBatch, SeriesStore
 from collector.series.duckdb_store import DuckDbStore
+from collector.series.memory_index import Origin
+from collector.series.rollups.book import RollupBook
+from collector.series.rollups.marks import Pair
 from collector.series.rollups.rows import DAY_MS, HOUR_MS
 from collector.series.rollups.settings import RetentionSection
 from collector.series.rollups.store import RolledStore
@@ -82,31 +85,41 @@ def month(points: int) -> Iterator[SeriesBatch]:
 
 
 class Costs(NamedTuple):
-    """CPU-µs a reading: of the store below, with marks that are there already, and with new ones."""
+    """CPU-µs a reading, of the store below and with marks that are there already; CPU-ms of a new mark."""
 
     bare: float
     marked: float
-    marking: float
+    mark_ms: float
 
 
 async def append_cost(folder: Path) -> Costs:
-    """500 readings a batch, ten batches an append, in turns. Its readings run through an hour in three
-    appends, as those of a gateway that catches up; one that is up to date writes a mark an hour.
-    """
+    """500 readings a batch, ten batches an append, in turns; each time after as many have been appended."""
     batches = make_batches(Shape(500, 10), 500_000)
     again = [one._replace(key=one.key._replace(generation="h")) for one in batches]
-    rounds = []
+    rounds: list[list[float]] = []
     for number in range(7):
-        store: Any = await DuckDbStore.open(folder / f"bare-{number}" / "series.duckdb")
-        costs = [await cost_us(store, batches)]
-        await store.close()
-        place = folder / f"marked-{number}"
-        store = await rolled(await DuckDbStore.open(place / "series.duckdb"), place)
-        costs += [await cost_us(store, batches), await cost_us(store, again)]
-        await store.close()
+        costs = []
+        for name in ("bare", "marked"):
+            place = folder / f"{name}-{number}"
+            store: Any = await DuckDbStore.open(place / "series.duckdb")
+            if name == "marked":
+                store = await rolled(store, place)
+            await cost_us(store, batches)
+            costs.append(await cost_us(store, again))
+            await store.close()
         rounds.append(costs)
-    bare, marking, marked = (statistics.median(column) for column in zip(*rounds, strict=True))
-    return Costs(bare, marked, marking)
+    bare, marked = (statistics.median(column) for column in zip(*rounds, strict=True))
+    return Costs(bare, marked, await mark_cost_ms(folder))
+
+
+async def mark_cost_ms(folder: Path) -> float:
+    book = await RollupBook.open(folder / "marks.duckdb")
+    started = time.process_time()
+    for number in range(100):
+        await book.mark([Pair(Origin("bench", "gw-1"), number * HOUR_MS)])
+    used = time.process_time() - started
+    await book.close()
+    return used * 10
 
 
 async def cost_us(store: SeriesStore, batches: list[SeriesBatch]) -> float:
@@ -176,9 +189,10 @@ async def run(points: int, names: list[str]) -> None:
     console = Console()
     with tempfile.TemporaryDirectory(prefix="bench-rollups-") as name:
         folder = Path(name)
-        bare, marked = await append_cost(folder)
+        costs = await append_cost(folder)
         console.print(
-            f"append: {bare:.3f} CPU-µs a reading, with marks {marked:.3f} ({marked / bare:.2f} times)"
+            f"append, CPU-µs a reading: {costs.bare:.3f}, with marks {costs.marked:.3f}; "
+            f"a new mark, once an hour and gateway: {costs.mark_ms:.2f} CPU-ms"
         )
         for one in names:
             (folder / one).mkdir()
