@@ -29,6 +29,17 @@ class Standing:
     reason: str
     reported_ms: int | None
 
+    @property
+    def needs_another_number(self) -> bool:
+        """Whether the gateway takes the newest only when it is sent again: after it has refused it, or has run
+        a higher one, as after a backup was restored here.
+        """
+        if self.wanted is None:
+            return False
+        return self.word == "refused" or (
+            self.word == "waiting" and (self.running or 0) > self.wanted.version
+        )
+
 
 def runs(running: Running, wanted: Version) -> bool:
     """Whether a gateway runs what it should."""

@@ -14,6 +14,8 @@ from collector.records.tables import gateways
 from telemetry.configuration import digest as digest_of
 
 NOTE_CHARS_MAX: Final = 200
+_NUMBER_BELIEVED_MAX: Final = 2**30
+"""Far from what the column takes, whatever a gateway says."""
 
 GatewayKey = tuple[str, str]
 """School and id."""
@@ -74,7 +76,7 @@ def make(
     expected: str | None = None,
 ) -> tuple[Version, bool]:
     """The newest version afterwards, and whether it is a new one: what equals the newest is none, unless
-    the gateway has refused that; then it is sent again under a new number.
+    the gateway would not take that; then it is sent again under a new number.
 
     expected: the digest that whoever asks has seen; None: whatever there is. Raises UnknownGatewayError and
     OtherDigestError.
@@ -83,21 +85,27 @@ def make(
         select(func.count()).where(gateways.c.school == key[0], gateways.c.id == key[1])
     ):
         raise UnknownGatewayError
-    newest = find(connection, key)
+    newest, state = find(connection, key), find_state(connection, key)
     if expected is not None and expected != (newest.digest if newest else ""):
         raise OtherDigestError
     digest = digest_of(sections)
-    if newest is not None and newest.digest == digest and not _is_refused(connection, newest):
+    if newest is not None and newest.digest == digest and not _needs_another_number(newest, state):
         return newest, False
-    made = Version(*key, newest.version + 1 if newest else 1, digest, note[:NOTE_CHARS_MAX], by, at_ms)
+    number = 1 + max(newest.version if newest else 0, _seen(state))
+    made = Version(*key, number, digest, note[:NOTE_CHARS_MAX], by, at_ms)
     packed = msgspec.msgpack.encode(dict(sections))
     connection.execute(insert(gateway_configurations), [{**made.__dict__, "sections": packed}])
     return made, True
 
 
-def _is_refused(connection: Connection, version: Version) -> bool:
-    state = find_state(connection, version.key)
-    return state is not None and state.refused == version.version
+def _needs_another_number(newest: Version, state: State | None) -> bool:
+    """A gateway takes a version that it has refused, or one below what it has run, only as a new one."""
+    return state is not None and (state.refused == newest.version or _seen(state) > newest.version)
+
+
+def _seen(state: State | None) -> int:
+    """The highest version that a gateway speaks of: more than there are here after a backup was restored."""
+    return 0 if state is None else min(max(state.running, state.refused or 0), _NUMBER_BELIEVED_MAX)
 
 
 def find(connection: Connection, key: GatewayKey, version: int | None = None) -> Version | None:

@@ -73,8 +73,8 @@ TROUBLES: Final[dict[Kind, TroubleWords]] = {
     "waiting": TroubleWords(
         Text("配置未生效", "configuration not applied"),
         Text(
-            "网关在线，但还没有换上新配置。等几分钟；仍不行就查看网关日志。",
-            "It is online and still runs another version. Wait some minutes, then look into its log.",
+            "网关在线，但还没有换上新配置。等几分钟；仍不行就在它的页面上再发一次，或查看网关日志。",
+            "It is online and runs another version. Wait some minutes, then send it again or look into its log.",
         ),
         Text("{}保存", "saved {}"),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.fleet import difference as difference_module
@@ -21,6 +21,7 @@ from collector.fleet.reading import (
 )
 from telemetry.configuration import difference, digest, split
 
+relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 _VALUE = (
     st.booleans()
@@ -42,6 +43,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     return found
 
 
+@relaxed
 @given(documents())
 def test_what_is_shown_reads_as_what_was_handed_in(document: dict[str, Any]) -> None:
     sections = split(document)
@@ -50,6 +52,7 @@ def test_what_is_shown_reads_as_what_was_handed_in(document: dict[str, Any]) -> 
     assert digest(read_toml(as_toml(sections).replace("\n", "\r\n").encode())) == digest(sections)
 
 
+@relaxed
 @given(documents(), documents())
 def test_a_difference_leads_from_one_to_the_other(one: dict[str, Any], other: dict[str, Any]) -> None:
     before, after = split(one), split(other)
@@ -65,6 +68,7 @@ def test_a_difference_leads_from_one_to_the_other(one: dict[str, Any], other: di
         assert part.change == ("added" if old is None else "removed" if new is None else "changed")
 
 
+@relaxed
 @given(documents())
 def test_nothing_differs_from_itself(document: dict[str, Any]) -> None:
     assert compare(split(document), split(document)) == []
@@ -87,6 +91,7 @@ def test_a_very_long_section_is_not_matched() -> None:
     assert difference_module.CONTEXT_LINES < LINES_MATCHED_MAX
 
 
+@relaxed
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")))
 def test_whatever_comes_is_a_configuration_or_told_why_not(data: bytes) -> None:
     for read in (read_toml, read_json):

@@ -13,9 +13,11 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner, Result
 
+from collector.cli import app
 from tests.conftest import Mosquitto, free_port
-from tests.line.running_site import SCHOOL, Site, campus, eventually
+from tests.line.running_site import SCHOOL, Site, eventually
 
 AIR = {"id": "air-1", "profile": "json/environment", "place": "main/301"}
 QUICK = "[uplink]\nstatus_interval_s = 1\n"
@@ -52,6 +54,12 @@ def until(site: Site, state: str, running: int) -> dict[str, Any]:
         return found if (found["state"], found["running"]) == (state, running) else None
 
     return eventually(look, f"{state}, running {running}")
+
+
+def command(name: str, site: Site, *arguments: Path) -> Result:
+    """Beside the collector that runs; in this process, for a start takes a second."""
+    words = ["gateway", name, str(site.collector_file), SCHOOL, "gw-1", *map(str, arguments)]
+    return CliRunner().invoke(app, words, env={"COLUMNS": "200"})
 
 
 def page(site: Site, path: str) -> str:
@@ -93,14 +101,13 @@ def test_a_version_is_run_and_a_bad_one_refused_with_its_reason(site: Site) -> N
     assert agent.stop() == 0
     file = site.folder / "more.toml"
     file.write_text(more(site, "air-3"), "utf-8")
-    made = campus("collector", "gateway", "configure", site.collector_file, SCHOOL, "gw-1", file)
+    made = command("configure", site, file)
     assert "version 3 of" in made.stdout, made.stderr
     agent = site.start_gateway(gateway)
     until(site, "same", 3)
     is_read(site, "air-3", 704)
     assert agent.stop() == 0
-    shown = campus("collector", "gateway", "configuration", site.collector_file, SCHOOL, "gw-1")
-    assert "3: the newest" in shown.stdout
+    assert "3: the newest" in command("configuration", site).stdout
 
     # When it was heard last outlives the collector's restart, and so does what it runs.
     assert site.collector is not None

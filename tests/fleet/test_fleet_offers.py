@@ -90,6 +90,20 @@ async def test_what_runs_is_not_known_here(make_lab: MakeLab) -> None:
     assert (gateway.sections, gateway.running.digest) == (modbus("301"), made.digest)
 
 
+async def test_after_a_backup_numbers_go_on_above_what_the_gateway_has_run(make_lab: MakeLab) -> None:
+    lab, (gateway,) = await started(make_lab, "gw-1")
+    assert make_version(lab.records, gateway.key, modbus("301")).version == 1
+    gateway.deaf, gateway.running = True, Running(7, "a" * 64)
+    await say(lab, gateway)
+    await told(lab, gateway)
+    assert make_version(lab.records, gateway.key, modbus("301")).version == 8
+    assert make_version(lab.records, gateway.key, modbus("301")).version == 8
+    gateway.running = Running(2**31 - 1, "a" * 64)
+    await say(lab, gateway)
+    await told(lab, gateway)
+    assert make_version(lab.records, gateway.key, modbus("302")).version == 2**30 + 1
+
+
 async def test_not_again_after_a_refusal_until_somebody_sends_it(
     make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
