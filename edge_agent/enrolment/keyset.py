@@ -12,6 +12,7 @@ at once, so that a power cut at any moment leaves the old set or the new one.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -74,6 +75,7 @@ class KeySets:
 
     def stage(self) -> KeySet:
         """A new set, empty, not in use. What a broken run left is removed. Raises UsageError."""
+        require_owner(self.folder)
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             used = self._used()
@@ -106,6 +108,7 @@ def new_sets(keys: Path, named: Collection[str]) -> KeySets:
     """For another enrolment, in a folder of its own under `keys`; those that are in no file (`named`: which
     are) go. Raises UsageError.
     """
+    require_owner(keys.parent)
     try:
         keys.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_numbered(keys, keep=named)
@@ -115,6 +118,19 @@ def new_sets(keys: Path, named: Collection[str]) -> KeySets:
     except OSError as error:
         raise _unwritable(keys, error) from error
     return sets
+
+
+def require_owner(folder: Path, user: int | None = None) -> None:
+    """That root makes no keys which the gateway's own user could not read. Raises UsageError. user: who runs
+    this, by number.
+    """
+    user = os.geteuid() if user is None else user
+    owner = folder.stat().st_uid if folder.is_dir() else user
+    if user == 0 and owner != 0:
+        raise UsageError(
+            f"{folder} belongs to user {owner}, who could not read what root makes here; run the same command as "
+            f"that user: sudo -u '#{owner}' campus gateway …"
+        )
 
 
 def _remove_numbered(folder: Path, keep: Collection[str]) -> None:

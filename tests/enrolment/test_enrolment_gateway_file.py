@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.enrolment.enrol import _placeholder
 from edge_agent.enrolment.gateway_file import GatewayFile, _put_in
-from edge_agent.enrolment.keyset import KeySets
+from edge_agent.enrolment.keyset import KeySets, require_owner
+from foundation.commands import UsageError
 from foundation.tomllines import headers
 
 OURS = ("gateway", "collector")
@@ -71,3 +74,13 @@ def test_a_new_file_says_where_devices_go(tmp_path: Path) -> None:
     assert "采集端下发" in text
     assert "[[mqtt]]" in text
     assert set(tomllib.loads(text)) == {"gateway", "collector", "personal"}
+
+
+def test_root_makes_no_keys_in_the_folder_of_another_user(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 1_000, 1_000)
+    owner = tmp_path.stat().st_uid
+    with pytest.raises(UsageError, match=f"belongs to user {owner}"):
+        require_owner(tmp_path, user=0)
+    require_owner(tmp_path, user=owner)
+    require_owner(tmp_path / "not there yet", user=0)
