@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection
@@ -50,8 +50,15 @@ from telemetry.topics import IDENTIFIER
 OPEN_MAX: Final = 20
 
 
+Why = Literal["ids", "clock", "registered", "unregistered", "many"]
+
+
 class InvitationError(Exception):
-    """No invitation can be made; the message names cause and remedy."""
+    """No invitation can be made; the message names cause and remedy, for a terminal. `why` is for a page."""
+
+    def __init__(self, why: Why, message: str) -> None:
+        super().__init__(message)
+        self.why = why
 
 
 class Invited(NamedTuple):
@@ -83,14 +90,14 @@ class Registrar:
         """
         if not (IDENTIFIER.fullmatch(school) and IDENTIFIER.fullmatch(gateway)):
             raise InvitationError(
-                "school and gateway: use 1 to 63 lower-case letters, digits, - or _, such as gw-301"
+                "ids", "school and gateway: use 1 to 63 lower-case letters, digits, - or _, such as gw-301"
             )
         try:
             common_name(school, gateway)
         except ValueError as error:
-            raise InvitationError(str(error)) from None
+            raise InvitationError("ids", str(error)) from None
         if now_ms < PLAUSIBLE_FROM_MS:
-            raise InvitationError("this machine does not know the time yet; set it and ask again")
+            raise InvitationError("clock", "this machine does not know the time yet; set it and ask again")
         code, until_ms = new_code(), now_ms + CODE_LIFE_MS
         made = Invitation(0, school, gateway, code_key(code), replaces, by, now_ms, until_ms)
         return Invited(code, until_ms), partial(self._add_invitation, made)
@@ -98,14 +105,16 @@ class Registrar:
     def _add_invitation(self, made: Invitation, connection: Connection) -> None:
         against = _objection(connection, made.school, made.gateway, replaces=made.replaces)
         if against:
-            raise InvitationError(against)
+            raise InvitationError("unregistered" if made.replaces else "registered", against)
         others = [
             one
             for one in enrolment.current_invitations(connection, made.made_ms)
             if one.used_ms is None and (one.school, one.gateway) != (made.school, made.gateway)
         ]
         if len(others) >= OPEN_MAX:
-            raise InvitationError(f"{OPEN_MAX} invitations are open; use them, or wait until they have ended")
+            raise InvitationError(
+                "many", f"{OPEN_MAX} invitations are open; use them, or wait until they have ended"
+            )
         enrolment.add_invitation(connection, made)
         self._issuer.note(connection, made.made_by, "gateway.invite", made.school, made.gateway)
 

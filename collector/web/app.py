@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 
 from collector.accounts.rates import Rates
-from collector.web import fleet_gateway, fleet_page, observe, page, problems, signing
+from collector.web import fleet_gateway, fleet_invite, fleet_page, observe, page, problems, signing
 from collector.web.access import undeclared
 from collector.web.api import alerts, configurations, enrolment, exports, gateways, live, names, series
 from collector.web.api.models import Acknowledge
@@ -85,7 +85,9 @@ def create_app(parts: WebParts) -> FastAPI:
         exports.router, live.router,
     ):  # fmt: skip
         api.include_router(router)
-    for router in (api, observe.router, page.router, fleet_page.router, fleet_gateway.router):
+    for router in (
+        api, observe.router, page.router, fleet_page.router, fleet_invite.router, fleet_gateway.router,
+    ):  # fmt: skip
         app.include_router(router)
     app.mount("/static", _Assets(directory=STATIC_FOLDER), name="static")
     problems.install(app)

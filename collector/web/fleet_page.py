@@ -43,6 +43,7 @@ async def fleet(
         title=parts.title,
         path="/fleet",
         who=await visitor_of(request, language),
+        may_invite=principal.may("gateways.manage"),
         filter=words,
         show=show,
         rows_max=rows,

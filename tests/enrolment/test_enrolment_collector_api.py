@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,43 @@ async def test_another_page_cannot_have_a_browser_do_it(school: School) -> None:
         client.headers["Sec-Fetch-Site"] = "cross-site"
         assert (await client.post(f"{WHERE}/invitations")).status_code == 403
         assert (await client.delete(WHERE)).status_code == 403
+
+
+async def test_the_page_shows_a_code_once_and_revokes_after_asking(school: School) -> None:
+    form = {"school": SCHOOL, "gateway": GATEWAY}
+    async with asked_by(school, "admin") as client:
+        assert "生成注册码" in (await client.get("/fleet/invite")).text
+        page = await client.post("/fleet/invite", data=form)
+        assert page.status_code == 200
+        assert page.headers["cache-control"] == "no-store"
+        [code] = re.findall(r"<code>([A-Z2-9]{4}-[A-Z2-9]{4})</code>", page.text)
+        assert f"campus gateway enrol {URL} --code {code}" in page.text
+        await enrol(school, code)
+        again = await client.post("/fleet/invite", data=form)
+        assert again.status_code == 422
+        assert "已经注册" in again.text
+        assert f'value="{GATEWAY}"' in again.text, "what was typed stays"
+        assert (await client.post("/fleet/invite", data=form | {"replace": "yes"})).status_code == 200
+        bad = await client.post("/fleet/invite", data=form | {"gateway": '"><b>'}, params={"lang": "en"})
+        assert bad.status_code == 422
+        assert '"><b>' not in bad.text
+        assert "/fleet/invite" in (await client.get("/fleet")).text
+        asked = await client.get(f"/fleet/{SCHOOL}/{GATEWAY}/revoke")
+        assert "确定停用" in asked.text
+        assert [one.state for one in await school.records.gateways()] == ["active"]
+        done = await client.post(f"/fleet/{SCHOOL}/{GATEWAY}/revoke")
+        assert (done.status_code, done.headers["location"]) == (303, f"/fleet/{SCHOOL}/{GATEWAY}")
+        assert [one.state for one in await school.records.gateways()] == ["revoked"]
+        assert (await client.get(f"/fleet/{SCHOOL}/{GATEWAY}/revoke")).status_code == 404
+    async with asked_by(school, "admin", frozenset({"other-school"})) as client:
+        assert (await client.post("/fleet/invite", data=form)).status_code == 422
+        assert (await client.post(f"/fleet/{SCHOOL}/{GATEWAY}/revoke")).status_code == 404
+    async with asked_by(school, "facilities") as client:
+        assert (await client.get("/fleet/invite")).status_code == 403
+        assert "/fleet/invite" not in (await client.get("/fleet")).text
+    school.change(registrar=None)
+    async with asked_by(school, "admin") as client:
+        assert "[enrolment]" in (await client.get("/fleet/invite")).text
 
 
 async def test_ids_are_looked_at_and_without_enrolment_it_is_said(school: School) -> None:

@@ -86,7 +86,10 @@ async def make_invitation(
     """The code works once and for 15 minutes, and is told this once. A new one for the same gateway ends the
     older.
     """
-    return await invite(parts, asker, school, gateway, replaces=replace)
+    try:
+        return await invite(parts, asker, school, gateway, replaces=replace)
+    except InvitationError as error:
+        raise ProblemError(409, str(error)) from None
 
 
 @router.delete(
@@ -133,17 +136,14 @@ async def list_certificates(
 async def invite(
     parts: WebParts, asker: Principal, school: str, gateway: str, *, replaces: bool
 ) -> InvitationItem:
-    """For the page too. Raises ProblemError."""
+    """For the page too. Raises ProblemError and InvitationError."""
     _require_sight(asker, school, gateway)
     registrar = _registrar(parts)
-    try:
-        # In a thread: making the code's key takes 50 ms.
-        invited, add = await asyncio.to_thread(
-            registrar.invite, school, gateway, replaces=replaces, by=asker.name, now_ms=parts.now_ms()
-        )
-        await parts.records.run(add)
-    except InvitationError as error:
-        raise ProblemError(409, str(error)) from None
+    # In a thread: making the code's key takes 50 ms.
+    invited, add = await asyncio.to_thread(
+        registrar.invite, school, gateway, replaces=replaces, by=asker.name, now_ms=parts.now_ms()
+    )
+    await parts.records.run(add)
     return InvitationItem(
         school=school,
         gateway=gateway,
