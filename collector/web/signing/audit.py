@@ -12,8 +12,8 @@ from collector.text import Language, Text
 from collector.web.access import allow
 from collector.web.api.parameters import ID_MAX
 from collector.web.parts import WebParts
-from collector.web.rendering import Lang, language_of, remember_language, render
-from collector.web.signing.visitor import accounts_of, visitor_of
+from collector.web.rendering import Lang, language_of, remember_language
+from collector.web.signing.visitor import accounts_of, page
 from collector.web.signing.wording import ACTION_WORDS, detail_words
 from collector.web.wording import clock_text, iso
 
@@ -36,12 +36,11 @@ async def audit_page(
     language, trail = language_of(request, lang), accounts_of(request).trail
     rows = await trail.find(before, ROWS + 1)
     verified = await trail.verify() if check else None
-    response = render(
-        "audit.html",
+    response = await page(
+        request,
         language,
-        title=parts.title,
-        who=await visitor_of(request, language),
-        path=PATH,
+        "audit.html",
+        PATH,
         rows=[_row(one, parts, language) for one in rows[:ROWS]],
         older=rows[ROWS - 1].id if len(rows) > ROWS else None,
         is_newest=before is None,

@@ -19,10 +19,10 @@ from collector.web.access import PUBLIC, address_of, count
 from collector.web.cookies import clear_journey, journey_cookie, set_journey
 from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
-from collector.web.rendering import answer, fill, language_of
+from collector.web.rendering import language_of
 from collector.web.signing.forms import own_path
 from collector.web.signing.sign_in import Next, said, sign_in_form, with_status
-from collector.web.signing.visitor import accounts_of, go_on
+from collector.web.signing.visitor import accounts_of, go_on, page
 from foundation.webboundary import is_same_origin
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
@@ -77,31 +77,24 @@ async def _enter(request: Request, who: Identity) -> Response:
         linked = next((one for one in await accounts.staff.all() if one.oidc_subject == subject), None)
         if linked is not None and linked.role not in who.roles:
             await accounts.trail.note(linked.username, "role_refused", linked.username)
-            return _refused(request, "role")
+            return await _refused(request, "role")
     try:
         signed = await accounts.sign_in_external(who.issuer, who.subject, address_of(request))
     except SignInRefusedError:
-        return _refused(request, "unknown", who.subject)
+        return await _refused(request, "unknown", who.subject)
     except TooManyError as error:
         language = language_of(request)
         return with_status(await sign_in_form(request, language, "/", said(error, language)), error)
     return go_on(request, signed, who.next_path)
 
 
-def _refused(request: Request, kind: str, subject: str = "") -> Response:
+async def _refused(request: Request, kind: str, subject: str = "") -> Response:
     """What to do now. The subject is said to nobody but the person whose it is."""
-    language = language_of(request)
-    parts: WebParts = request.app.state.parts
-    html = fill(
-        "external_refused.html",
-        language,
-        title=parts.title,
-        who=None,
-        path="/sign-in",
-        kind=kind,
-        subject=subject,
+    response = await page(
+        request, language_of(request), "external_refused.html", "/sign-in", kind=kind, subject=subject
     )
-    return answer(html, 403)
+    response.status_code = 403
+    return response
 
 
 async def _failed(request: Request, service: OidcSignIn, error: OidcError) -> Response:

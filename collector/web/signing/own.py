@@ -27,10 +27,10 @@ from collector.web.api.parameters import ID_MAX
 from collector.web.cookies import clear_session, set_session
 from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
-from collector.web.rendering import Lang, answer, fill, language_of, remember_language
+from collector.web.rendering import Lang, language_of, remember_language
 from collector.web.signing.forms import Sent
 from collector.web.signing.sign_in import begin_again, change_password, said, with_status
-from collector.web.signing.visitor import Open, SignedInHere, accounts_of, step_path, visitor_of
+from collector.web.signing.visitor import Open, SignedInHere, accounts_of, page, step_path
 from collector.web.signing.wording import PERMISSION_WORDS, ROLE_WORDS
 from collector.web.wording import clock_text
 
@@ -130,12 +130,11 @@ async def _page(
     parts: WebParts = request.app.state.parts
     account, principal = me.session.account, me.session.principal
     tokens = await accounts_of(request).tokens.of(account.id)
-    html = fill(
-        "account.html",
+    response = await page(
+        request,
         language,
-        title=parts.title,
-        who=await visitor_of(request, language),
-        path=PATH,
+        "account.html",
+        PATH,
         account=account,
         role=ROLE_WORDS[account.role].in_(language),
         schools=_listed(account.schools, language),
@@ -149,7 +148,6 @@ async def _page(
         scopes=[(one, PERMISSION_WORDS[one].in_(language)) for one in SCOPES if principal.may(one)],
         token_days=TOKEN_DAYS,
     )
-    response = answer(html)
     return with_status(response, error) if error else response
 
 

@@ -13,11 +13,10 @@ from collector.accounts.errors import AccountError, CodeRefusedError, SessionEnd
 from collector.accounts.permissions import SECOND_FACTOR_ROLES
 from collector.web.access import PUBLIC
 from collector.web.cookies import set_session
-from collector.web.parts import WebParts
-from collector.web.rendering import Lang, answer, fill, language_of, remember_language, render
+from collector.web.rendering import Lang, language_of, remember_language
 from collector.web.signing.forms import Sent, own_path, with_next
 from collector.web.signing.sign_in import Next, begin_again, said, with_status
-from collector.web.signing.visitor import Open, accounts_of, open_session, step_path, visitor_of
+from collector.web.signing.visitor import Open, accounts_of, open_session, page, step_path
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
 
@@ -41,14 +40,11 @@ async def finish(request: Request, form: Sent) -> Response:
         return begin_again(request, next_path)
     except (CodeRefusedError, TooManyError) as error:
         return await _page(request, next_path, None, error)
-    language = language_of(request)
-    parts: WebParts = request.app.state.parts
-    response = render(
+    response = await page(
+        request,
+        language_of(request),
         "recovery_codes.html",
-        language,
-        title=parts.title,
-        who=None,
-        path="/account",
+        "/account",
         codes=done.recovery_codes,
         username=found.session.account.username,
         next=step_path(done.signed_in.step, next_path),
@@ -67,20 +63,17 @@ async def _page(
         return RedirectResponse(step_path(found.session.step, next_path), 303)
     offer = await accounts_of(request).begin_totp(found.secret)
     language = language_of(request, lang)
-    parts: WebParts = request.app.state.parts
-    html = fill(
-        "second_factor.html",
+    response = await page(
+        request,
         language,
-        title=parts.title,
-        who=await visitor_of(request, language),
-        path=with_next(PATH, next_path),
+        "second_factor.html",
+        with_next(PATH, next_path),
         next=next_path,
         trouble=said(error, language) if error else "",
         required=found.session.account.role in SECOND_FACTOR_ROLES,
         qr=qr_code(offer.uri),
         secret_text=offer.text,
     )
-    response = answer(html)
     remember_language(response, lang)
     return with_status(response, error) if error else response
 

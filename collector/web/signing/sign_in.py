@@ -23,7 +23,7 @@ from collector.text import Language, Text
 from collector.web.access import PUBLIC, address_of
 from collector.web.cookies import clear_session
 from collector.web.parts import WebParts
-from collector.web.rendering import Lang, answer, fill, language_of, remember_language
+from collector.web.rendering import Lang, language_of, remember_language
 from collector.web.signing.forms import Form, Sent, own_path, with_next
 from collector.web.signing.visitor import (
     STEP_PATHS,
@@ -31,6 +31,7 @@ from collector.web.signing.visitor import (
     accounts_of,
     go_on,
     open_session,
+    page,
     step_path,
 )
 
@@ -82,7 +83,9 @@ async def sign_in(request: Request, form: Sent) -> Response:
 @router.get("/sign-in/code")
 async def code_page(request: Request, next_path: Next = "/", lang: Lang = None) -> Response:
     found = await _at(request, "password", own_path(next_path))
-    return found if isinstance(found, Response) else _page(request, "sign_in_code.html", next_path, lang)
+    return (
+        found if isinstance(found, Response) else await _page(request, "sign_in_code.html", next_path, lang)
+    )
 
 
 @router.post("/sign-in/code")
@@ -96,14 +99,18 @@ async def confirm_code(request: Request, form: Sent) -> Response:
     except SessionEndedError:
         return begin_again(request, next_path)
     except (CodeRefusedError, TooManyError) as error:
-        return _page(request, "sign_in_code.html", next_path, None, error)
+        return await _page(request, "sign_in_code.html", next_path, None, error)
     return go_on(request, signed, next_path)
 
 
 @router.get("/sign-in/password")
 async def first_password_page(request: Request, next_path: Next = "/", lang: Lang = None) -> Response:
     found = await _at(request, "change", own_path(next_path))
-    return found if isinstance(found, Response) else _page(request, "sign_in_password.html", next_path, lang)
+    return (
+        found
+        if isinstance(found, Response)
+        else await _page(request, "sign_in_password.html", next_path, lang)
+    )
 
 
 @router.post("/sign-in/password")
@@ -117,7 +124,7 @@ async def choose_password(request: Request, form: Sent) -> Response:
     except SessionEndedError:
         return begin_again(request, next_path)
     except (SignInRefusedError, PasswordRefusedError, TooManyError, AccountsBusyError) as error:
-        return _page(request, "sign_in_password.html", next_path, None, error)
+        return await _page(request, "sign_in_password.html", next_path, None, error)
     return go_on(request, signed, next_path)
 
 
@@ -179,24 +186,21 @@ async def _at(request: Request, step: Step, next_path: str) -> Open | Response:
     return found
 
 
-def _page(
+async def _page(
     request: Request, template: str, next_path: str, lang: str | None, error: AccountError | None = None
 ) -> Response:
     language = language_of(request, lang)
-    parts: WebParts = request.app.state.parts
     next_path = own_path(next_path)
     step_of: dict[str, Step] = {"sign_in_code.html": "password", "sign_in_password.html": "change"}
-    html = fill(
-        template,
+    response = await page(
+        request,
         language,
-        title=parts.title,
-        who=None,
-        path=with_next(STEP_PATHS[step_of[template]], next_path),
+        template,
+        with_next(STEP_PATHS[step_of[template]], next_path),
         next=next_path,
         trouble=said(error, language) if error else "",
         password_chars_min=CHARS_MIN,
     )
-    response = answer(html)
     remember_language(response, lang)
     return with_status(response, error) if error else response
 
@@ -205,12 +209,11 @@ async def sign_in_form(
     request: Request, language: Language, next_path: str, trouble: str = "", username: str = ""
 ) -> Response:
     parts: WebParts = request.app.state.parts
-    html = fill(
-        "sign_in.html",
+    return await page(
+        request,
         language,
-        title=parts.title,
-        who=None,
-        path=with_next("/sign-in", next_path),
+        "sign_in.html",
+        with_next("/sign-in", next_path),
         next=next_path,
         trouble=trouble,
         username=username,
@@ -219,4 +222,3 @@ async def sign_in_form(
         oidc_name=parts.oidc.name if parts.oidc else "",
         oidc_path=with_next("/sign-in/oidc", next_path),
     )
-    return answer(html)

@@ -23,9 +23,9 @@ from collector.text import Language, Text
 from collector.web.access import allow
 from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
-from collector.web.rendering import Lang, answer, fill, language_of, remember_language
+from collector.web.rendering import Lang, language_of, remember_language
 from collector.web.signing.forms import Form, Sent
-from collector.web.signing.visitor import accounts_of, visitor_of
+from collector.web.signing.visitor import accounts_of, page
 from collector.web.signing.wording import ROLE_WORDS
 from collector.web.wording import clock_text
 
@@ -168,18 +168,18 @@ async def _list(
 ) -> Response:
     parts: WebParts = request.app.state.parts
     people = await accounts_of(request).staff.all()
-    html = fill(
-        "accounts.html",
+    response = await page(
+        request,
         language,
-        title=parts.title,
-        who=await visitor_of(request, language),
-        path=PATH,
+        "accounts.html",
+        PATH,
         trouble=trouble,
         people=[_person(one, parts, language) for one in people],
         roles=_roles(language),
         typed=(form or Form({})).text,
     )
-    return answer(html, 422 if trouble else 200)
+    response.status_code = 422 if trouble else 200
+    return response
 
 
 async def _one(
@@ -197,12 +197,11 @@ async def _one(
         raise _unknown()
     oidc = parts.oidc
     subject = account.oidc_subject or ""
-    html = fill(
-        "account_of.html",
+    response = await page(
+        request,
         language,
-        title=parts.title,
-        who=await visitor_of(request, language),
-        path=f"{PATH}/{username}",
+        "account_of.html",
+        f"{PATH}/{username}",
         trouble=trouble,
         done=_DONE[done].in_(language) if done in _DONE else "",
         password=password,
@@ -214,7 +213,8 @@ async def _one(
         oidc_name=oidc.name if oidc else "",
         subject=subject.removeprefix(f"{oidc.issuer} ") if oidc else "",
     )
-    return answer(html, 422 if trouble else 200)
+    response.status_code = 422 if trouble else 200
+    return response
 
 
 def _person(one: Account, parts: WebParts, language: Language) -> dict[str, Any]:

@@ -72,6 +72,13 @@ async def visitor_of(request: Request, language: Language) -> Visitor | None:
     return Visitor(account.display_name, ROLE_WORDS[account.role].in_(language), found.session.principal)
 
 
+async def page(request: Request, language: Language, template: str, path: str, **values: object) -> Response:
+    """A page in the common frame. path: its own, for the links to the other language and to the other pages."""
+    parts: WebParts = request.app.state.parts
+    who = await visitor_of(request, language)
+    return answer(fill(template, language, title=parts.title, who=who, path=path, **values))
+
+
 async def _signed_in(request: Request) -> Open:
     found = await open_session(request)
     if found is None or found.session.step != "full":
@@ -118,6 +125,6 @@ async def turn_away(request: Request, error: ProblemError) -> Response | None:
     found = await open_session(request)
     if found is not None and found.session.step != "full":
         return RedirectResponse(step_path(found.session.step, "/"), 303)
-    language = language_of(request)
-    who = await visitor_of(request, language)
-    return answer(fill("not_allowed.html", language, title=parts.title, who=who, path=""), error.status)
+    response = await page(request, language_of(request), "not_allowed.html", "")
+    response.status_code = error.status
+    return response
