@@ -79,7 +79,6 @@ def _parse(section: str, text: str) -> Any:
         raise RefusedError([f"{section}: no section that the collector may set"])
     try:
         content = json.loads(text, parse_constant=_no_number)
-        text.encode()
         json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError):  # of UnicodeEncodeError, too: half a character is none
         raise RefusedError([f"{section}: is no JSON that can be read"]) from None

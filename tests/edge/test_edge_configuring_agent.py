@@ -8,13 +8,15 @@ from pathlib import Path
 from edge_agent.configuring.kept import KeptFile
 from simulators.modbus import RtuBus, TcpHost
 from telemetry.configuration import Running, digest
-from tests.conftest import MakeMosquitto, Mosquitto
+from tests.conftest import Mosquitto
 from tests.edge.configuring_line import Line, running
 from tests.edge.configuring_parts import CollectorDouble, bus
 from tests.edge.edge_parts import GATEWAY, SCHOOL, eventually
 from tests.modbus.rig import unit
 
 READINGS = 250
+SELDOM = "[uplink]\nstatus_interval_s = 3600\n"
+"""What is told sooner is told because something has happened."""
 SENSOR = '{{ id = "{0}", profile = "json/environment", place = "main/301" }}'
 
 
@@ -63,7 +65,8 @@ async def test_configured_under_load_nothing_is_lost_and_what_stays_the_same_not
     )
     async with hall, lab, line_bus:
         local = (
-            "[batch]\ninterval_s = 0.1\n[uplink]\nresend_s = 2\n"
+            SELDOM
+            + "resend_s = 2\n[batch]\ninterval_s = 0.1\n"
             + broker_table(mosquitto.port, "air-1")
             + bus("hall", hall.port, interval_s=0.1)
             + rtu(line_bus.path)
@@ -80,6 +83,7 @@ async def test_configured_under_load_nothing_is_lost_and_what_stays_the_same_not
             first = collector.make(
                 bus("lab", lab.port)
                 + "[batch]\ninterval_s = 0.2\nreadings_max = 50\n[uplink]\nwindow_batches = 4\nresend_s = 2.0\n"
+                + "status_interval_s = 3600\n"
                 + '[[report]]\nmode = "on-change"\ndevices = ["lab-*"]\n'
             )
             assert await line.offer(first) == Running(first, digest(collector.versions[first]))
@@ -132,7 +136,7 @@ async def test_what_ran_last_runs_after_a_restart_without_a_collector(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
     collector = CollectorDouble()
-    local = broker_table(mosquitto.port, "air-1")
+    local = SELDOM + broker_table(mosquitto.port, "air-1")
     async with running(tmp_path, mosquitto, collector, local) as line:
         version = collector.make(broker_table(mosquitto.port, "air-1", "air-2"))
         assert (await line.offer(version)).version == version
@@ -156,7 +160,7 @@ async def test_what_ran_last_runs_after_a_restart_without_a_collector(
 
 async def test_a_damaged_file_is_put_aside_and_told_of(tmp_path: Path, mosquitto: Mosquitto) -> None:
     collector = CollectorDouble()
-    local = broker_table(mosquitto.port, "air-1")
+    local = SELDOM + broker_table(mosquitto.port, "air-1")
     version = collector.make(broker_table(mosquitto.port, "air-1", "air-2"))
     async with running(tmp_path, mosquitto, collector, local) as line:
         await line.offer(version)
@@ -170,20 +174,3 @@ async def test_a_damaged_file_is_put_aside_and_told_of(tmp_path: Path, mosquitto
         # The collector sees that nothing of it runs, and offers again.
         assert await line.offer(version) == Running(version, digest(collector.versions[version]))
     assert file.with_name("configuration.damaged").exists()
-
-
-async def test_a_broker_that_does_not_grant_the_topic_costs_the_line_nothing(
-    tmp_path: Path, make_mosquitto: MakeMosquitto
-) -> None:
-    access = tmp_path / "access"
-    own = f"campus/v1/{SCHOOL}/{GATEWAY}"
-    access.write_text(
-        "topic readwrite sensors/#\n"
-        + "".join(f"topic readwrite {own}/{leaf}\n" for leaf in ("batch", "urgent", "ack", "status"))
-    )
-    broker = make_mosquitto(f"acl_file {access}")
-    async with running(tmp_path, broker, CollectorDouble(), broker_table(broker.port, "air-1")) as line:
-        await eventually(lambda: line.agent.counters.messages_in or line.said, "it works")
-        await line.say("sensors/air-1", co2=400)
-        await eventually(lambda: line.readings["air-1", "co2", 400.0], "a reading arrives")
-    assert connections(broker, "campus-uplink") == 1

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from edge_agent.counters import DeviceCounters
 from edge_agent.reporting import ReportRule, WatchedDevice
-from tests.edge.edge_parts import BYTES_MAX, FickleBuffer, Outlook, eventually, item
+from edge_agent.uplink.mqtt import MqttUplink
+from foundation.broker import BrokerMessage, BrokerSettings, BrokerUnavailableError
+from tests.edge.edge_parts import BYTES_MAX, GATEWAY, SCHOOL, FickleBuffer, Outlook, eventually, item
 from tests.edge.test_edge_batcher import Line, working
 from tests.edge.test_edge_reporting import START_MS, Desk
 
@@ -107,3 +109,38 @@ async def test_another_window_and_a_status_at_once(buffer: FickleBuffer) -> None
     outlook.forwarder.tell_status()
     (status,) = await waiting
     assert status.leaf == "status"
+
+
+class Guarded:
+    """A link to a broker whose access list does not know the topic of configurations; mosquitto's file of
+    topics refuses no subscription.
+    """
+
+    def __init__(self, *, refused: bool) -> None:
+        self.refused = refused
+        self.subscribed: list[str] = []
+
+    async def subscribe(self, filters: Sequence[str], qos: int = 1) -> None:
+        if any(one.endswith("/config") for one in filters):
+            raise BrokerUnavailableError("subscription refused", refused=self.refused)
+        self.subscribed += filters
+
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        raise AssertionError("nothing is published")
+
+    async def chunks(self) -> AsyncIterator[list[BrokerMessage]]:
+        raise BrokerUnavailableError("the end of the test")
+        yield []
+
+    overflowed = 0
+
+
+@pytest.mark.parametrize(("refused", "goes_on"), [(True, True), (False, False)])
+async def test_a_broker_that_does_not_grant_the_topic_costs_the_line_nothing(
+    buffer: FickleBuffer, *, refused: bool, goes_on: bool
+) -> None:
+    uplink = MqttUplink(BrokerSettings(host="127.0.0.1", port=1), SCHOOL, GATEWAY)
+    link = Guarded(refused=refused)
+    with pytest.raises(BrokerUnavailableError, match="the end of the test" if goes_on else "refused"):
+        await uplink._session(Outlook(buffer).forwarder, link)
+    assert link.subscribed == [f"campus/v1/{SCHOOL}/{GATEWAY}/ack"]
