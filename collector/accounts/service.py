@@ -7,6 +7,7 @@ looks again whether the account is still as it was.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
@@ -31,7 +32,7 @@ from collector.accounts.secret_values import digest_of
 from collector.accounts.staff import Staff, as_username
 from collector.accounts.tokens import Tokens
 from collector.accounts.trail import Trail, derive
-from collector.records import Records, accounts, sessions
+from collector.records import Records, RecordsUnavailableError, accounts, sessions
 from collector.records.accounts import StoredAccount
 from collector.records.sessions import StoredSession
 
@@ -171,6 +172,7 @@ class Accounts:
             step = next_step(account, code_given=True)
             return lifetimes.begin(connection, account, step, now_ms, session.name)
 
+        self.rates.take("sign-in", key_of_address(address))
         return await self._with_password(secret, password, address, remove, "full")
 
     async def change_password(self, secret: str, old: str, new: str, address: str) -> SignedIn:
@@ -179,6 +181,7 @@ class Accounts:
         Raises SignInRefusedError for a wrong old one, PasswordRefusedError, TooManyError,
         AccountsBusyError, SessionEndedError.
         """
+        self.rates.take("sign-in", key_of_address(address))
         _, account = await self._records.look(
             lambda connection: open_at(connection, secret, self._now_ms(), "change", "full")
         )
@@ -210,7 +213,9 @@ class Accounts:
             return None
         now_ms = self._now_ms()
         if now_ms - session.seen_ms >= lifetimes.SEEN_EVERY_MS:
-            await self._records.run(lambda connection: sessions.saw(connection, session.digest, now_ms))
+            # On a full disk the session ends earlier; what is looked at is shown all the same.
+            with contextlib.suppress(RecordsUnavailableError):
+                await self._records.run(lambda connection: sessions.saw(connection, session.digest, now_ms))
         principal = principal_of(account, "session", session.name)
         step = lifetimes.step_of(session)
         return Session(
@@ -255,7 +260,6 @@ class Accounts:
         *steps: Step,
     ) -> Result:
         """`work` for a session whose owner has typed the password once more."""
-        self.rates.take("sign-in", key_of_address(address))
         _, seen = await self._records.look(
             lambda connection: open_at(connection, secret, self._now_ms(), *steps)
         )

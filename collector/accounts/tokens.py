@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -15,7 +16,7 @@ from collector.accounts.permissions import PERMISSIONS, ROLE_PERMISSIONS, Permis
 from collector.accounts.principal import Principal
 from collector.accounts.secret_values import TOKEN_MARK, digest_of, new_secret
 from collector.accounts.trail import Trail
-from collector.records import Records, accounts, sessions
+from collector.records import Records, RecordsUnavailableError, accounts, sessions
 
 SCOPES: Final[tuple[Permission, ...]] = tuple(
     one for one in PERMISSIONS if one not in {"accounts.manage", "names.ask"}
@@ -114,5 +115,6 @@ class Tokens:
             return None
         id_, used_ms, principal = found
         if used_ms is None or now_ms - used_ms >= _USED_EVERY_MS:
-            await self._records.run(lambda connection: sessions.used_token(connection, id_, now_ms))
+            with contextlib.suppress(RecordsUnavailableError):  # a full disk keeps nobody from reading
+                await self._records.run(lambda connection: sessions.used_token(connection, id_, now_ms))
         return principal

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 import msgspec
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -25,7 +26,7 @@ from sqlalchemy import Connection
 
 from collector.accounts.model import AuditRow
 from collector.accounts.principal import Principal
-from collector.records import Records, account_audit
+from collector.records import Records, RecordsUnavailableError, account_audit
 from collector.records.account_audit import StoredAuditRow
 
 GENESIS: Final = bytes(32)
@@ -35,6 +36,7 @@ READERS_MAX: Final = 10_000
 PROBLEMS_MAX: Final = 1_000
 _NOTE_BYTES: Final = 4
 _NOTE: Final = re.compile(r"([0-9]{1,18})-[0-9a-f]{8}")
+log = structlog.get_logger()
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -104,12 +106,19 @@ class Trail:
         await self._records.run(partial(self.add, actor=actor, action=action, subject=subject, detail=detail))
 
     async def note_read(self, principal: Principal, what: str) -> None:
-        """Somebody reads personal data (`what`: a permission): a row for each session and 10 minutes."""
+        """Somebody reads personal data (`what`: a permission): a row for each session and 10 minutes. Where
+        the database cannot write, the log says so, for a nurse has to see a fever on a full disk too.
+        """
         key, now_ms = (principal.session or f"{principal.way} {principal.name}", what), self._now_ms()
         if now_ms - self._read.get(key, -READ_NOTED_MS) < READ_NOTED_MS:
             return
-        await self.note(principal.name, "read", what, principal.way)
-        # Afterwards: what could not be noted is noted with the next reading.
+        try:
+            await self.note(principal.name, "read", what, principal.way)
+        except RecordsUnavailableError:
+            log.error(
+                "audit.read_not_noted", session=principal.session, way=principal.way, what=what
+            )  # the cause is the database's, which tells it
+            return
         self._read.pop(key, None)
         self._read[key] = now_ms
         if len(self._read) > READERS_MAX:

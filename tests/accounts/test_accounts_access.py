@@ -11,10 +11,11 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 
+from collector.accounts.model import NewAccount
 from collector.accounts.permissions import PERMISSIONS, ROLE_PERMISSIONS, ROLES, Permission, Role
 from collector.accounts.principal import Principal
 from collector.accounts.rates import RATES, Rate, Rates
-from collector.records import Gateway
+from collector.records import Gateway, RecordsUnavailableError
 from collector.vault.settings import VaultSection
 from collector.web import observe
 from collector.web.access import PUBLIC, allow, declared, undeclared
@@ -23,7 +24,7 @@ from collector.web.names import Names
 from telemetry.quality import Quality
 from telemetry.readings import Reading, SeriesKey
 from telemetry.resolve_token import read
-from tests.accounts.accounts_bench import Bench
+from tests.accounts.accounts_bench import HERE, Bench
 from tests.collector.record_databases import KEY
 from tests.web.conftest import NOW_MS, SAFETY, SCHOOL, School
 
@@ -220,10 +221,18 @@ async def test_a_token_asks_from_anywhere_and_a_cookie_from_here_only(bench: Ben
         assert (await client.post(path, headers=elsewhere)).status_code == 403
         assert (await client.post(path)).status_code == 200
         # A token that is none is nobody's, whatever cookie comes with it.
-        for other in ("Bearer cp_no", "Basic dTpw", "Bearer"):
+        for other in ("Bearer cp_no", f"Basic {secret}", "Bearer"):
             answer = await client.get("/api/v1/alerts", headers={"Authorization": other})
             assert answer.status_code == 401
             assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_whoever_is_not_done_signing_in_is_nobody_yet(bench: Bench, school: School) -> None:
+    first = await bench.accounts.staff.add(NewAccount("li", "示例", "nurse"), "test")
+    begun = await bench.accounts.sign_in("li", first, HERE)
+    async with asking(school) as client:
+        client.cookies.set("session", begun.secret)
+        assert (await client.get("/api/v1/alerts")).status_code == 401
 
 
 async def test_signed_out_or_disabled_is_nobody_at_once(bench: Bench, school: School) -> None:
@@ -284,6 +293,27 @@ async def test_who_reads_of_somebodys_health_stands_in_the_audit_once(bench: Ben
     rows = [one for one in await bench.accounts.trail.find() if one.action == "read"]
     assert [(one.actor, one.subject) for one in rows] == [("somebody", "alerts.health")]
     assert (await bench.accounts.trail.verify()).problems == []
+
+
+async def test_on_a_full_disk_a_nurse_still_sees_a_fever(
+    bench: Bench, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alert = await school.add_alert()
+    secret = await token(bench, "nurse", "alerts.health")
+
+    async def fail(_: object) -> None:
+        raise RecordsUnavailableError("database or disk is full")
+
+    async with await signed_in(bench, school, "nurse") as client:
+        monkeypatch.setattr(school.records, "run", fail)
+        bench.go_on(5)
+        for headers in ({}, {"Authorization": f"Bearer {secret}"}):
+            answer = await client.get("/api/v1/alerts", headers=headers)
+            assert [one["id"] for one in answer.json()["items"]] == [alert]
+        assert (await client.post(f"/api/v1/alerts/{alert}/acknowledge")).status_code == 503
+        monkeypatch.undo()
+        assert (await client.get("/api/v1/alerts")).status_code == 200
+    assert (await bench.actions())[-1] == "read", "noted with the next reading"
 
 
 async def test_names_are_asked_in_the_own_role_and_for_the_own_classes(bench: Bench, school: School) -> None:
