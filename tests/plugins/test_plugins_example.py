@@ -37,7 +37,7 @@ limit_c = 18.0
 [[notifier]]
 name = "duty-book"
 kind = "cold_room"
-file = "duty-book.txt"
+file = "desk/duty-book.txt"
 kinds = ["cold_room.too_cold"]
 
 [places]
@@ -62,6 +62,11 @@ def site(tmp_path: Path, mosquitto: Mosquitto, plugged: None) -> Iterator[Site]:
     site = Site(tmp_path, mosquitto)
     yield site
     site.close()
+
+
+def health_of(site: Site, part: str) -> str:
+    components: dict[str, str] = httpx.get(f"{site.url}/healthz", timeout=30).json()["components"]
+    return components[part]
 
 
 def test_from_a_file_at_the_gateway_to_a_line_in_a_file_at_the_collector(site: Site) -> None:
@@ -96,7 +101,17 @@ def test_from_a_file_at_the_gateway_to_a_line_in_a_file_at_the_collector(site: S
 
     raised = eventually(alert, "the plug-in's rule raises an alert")
     assert (raised["kind"], raised["place"], raised["value"]) == ("cold_room.too_cold", "main/301", 17.2)
-    duty_book = site.folder / "duty-book.txt"
+
+    # Its file cannot be written yet; killed now, the collector tells it once it is back.
+    def waiting() -> object:
+        return "No such file" in health_of(site, "notifier duty-book")
+
+    eventually(waiting, "it is tried in vain")
+    assert site.collector is not None
+    site.collector.kill()
+    duty_book = site.folder / "desk" / "duty-book.txt"
+    duty_book.parent.mkdir()
+    site.start_collector()
     (line,) = eventually(
         lambda: duty_book.read_text("utf-8").splitlines() if duty_book.exists() else None, "it is told"
     )
@@ -118,12 +133,13 @@ def test_from_a_file_at_the_gateway_to_a_line_in_a_file_at_the_collector(site: S
     assert len(site.get("/api/v1/alerts")["items"]) == 1
     assert len(duty_book.read_text("utf-8").splitlines()) == 1
     assert site.metric("campus_notices_sent_total") == 1
-    assert site.get("/healthz")["components"]["notifier duty-book"] == "ok"
+    assert health_of(site, "notifier duty-book") == "ok"
 
     # A file that goes is a silent device like any other: nothing fails.
     thermometer.unlink()
     with sqlite3.connect(site.folder / "collector-data" / "records.db") as records:
-        assert records.execute("select state, tries from notices").fetchall() == [("sent", 1)]
+        ((state_of_it, tries),) = records.execute("select state, tries from notices")
+    assert (state_of_it, tries > 1) == ("sent", True)
 
 
 LOADED = """
