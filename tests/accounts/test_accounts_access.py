@@ -240,6 +240,8 @@ async def test_signed_out_or_disabled_is_nobody_at_once(bench: Bench, school: Sc
         assert (await client.get("/api/v1/alerts")).status_code == 200
         await bench.accounts.staff.disable("somebody", "wang")
         assert (await client.get("/api/v1/alerts")).status_code == 401
+        await bench.accounts.staff.enable("somebody", "wang")
+        assert (await client.get("/api/v1/alerts")).status_code == 401, "a session that ended stays so"
 
 
 async def test_the_metrics_need_a_token_and_strangers_hear_only_whether_all_is_well(
