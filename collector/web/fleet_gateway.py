@@ -215,6 +215,7 @@ async def _frame(
         "school": key[0],
         "gateway": key[1],
         "may_change": principal.may("configurations.manage"),
+        "may_manage": principal.may("gateways.manage"),
     }
 
 

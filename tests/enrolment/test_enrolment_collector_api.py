@@ -136,6 +136,9 @@ async def test_the_page_shows_a_code_once_and_revokes_after_asking(school: Schoo
         assert bad.status_code == 422
         assert '"><b>' not in bad.text
         assert "/fleet/invite" in (await client.get("/fleet")).text
+        page = await client.get(f"/fleet/{SCHOOL}/{GATEWAY}")
+        assert f'href="/fleet/{SCHOOL}/{GATEWAY}/revoke"' in page.text
+        assert "checked" in (await client.get(f"/fleet/invite?gateway={GATEWAY}&replace=true")).text
         asked = await client.get(f"/fleet/{SCHOOL}/{GATEWAY}/revoke")
         assert "确定停用" in asked.text
         assert [one.state for one in await school.records.gateways()] == ["active"]
