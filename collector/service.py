@@ -160,6 +160,7 @@ class Service:
             now_ms=wall_ms,
         )
         clock = ClockWatch(self.overview, wall_ms)
+        store.may_delete = lambda: clock.is_believed
         line = BatchLine(
             records=records,
             store=store,
@@ -202,14 +203,14 @@ class Service:
             registrar=self.registrar,
             names=Names(config.vault, self._key, lambda: link.lists_of_ms) if config.vault and link else None,
         )
-        server = WebServer(server_config(create_app(parts), tls), parts)
+        server = WebServer(server_config(create_app(parts)), parts, tls)
         host, port = listening.getsockname()[:2]
         self.url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/"
         async with asyncio.TaskGroup() as group:
             behind = [
                 group.create_task(line.run(), name="line"),
                 group.create_task(sweeper.run(), name="retention"),
-                group.create_task(store.run(lambda: clock.is_believed), name="rollups"),
+                group.create_task(store.run(), name="rollups"),
                 group.create_task(delivery.run(), name="notifiers"),
                 *(group.create_task(one.run(line), name=f"intake {one.name}") for one in intakes),
             ]

@@ -26,7 +26,7 @@ from tests.series.conftest import (
 )
 from tests.series.naive_reference import KEYS, T0, make_batch, put
 from tests.series.servers import VictoriaServer
-from tests.series.test_series_rollups_late import Clock, counts, day_of, settle
+from tests.series.test_series_rollups_late import NOW_DAY, Clock, counts, day_of, settle
 
 
 @pytest.mark.parametrize(
@@ -225,3 +225,46 @@ async def test_a_server_is_looked_through_too(rolled_server: type[RolledHarness]
         assert await counts(store) == {100: 48, 101: 48, 399: 48}
         assert store.registry.get_sample_value("campus_rollup_hours_rolled_total") == 72
         await store.close()
+
+
+class Expiring(DuckDbStore):
+    """Forgets by itself, as a server does: what is older than so many days."""
+
+    kept_days = 0.0
+
+    async def kept_from_ms(self) -> int:
+        if self.kept_days:
+            while await self.forget(T0 + int((NOW_DAY - self.kept_days) * DAY_MS)):
+                pass
+        return int(T0 + (NOW_DAY - self.kept_days) * DAY_MS) if self.kept_days else 0
+
+
+async def test_what_a_server_has_forgotten_meanwhile_stays_in_the_rollups(tmp_path: Path) -> None:
+    """A collector that was off: hours that it marked long ago, and points that come for such hours."""
+
+    async def opened() -> tuple[Any, Any]:
+        below = await Expiring.open(tmp_path / "series.duckdb")
+        return below, await open_rolled(below, tmp_path, now_ms=Clock(), quiet_s=0.0)
+
+    below, store = await opened()
+    await put(store, day_of(1, 350), day_of(2, 360, gateway="gw-2"), day_of(3, 399))
+    await settle(store)
+    await put(store, make_batch(4, {KEYS[0]: [(350 * DAY_MS + 1, 4.0, 0)]}))
+    await store.close()
+
+    below, store = await opened()
+    below.kept_days = 30.0
+    store.may_delete = lambda: False
+    await store.roller.round()
+    assert store.waiting == 1, "a clock in doubt decides nothing"
+    store.may_delete = lambda: True
+    await put(store, make_batch(5, {KEYS[0]: [(360 * DAY_MS + 1, 5.0, 0)]}, gateway="gw-2"))
+    assert store.reach().raw_ms == T0 + 350 * DAY_MS, "hours that wait are waited for"
+    await settle(store)
+    assert store.reach().raw_ms == T0 + 372 * DAY_MS
+    await put(store, make_batch(6, {KEYS[0]: [(361 * DAY_MS + 1, 6.0, 0)]}, gateway="gw-2"))
+    await settle(store)
+    found = await counts(store)
+    assert (found[350], found[361], found[399]) == (48, 1, 48)
+    assert found[360] >= 48
+    await store.close()

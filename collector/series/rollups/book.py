@@ -112,6 +112,11 @@ class RollupBook:
             tables.replace(writer, "hours", of_origin, start_ms, end_ms, hours_of(minutes))
             tables.remove_marks(writer, origin, start_ms, end_ms)
 
+    async def unmark(self, pairs: Sequence[Pair]) -> None:
+        """Takes the marks of consecutive hours of one gateway down, and leaves their rows."""
+        origin, start_ms, end_ms = pairs[0].origin, pairs[0].hour_ms, pairs[-1].hour_ms + HOUR_MS
+        await self._write(lambda writer: tables.remove_marks(writer, origin, start_ms, end_ms))
+
     async def merge(self, batches: Sequence[SeriesBatch], split_ms: int) -> Merged:
         """Adds the points before `split_ms` of batches to roll-ups, each batch's once."""
         return await self._write(lambda writer: self._merge(writer, batches, split_ms))

@@ -19,7 +19,7 @@ from collector.series.rollups.marks import Marks
 from collector.series.rollups.metrics import RollupMetrics
 from collector.series.rollups.rows import DAY_MS
 from collector.series.rollups.settings import RetentionSection
-from collector.series.rollups.tables import Table
+from collector.series.rollups.tables import Horizons, Table
 
 STEPS_MAX: Final = 1_000
 """Of one sweep, a day's points each."""
@@ -40,58 +40,77 @@ class Retainer:
         marks: Marks,
         metrics: RollupMetrics,
         retention: RetentionSection,
+        *,
         now_ms: Callable[[], int],
+        may_delete: Callable[[], bool],
     ) -> None:
+        """may_delete: whether the clock of `now_ms` can be believed."""
         self._store = store
         self._book = book
         self._marks = marks
         self._metrics = metrics
         self._retention = retention
         self._now_ms = now_ms
+        self._may_delete = may_delete
         self._told = ""
+        self._begun = False
         self.settled = asyncio.Event()
         self.settled.set()
 
-    async def move(self) -> None:
-        """Sets since when there are points, minutes and hours. Raises StoreUnavailableError."""
+    async def begin(self) -> None:
+        """Before the first append: what the store itself has forgotten meanwhile is not sent to it. Raises
+        StoreUnavailableError.
+        """
+        if self._begun or not self._may_delete():
+            return
+        kept_ms = await self._server_raw_ms()
         horizons = self._book.horizons
         if not horizons.examined:
-            raw = max(horizons.raw, await self._wanted_raw_ms())
-            self.settled.clear()
-            try:
-                await self._move(raw)
-            finally:
-                self.settled.set()
+            await self._move_to(horizons._replace(raw=max(horizons.raw, kept_ms)))
+        self._begun = True
+
+    async def move(self) -> None:
+        """Sets since when there are points, minutes and hours. Raises StoreUnavailableError."""
+        horizons, kept = self._book.horizons, self._retention
+        if not horizons.examined and self._may_delete():
+            raw = max(horizons.raw, self._days_ago(kept.raw_days), await self._server_raw_ms())
+            minutes = max(horizons.minutes, self._days_ago(kept.minute_days))
+            hours = max(horizons.hours, self._days_ago(kept.hour_days))
+            await self._move_to(horizons._replace(raw=raw, minutes=minutes, hours=hours))
         self._show()
 
-    async def _move(self, raw: int) -> None:
+    async def _move_to(self, wanted: Horizons) -> None:
+        await self.settled.wait()
+        self.settled.clear()
+        try:
+            await self._move(wanted)
+        finally:
+            self.settled.set()
+
+    async def _move(self, wanted: Horizons) -> None:
         """No append begins now; those under way have marked what they bring."""
         horizons = self._book.horizons
         oldest_ms = self._marks.oldest_ms()
-        if oldest_ms is not None:
-            raw = max(horizons.raw, min(raw, oldest_ms))
-        minutes = max(horizons.minutes, min(self._days_ago(self._retention.minute_days), raw))
-        hours = max(horizons.hours, min(self._days_ago(self._retention.hour_days), minutes))
+        raw = wanted.raw if oldest_ms is None else max(horizons.raw, min(wanted.raw, oldest_ms))
+        minutes = max(horizons.minutes, min(wanted.minutes, raw))
+        hours = max(horizons.hours, min(wanted.hours, minutes))
         moved = horizons._replace(raw=raw, minutes=minutes, hours=hours)
         if moved != horizons:
             await self._book.move(moved)
-            log.info(
-                "older points and roll-ups are forgotten from now on", raw=raw, minutes=minutes, hours=hours
-            )
+            log.info("older readings are forgotten", raw_ms=raw, minutes_ms=minutes, hours_ms=hours)
 
     def _days_ago(self, days: int | None) -> int:
         if days is None:
             return 0
         return max(0, (self._now_ms() // DAY_MS - days) * DAY_MS)
 
-    async def _wanted_raw_ms(self) -> int:
-        """By [retention], or earlier by what the store itself forgets."""
-        wanted = self._days_ago(self._retention.raw_days)
+    async def _server_raw_ms(self) -> int:
+        """Before which points are merged because the store will soon forget them by itself; 0: never."""
         kept_ms = await self._store.kept_from_ms()
         if not kept_ms:
-            return wanted
+            return 0
         self._compare(kept_ms)
-        return max(wanted, (kept_ms // DAY_MS + MARGIN_DAYS) * DAY_MS)
+        return (kept_ms // DAY_MS + MARGIN_DAYS) * DAY_MS
 
     def _compare(self, kept_ms: int) -> None:
         """Says once where the server keeps points for another time than [retention] says."""

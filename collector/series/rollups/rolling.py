@@ -6,7 +6,7 @@ A little at a time: a round reads some hours and rests, so that the batch line i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 import numpy as np
@@ -23,7 +23,7 @@ from collector.series.memory_index import Origin, SeriesName
 from collector.series.rollups.book import RollupBook
 from collector.series.rollups.marks import Marks, Pair
 from collector.series.rollups.metrics import RollupMetrics
-from collector.series.rollups.rows import DAY_MS, HOUR_MS, Rows, empty, of_points
+from collector.series.rollups.rows import DAY_MS, HOUR_MS, MINUTE_MS, Rows, empty, of_points
 from telemetry.readings import SeriesKey
 
 RUNS_MAX: Final = 20
@@ -53,6 +53,7 @@ class Roller:
         metrics: RollupMetrics,
         *,
         now_ms: Callable[[], int],
+        may_delete: Callable[[], bool],
         quiet_s: float,
     ) -> None:
         self._store = store
@@ -60,6 +61,7 @@ class Roller:
         self._marks = marks
         self._metrics = metrics
         self._now_ms = now_ms
+        self._may_delete = may_delete
         self._quiet_s = quiet_s
         self._stretches: list[int] | None = None
         """Starts of stretches that have points nobody has looked at; the newest is the last."""
@@ -69,8 +71,14 @@ class Roller:
         if self._book.horizons.examined and len(self._marks) < WAITING_MAX:
             await self._look_back()
         rolled = 0
+        kept_ms = await self._store.kept_from_ms()
         for run in self._runs():
-            rolled += await self._roll(run)
+            if run[0].hour_ms < kept_ms:
+                # By a clock that is wrong this would be said of hours that the store has.
+                if self._may_delete():
+                    await self._give_up(run)
+            else:
+                rolled += await self._roll(run)
         self._metrics.waiting.set(len(self._marks))
         return rolled
 
@@ -108,15 +116,23 @@ class Roller:
         # From here to `take_down` nobody else runs: what comes later writes a mark of its own.
         if [self._marks.state(pair) for pair in run] != before:
             return 0
+        await self._take_down(run, self._book.replace(run, names, minutes))
+        self._metrics.rolled.inc(len(run))
+        return len(run)
+
+    async def _give_up(self, run: list[Pair]) -> None:
+        """The store has forgotten points of these hours by itself: what was rolled up before is more."""
+        log.warning("hours that the store has forgotten already stay as they were rolled up", hours=len(run))
+        await self._take_down(run, self._book.unmark(run))
+
+    async def _take_down(self, run: list[Pair], writing: Coroutine[None, None, None]) -> None:
         self._marks.take_down(run)
         try:
-            await self._book.replace(run, names, minutes)
+            await writing
         except BaseException:
             self._marks.put_back(run, time.monotonic())
             raise
         self._marks.taken_down(run)
-        self._metrics.rolled.inc(len(run))
-        return len(run)
 
     async def _series(self, selector: Selector) -> list[SeriesInfo]:
         found: list[SeriesInfo] = []
@@ -132,7 +148,7 @@ class Roller:
         """Minutes by place in the list of names."""
         names: list[SeriesName] = []
         parts: list[Rows] = []
-        for one in await self._points([info.id for info in infos], start_ms, end_ms):
+        for one in await self._ask([info.id for info in infos], start_ms, end_ms):
             if one.time_ms:
                 places = np.full(len(one.time_ms), len(names), np.int32)
                 columns = (
@@ -146,22 +162,24 @@ class Roller:
             return [], empty()
         return names, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    async def _points(self, ids: Sequence[int], start_ms: int, end_ms: int) -> list[SeriesPoints]:
-        """In as many questions as it needs, each series in one piece where that is possible."""
+    async def _ask(
+        self, ids: Sequence[int], start_ms: int, end_ms: int, step_ms: int | None = None
+    ) -> list[SeriesPoints]:
+        """Points, or counts by windows, in as many questions as it needs."""
         try:
-            return await self._store.query(ids, start_ms, end_ms)
+            return await self._store.query(ids, start_ms, end_ms, step_ms=step_ms, aggregate="count")
         except QueryTooLargeError:
             half, middle_ms = len(ids) // 2, (start_ms + end_ms) // 2
+            # Whole windows, or whole minutes while there are any.
+            grain_ms = step_ms or (MINUTE_MS if end_ms - start_ms > MINUTE_MS else 1)
+            middle_ms -= middle_ms % grain_ms
             if half:
                 parts = [(ids[:half], start_ms, end_ms), (ids[half:], start_ms, end_ms)]
             elif start_ms < middle_ms:
-                # Whole minutes, while there are any.
-                if end_ms - start_ms > 60_000:
-                    middle_ms -= middle_ms % 60_000
                 parts = [(ids, start_ms, middle_ms), (ids, middle_ms, end_ms)]
             else:
                 raise
-        return [found for part in parts for found in await self._points(*part)]
+        return [found for part in parts for found in await self._ask(*part, step_ms)]
 
     async def _look_back(self) -> None:
         """Marks what has points in the newest stretch that nobody has looked at."""
@@ -199,7 +217,7 @@ class Roller:
         for at in range(0, len(infos), _LOOK_SERIES):
             ids = [info.id for info in infos[at : at + _LOOK_SERIES]]
             if ids:
-                found += await self._store.query(ids, start_ms, end_ms, step_ms=step_ms, aggregate="count")
+                found += await self._ask(ids, start_ms, end_ms, step_ms)
         return found
 
 

@@ -74,8 +74,18 @@ class RolledStore:
         self._closed = False
         self.health = "ok"
         """What troubles roll-ups and retention, in a few words."""
-        self.roller = Roller(store, book, self._marks, self._metrics, now_ms=now_ms, quiet_s=quiet_s)
-        self.retainer = Retainer(store, book, self._marks, self._metrics, retention, now_ms)
+        self.may_delete: Callable[[], bool] = lambda: True
+        """Whether the clock can be believed; set by who can tell."""
+
+        def may_delete() -> bool:
+            return self.may_delete()
+
+        self.roller = Roller(
+            store, book, self._marks, self._metrics, now_ms=now_ms, may_delete=may_delete, quiet_s=quiet_s
+        )
+        self.retainer = Retainer(
+            store, book, self._marks, self._metrics, retention, now_ms=now_ms, may_delete=may_delete
+        )
 
     @classmethod
     async def open(
@@ -97,9 +107,9 @@ class RolledStore:
         """Hours of gateways that are not rolled up as they are."""
         return len(self._marks)
 
-    async def run(self, may_delete: Callable[[], bool] = lambda: True) -> None:
-        """Rolls up and forgets until cancelled. may_delete: whether the clock can be believed."""
-        await tend(self, may_delete)
+    async def run(self) -> None:
+        """Rolls up and forgets until cancelled."""
+        await tend(self)
 
     async def append(self, batches: Sequence[SeriesBatch]) -> Awaitable[None]:
         """See SeriesStore.append. Points older than points are kept have been merged into roll-ups when
@@ -133,6 +143,7 @@ class RolledStore:
         """Before which time points are merged rather than stored; and which of the batches that have such
         points the store has had already, so that nothing of them is missing.
         """
+        await self.retainer.begin()
         while True:
             await self.retainer.settled.wait()
             split_ms = self._book.horizons.raw

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from collector.series.contract import StoreUnavailableError
+from collector.series.contract import QueryTooLargeError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collector.series.rollups.store import RolledStore
@@ -23,20 +22,20 @@ again what a crash has left unanswered, and it is stored as it would have been.
 log = structlog.get_logger()
 
 
-async def tend(store: RolledStore, may_delete: Callable[[], bool]) -> None:
+async def tend(store: RolledStore) -> None:
     """Until cancelled; raises only for a fault of the program."""
     move_at_s = time.monotonic() + SWEEP_S
     forget = True
     while True:
         try:
             await store.roller.round()
-            if time.monotonic() >= move_at_s and may_delete():
+            if time.monotonic() >= move_at_s:
                 await store.retainer.move()
                 forget, move_at_s = True, time.monotonic() + SWEEP_S
             if forget:
                 await store.retainer.forget()
                 forget = False
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, QueryTooLargeError) as error:
             if store.health == "ok":
                 log.warning("roll-ups and retention wait for the store", error=str(error))
             store.health = f"waiting: {error}"
