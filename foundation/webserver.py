@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Generator
 from typing import Any, Final
 
@@ -12,16 +13,21 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from foundation.commands import UsageError
+from foundation.tlsdoor import TlsDoor
 
 HEAD_WAIT_S: Final = 10.0
 """For the head of a request: nobody holds a connection by saying nothing, or a byte now and then."""
 
 
 class PartServer(uvicorn.Server):
-    """Stops when `should_exit` is set; SIGINT and SIGTERM are the business of the whole program."""
+    """Stops when `should_exit` is set; SIGINT and SIGTERM are the business of the whole program.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    With `tls` it takes connections at the sockets that it is given as `TlsDoor` does.
+    """
+
+    def __init__(self, config: uvicorn.Config, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(config)
+        self._tls = tls
         self.answering = asyncio.Event()
         """Set once requests are answered."""
 
@@ -30,8 +36,19 @@ class PartServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        if self._tls is None:
+            await super().startup(sockets)
+        else:
+            doors = [TlsDoor(one, self._tls, self._connection) for one in sockets or ()]
+            self.servers = doors  # type: ignore[assignment]  # closed and waited for, as uvicorn's own
+            self.started = True
         self.answering.set()
+
+    def _connection(self) -> asyncio.Protocol:
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
 
 class BoundedHttp(H11Protocol):

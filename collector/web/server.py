@@ -17,8 +17,8 @@ GRACEFUL_STOP_S: Final = 5
 CONNECTIONS_MAX: Final = LISTENERS_MAX + 400
 
 
-def server_config(app: FastAPI, tls: ssl.SSLContext | None) -> uvicorn.Config:
-    """How the page is served: every connection bounded, in clear where `tls` is None."""
+def server_config(app: FastAPI) -> uvicorn.Config:
+    """How the page is served: every connection bounded."""
     return uvicorn.Config(
         app,
         http=BoundedHttp,
@@ -29,15 +29,17 @@ def server_config(app: FastAPI, tls: ssl.SSLContext | None) -> uvicorn.Config:
         lifespan="off",
         limit_concurrency=CONNECTIONS_MAX,
         timeout_graceful_shutdown=GRACEFUL_STOP_S,
-        ssl_context_factory=(lambda _config, _default: tls) if tls else None,
     )
 
 
 class WebServer(PartServer):
-    """A uvicorn server that ends the event streams first; uvicorn waits for them for ever otherwise."""
+    """A uvicorn server that ends the event streams first; uvicorn waits for them for ever otherwise.
 
-    def __init__(self, config: uvicorn.Config, parts: WebParts) -> None:
-        super().__init__(config)
+    Without `tls` it speaks in clear.
+    """
+
+    def __init__(self, config: uvicorn.Config, parts: WebParts, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(config, tls)
         self._closing = parts.closing
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
