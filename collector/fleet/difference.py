@@ -53,7 +53,8 @@ def _lines(old: list[str], new: list[str]) -> list[Line]:
     if max(len(old), len(new)) > LINES_MATCHED_MAX:
         return [*(Line("-", text) for text in old), *(Line("+", text) for text in new)]
     found: list[Line] = []
-    for kind, old_from, old_to, new_from, new_to in SequenceMatcher(None, old, new, False).get_opcodes():
+    # Lines that stand everywhere are no anchors for it: that keeps the time in bounds.
+    for kind, old_from, old_to, new_from, new_to in SequenceMatcher(None, old, new).get_opcodes():
         if kind == "equal":
             found += [Line(" ", text) for text in old[old_from:old_to]]
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
@@ -96,7 +97,7 @@ async def save(
     form = await request.form(max_files=0, max_fields=8, max_part_size=BYTES_MAX)
     text, note = _text(form, "toml"), _text(form, "note")[:NOTE_CHARS_MAX]
     try:
-        sections = read_toml(text.encode("utf-8", "replace"))
+        sections = await asyncio.to_thread(read_toml, text.encode("utf-8", "replace"))
         made, new = await make_version(
             parts, principal, key, sections, note=note, expected=_text(form, "expected")
         )
@@ -141,8 +142,8 @@ async def version_page(
         language,
         **await _frame(request, parts, principal, key, language),
         version=row,
-        toml=as_toml(sections),
-        changes=_changes(compare(before, sections), language),
+        toml=await asyncio.to_thread(as_toml, sections),
+        changes=_changes(await asyncio.to_thread(compare, before, sections), language),
     )
     return answer(html)
 
@@ -166,7 +167,7 @@ async def difference_page(
         **await _frame(request, parts, principal, key, language),
         before=before,
         after=after,
-        changes=_changes(compare(old, new), language),
+        changes=_changes(await asyncio.to_thread(compare, old, new), language),
     )
     return answer(html)
 
@@ -194,7 +195,7 @@ async def _page(
         **await _frame(request, parts, principal, key, language),
         one=found,
         now_ms=parts.now_ms(),
-        draft=draft or _Draft(as_toml(now.sections)),
+        draft=draft or _Draft(await asyncio.to_thread(as_toml, now.sections)),
         expected=now.digest,
         note_chars_max=NOTE_CHARS_MAX,
         history=shown,

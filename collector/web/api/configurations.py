@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -94,7 +95,7 @@ async def read_configuration(
         school=school,
         gateway=gateway,
         state=how.word,
-        wanted=None if how.wanted is None else _detail(how.wanted, found.sections),
+        wanted=None if how.wanted is None else await asyncio.to_thread(_detail, how.wanted, found.sections),
         running=how.running,
         refused=refusal(how),
         reported=None if how.reported_ms is None else iso(how.reported_ms),
@@ -126,7 +127,8 @@ async def write_configuration(
     """
     key = (school, gateway)
     await find_gateway(parts, principal, key)
-    sections = _read(request.headers.get("content-type", ""), await request.body())
+    kind, body = request.headers.get("content-type", ""), await request.body()
+    sections = await asyncio.to_thread(_read, kind, body)
     expected = _expected(if_match)
     return _made(await make_version(parts, principal, key, sections, note=note, expected=expected), response)
 
@@ -170,7 +172,8 @@ async def read_version(
     parts: Parts, principal: Reader, school: School, gateway: GatewayId, version: VersionNumber
 ) -> VersionDetail:
     """Comments and order of what was once handed in are not kept."""
-    return _detail(*await find_version(parts, principal, (school, gateway), version))
+    found, sections = await find_version(parts, principal, (school, gateway), version)
+    return await asyncio.to_thread(_detail, found, sections)
 
 
 @router.get(
@@ -190,7 +193,8 @@ async def read_difference(
     """In the sections and in their lines, for people."""
     key = (school, gateway)
     (_, old), (_, new) = [await find_version(parts, principal, key, one) for one in (before, after)]
-    return DifferenceAnswer(before=before, after=after, sections=list(map(_change, compare(old, new))))
+    found = await asyncio.to_thread(compare, old, new)
+    return DifferenceAnswer(before=before, after=after, sections=list(map(_change, found)))
 
 
 @router.post(
