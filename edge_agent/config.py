@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
@@ -21,7 +21,7 @@ from edge_agent.drivers.modbus.config import ModbusSource
 from edge_agent.drivers.mqtt_config import MqttSource
 from edge_agent.drivers.osdp.config import OsdpSource
 from edge_agent.drivers.serial.config import SerialSource
-from edge_agent.drivers.settings import DeviceId
+from edge_agent.drivers.settings import DeviceId, PluginTables
 from edge_agent.gate.policy import load_policy
 from edge_agent.reporting.rules import ReportRule, SilenceSection
 from edge_agent.uplink.settings import CollectorSection
@@ -181,7 +181,7 @@ class GatewayConfig(StrictModel):
     osdp: tuple[OsdpSource, ...] = ()
     ble: tuple[BleSource, ...] = ()
     plugins: PluginsSection = PluginsSection()
-    plugin: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    plugin: dict[str, PluginTables] = Field(default_factory=dict)
     """Tables of drivers of plug-ins, by plug-in: each, once loaded, a `PluginSource`."""
     _folder: Path = PrivateAttr(Path())
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 _DEVICE = re.compile(r"[\w.:-]{1,64}")
 _PLACE = re.compile(r"[^/\s][^/]{0,63}(/[^/\s][^/]{0,63}){0,3}")
@@ -23,7 +23,15 @@ def _place(text: str) -> str:
     return text
 
 
+def _tables(given: Any) -> Any:
+    if isinstance(given, dict):
+        raise ValueError("is one table; write [[plugin.NAME]], with two brackets, for each source")  # noqa: TRY004  # pydantic takes ValueError
+    return given
+
+
 DeviceId = Annotated[str, AfterValidator(_device_id)]
 Place = Annotated[str, AfterValidator(_place)]
+PluginTables = Annotated[tuple[Any, ...], BeforeValidator(_tables)]
+"""The sources of one plug-in, each as its own model will say."""
 Baud = Annotated[int, Field(ge=300, le=921_600)]
 Parity = Literal["none", "even", "odd"]

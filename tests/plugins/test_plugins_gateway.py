@@ -213,6 +213,7 @@ def test_its_devices_are_devices_like_all_others(site: Path) -> None:
         (GOOD.replace("clock-2", "clock-1"), 14, "two devices have the id 'clock-1'; the other is of tower"),
         (GOOD + GOOD.replace("clock-", "watch-"), 17, "two sources of devices are called 'tower'"),
         (GOOD.replace('"tower"', '"tower"\nmood = "unchecked"'), 12, "cannot check its tables: RuntimeError"),
+        ("\n[plugin.clockwork]\nname = 'x'\n", 12, "plugin.clockwork is one table; write [[plugin.NAME]]"),
         ("\n[[plugin.clokwork]]\nname = 'x'\n", 12, "plug-in clokwork is not in plugins.enabled"),
     ],
 )
