@@ -45,17 +45,15 @@ TIMES: Final = Times(step_s=20.0, total_s=60.0)
 SOFTWARE_CHARS_MAX: Final = 64
 ANSWER_BYTES_MAX: Final = enrolment.MESSAGE_BYTES_MAX + ENVELOPE_BYTES_MIN
 _NOT_HERE: Final = {404, 405, 415, 501}
-_NEW_CODE: Final = "请在采集端生成新的注册码 have a new code shown at the collector"
 _NO_SUCH_CODE: Final = (
     "采集端不接受此注册码 the collector does not accept the code: mistyped, older than 15 minutes, used already, or "
-    f"something between here and there shows another certificate; {_NEW_CODE}"
+    "something between here and there shows another certificate; 请在采集端生成新的注册码 have a new code shown at the "
+    "collector"
 )
 _WORDS: Final = {
     400: "采集端不认识这种请求 the collector does not understand this program; both need the same version",
     401: _NO_SUCH_CODE,
     403: _NO_SUCH_CODE,
-    409: "此网关已在采集端注册 the collector has this gateway already; have a code shown there that replaces it",
-    410: f"此注册码已失效 this code was used already or is too old; {_NEW_CODE}",
 }
 _WORDS_OF_ROTATION: Final = {
     401: "采集端不认识此网关的密钥 the collector does not know this gateway's key; enrol it again",
@@ -215,4 +213,4 @@ def _failure(error: PostError, target: Target, words: Mapping[int, str]) -> Exce
             f"{where} 不提供网关注册 offers no enrolment ({error}): 采集端版本过旧或地址不对 an older collector, or "
             "another address than that of its [intake_http]"
         )
-    return EnrolmentRefusedError(words.get(status or 0) or str(error))
+    return EnrolmentRefusedError(words.get(status or 0) or f"采集端拒绝 the collector refuses: {error}")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import shutil
 from collections.abc import Callable
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.enrolment.certificates import Certificate, check_certificate
 from edge_agent.enrolment.contact import (
@@ -24,10 +26,17 @@ from edge_agent.enrolment.contact import (
     make_question,
 )
 from edge_agent.enrolment.gateway_file import GatewayFile
-from edge_agent.enrolment.keyset import new_sets
+from edge_agent.enrolment.keyset import KeySet, KeySets, new_sets, unfinished_sets
 from foundation.commands import UsageError
 from foundation.httppost import Target
-from foundation.keyfiles import create_signing_key, load_signing_key, public_text, read_secret, write_secret
+from foundation.keyfiles import (
+    KeyFileError,
+    create_signing_key,
+    load_signing_key,
+    public_text,
+    read_secret,
+    write_secret,
+)
 from foundation.tomlfile import FileProblems
 from telemetry import enrolment
 from telemetry.enrolment import Answer, Endpoint, Question
@@ -53,6 +62,42 @@ class Enrolled(NamedTuple):
     vault_word: str
 
 
+class _Keys(NamedTuple):
+    """What this enrolment asks a certificate for."""
+
+    sets: KeySets
+    files: KeySet
+    signing_key: Ed25519PrivateKey
+    tls_key: ec.EllipticCurvePrivateKey
+
+    @classmethod
+    def resumed(cls, file: GatewayFile, *, keep_key: bool) -> Self | None:
+        """Those of an enrolment that was cut off: the collector may know them, and its code be used."""
+        sets = unfinished_sets(file.folder / "keys", file.named_sets())
+        if sets is None:
+            return None
+        files = sets.first
+        try:
+            found = cls(sets, files, load_signing_key(files.signing_key), files.load_tls_key())
+        except KeyFileError:
+            return None
+        kept = file.signing_key is not None and _same_key(file.signing_key, found.signing_key)
+        return found if kept == keep_key else None
+
+    @classmethod
+    def made(cls, file: GatewayFile, *, keep_key: bool) -> Self:
+        """Raises UsageError and KeyFileError."""
+        old_key = _key_to_keep(file) if keep_key else None
+        sets = new_sets(file.folder / "keys", file.named_sets())
+        files = sets.stage()
+        if old_key is None:
+            signing_key = create_signing_key(files.signing_key)
+        else:
+            write_secret(files.signing_key, read_secret(old_key))
+            signing_key = load_signing_key(files.signing_key)
+        return cls(sets, files, signing_key, files.create_tls_key())
+
+
 async def enrol(
     target: Target,
     code: str,
@@ -69,22 +114,14 @@ async def enrol(
     is in use that was not before.
     """
     file = GatewayFile(folder)
-    old_key = _key_to_keep(file) if keep_key else None
-    sets = new_sets(folder / "keys", file.named_sets())
+    keys = _Keys.resumed(file, keep_key=keep_key) or _Keys.made(file, keep_key=keep_key)
     try:
-        staged = sets.stage()
-        if old_key is not None:
-            write_secret(staged.signing_key, read_secret(old_key))
-            signing_key = load_signing_key(staged.signing_key)
-        else:
-            signing_key = create_signing_key(staged.signing_key)
-        tls_key = staged.create_tls_key()
-        staged.write_certificates("", "")
         # What the program will not take is better found out while the code is good.
-        file.check(file.text(_placeholder(public_text(signing_key.public_key())), sets))
+        public_key = keys.signing_key.public_key()
+        file.check(file.text(_placeholder(public_text(public_key)), keys.sets))
         say("密钥已就绪 keys made, readable by this user only")
 
-        question = make_question(signing_key.public_key(), tls_key, f"campus-pulse {version('campus-pulse')}")
+        question = make_question(public_key, keys.tls_key, f"campus-pulse {version('campus-pulse')}")
         with closing(FirstContact(target, ca_file)) as contact:
             say(f"连接 {target.host}:{target.port} connecting …")
             fingerprint = await contact.meet(now())
@@ -92,11 +129,10 @@ async def enrol(
                 say(f"采集端出示的证书 certificate shown: SHA-256 {fingerprint.hex(':', 2).upper()}")
             answer = await _ask(contact, question, enrolment.code_key(code), fingerprint, say)
         checked(_check_names, answer)
-        certificate = checked(check_certificate, answer, tls_key)
+        certificate = checked(check_certificate, answer, keys.tls_key)
         say("采集端已接受，证书已核对 the collector has accepted this gateway; its certificate is good")
 
-        staged.write_certificates(answer.certificate, answer.authority)
-        text = file.text(answer, sets)
+        text = file.text(answer, keys.sets)
         try:
             file.check(text)
         except FileProblems as error:
@@ -104,16 +140,19 @@ async def enrol(
                 f"采集端给出的设置不可用 what the collector answered cannot be used as settings: {error}; put its "
                 "[enrolment] right, and have a new code shown there"
             ) from error
-        sets.put_in_use(staged)
+        keys.files.write_certificates(answer.certificate, answer.authority)
+        keys.sets.put_in_use(keys.files)
         file.write(text)
+    except EnrolmentAwayError:
+        raise  # perhaps only the answer did not come: the same keys with the same code will get it
     except BaseException:
-        if f"keys/{sets.folder.name}/" not in _text(file.path):
-            shutil.rmtree(sets.folder, ignore_errors=True)
+        if keys.sets.folder.name not in file.named_sets():
+            keys.sets.remove()
         raise
     return Enrolled(
         answer,
         certificate,
-        public_text(signing_key.public_key()),
+        public_text(public_key),
         file.path,
         file.exists,
         file.keeps_personal(answer),
@@ -144,6 +183,13 @@ def _key_to_keep(file: GatewayFile) -> Path:
     return found
 
 
+def _same_key(file: Path, key: Ed25519PrivateKey) -> bool:
+    try:
+        return load_signing_key(file).private_bytes_raw() == key.private_bytes_raw()
+    except KeyFileError:
+        return False
+
+
 def _check_names(answer: Answer) -> None:
     for name in (answer.school, answer.gateway):
         if not IDENTIFIER.fullmatch(name):
@@ -171,10 +217,3 @@ def _placeholder(public_key: str) -> Answer:
         "https://localhost:8443",
         public_key,
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except OSError:
-        return ""

@@ -18,11 +18,17 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from foundation.commands import UsageError
-from foundation.keyfiles import write_secret
+from foundation.keyfiles import KeyFileError, read_secret, write_secret
 from foundation.wholefile import sync_folder, write_whole
 
 CURRENT: Final = "current"
@@ -41,6 +47,17 @@ class KeySet:
 
     def __repr__(self) -> str:
         return f"KeySet({self.folder})"
+
+    def load_tls_key(self) -> ec.EllipticCurvePrivateKey:
+        """Raises KeyFileError."""
+        data = read_secret(self.tls_key)
+        try:
+            key = load_pem_private_key(data, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            key = None
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise KeyFileError(f"{self.tls_key} is no key of ours")
+        return key
 
     def create_tls_key(self) -> ec.EllipticCurvePrivateKey:
         """Raises KeyFileError."""
@@ -64,6 +81,7 @@ class KeySets:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.current = KeySet(folder / CURRENT)
+        self.first = KeySet(folder / "1")
 
     @classmethod
     def found_at(cls, signing_key: Path) -> KeySets | None:
@@ -99,9 +117,19 @@ class KeySets:
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
+    def remove(self) -> None:
+        """All of them: keys that will not be used do not lie about."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def _used(self) -> str | None:
         link = self.folder / CURRENT
         return link.readlink().name if link.is_symlink() else None
+
+
+def unfinished_sets(keys: Path, named: Collection[str]) -> KeySets | None:
+    """Of an enrolment that was cut off, the last one; those that are in a file (`named`) were not."""
+    numbers = [int(one.name) for one in keys.glob("*") if one.name.isdecimal() and one.name not in named]
+    return KeySets(keys / str(max(numbers))) if numbers else None
 
 
 def new_sets(keys: Path, named: Collection[str]) -> KeySets:
@@ -112,8 +140,7 @@ def new_sets(keys: Path, named: Collection[str]) -> KeySets:
     try:
         keys.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_numbered(keys, keep=named)
-        numbers = [int(one) for one in (*named, *(one.name for one in keys.iterdir())) if one.isdecimal()]
-        sets = KeySets(keys / str(max(numbers, default=0) + 1))
+        sets = KeySets(keys / str(max(map(int, named), default=0) + 1))
         sets.folder.mkdir(mode=0o700)
     except OSError as error:
         raise _unwritable(keys, error) from error

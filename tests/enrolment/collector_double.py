@@ -15,7 +15,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from foundation.keyfiles import public_text
@@ -45,12 +45,15 @@ class CollectorDouble:
         self.code = CODE
         self.guesses = False
         """Answers without knowing the code."""
+        self.once = False
+        """The code is good once, and for a question that is repeated with the same keys."""
         self.lost = 0
         """Answers that will not arrive."""
         self.vault: str | None = None
         self.mqtt: Endpoint | None = None
         self.days = (-1, 365)
         self.questions: list[Question] = []
+        self.accepted: list[Question] = []
         self.known: list[Ed25519PublicKey] = []
         self.port = 0
         self._certificate = self.authority.issue("collector", days)
@@ -118,6 +121,10 @@ class CollectorDouble:
         proof = enrolment.question_proof(key, question, self.fingerprint)
         if not enrolment.proves(question.proof, proof) and not self.guesses:
             return 401, b""
+        used_by = {(one.public_key, _key_in(one.request)) for one in self.accepted}
+        if self.once and used_by and (question.public_key, _key_in(question.request)) not in used_by:
+            return 403, b""
+        self.accepted.append(question)
         self.known.append(Ed25519PublicKey.from_public_bytes(question.public_key))
         answer = enrolment.encode(self.change(self._answer(question.nonce, question.request)))
         return 200, enrolment.encode(Sealed(answer, enrolment.answer_proof(key, answer)))
@@ -168,3 +175,8 @@ class CollectorDouble:
             .sign(self.authority._key, hashes.SHA256())
         )
         return certificate.public_bytes(Encoding.PEM).decode(), not_after
+
+
+def _key_in(request: bytes) -> bytes:
+    key = x509.load_der_x509_csr(request).public_key()
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
