@@ -60,7 +60,7 @@ metrics: .venv/.runtime
 
 # Names and versions only: no address of an index.
 constraints: .venv/.dev
-	$(BIN)/pip freeze --exclude-editable | grep -E '^[A-Za-z0-9_.-]+==' > constraints.txt
+	$(BIN)/pip freeze --all --exclude-editable | grep -E '^[A-Za-z0-9_.-]+==' | grep -v '^pip==' > constraints.txt
 
 clean:
 	rm -rf .venv .demo node_modules collector/web/static/vendor
