@@ -68,6 +68,19 @@ def test_who_keeps_to_the_rate_never_waits(times: int, gaps: list[float]) -> Non
         assert is_taken(rates)
 
 
+def test_a_minute_does_not_begin_anew_when_the_clock_does() -> None:
+    clock = Clock()
+    rates = limited(clock, 10)
+    clock.now_s = 59.0
+    assert all(is_taken(rates) for _ in range(10))
+    clock.now_s = 61.0
+    assert not is_taken(rates)
+    clock.now_s = 90.0
+    assert [is_taken(rates) for _ in range(6)] == [True] * 5 + [False]
+    clock.now_s = 180.0
+    assert [is_taken(rates) for _ in range(11)] == [True] * 10 + [False]
+
+
 def test_one_does_not_pay_for_another_and_not_everybody_is_remembered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

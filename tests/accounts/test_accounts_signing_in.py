@@ -16,7 +16,7 @@ from collector.accounts.errors import (
     TooManyError,
 )
 from collector.accounts.model import NewAccount, SignedIn, TotpOffer
-from collector.accounts.passwords import AT_ONCE, HASHER, WAITING_MAX, Passwords, check_new
+from collector.accounts.passwords import AT_ONCE, HASHER, WAITING_MAX, Checked, Passwords, check_new
 from collector.accounts.rates import Rates
 from collector.records import accounts as account_rows
 from tests.accounts.accounts_bench import BETTER, CHEAP, GOOD, HERE, Bench
@@ -158,6 +158,23 @@ async def test_a_changed_password_ends_the_other_sessions(bench: Bench) -> None:
     with pytest.raises(SignInRefusedError):
         await bench.accounts.sign_in("li", GOOD, HERE)
     await bench.accounts.sign_in("li", BETTER, HERE)
+
+
+async def test_a_password_that_was_changed_while_the_old_one_was_checked_is_the_old_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = (await bench.add()).secret
+    check = Passwords.check
+
+    async def check_slowly(passwords: Passwords, stored: str | None, password: str) -> Checked:
+        monkeypatch.undo()
+        checked = await check(passwords, stored, password)
+        await bench.accounts.change_password(secret, GOOD, BETTER, HERE)
+        return checked
+
+    monkeypatch.setattr(Passwords, "check", check_slowly)
+    with pytest.raises(SignInRefusedError):
+        await bench.accounts.sign_in("li", GOOD, HERE)
 
 
 async def test_sessions_end_when_they_are_not_used_and_after_a_day(bench: Bench) -> None:
