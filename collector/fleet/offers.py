@@ -42,6 +42,10 @@ from telemetry.topics import Address
 AGAIN_S: Final = 10.0
 """So long an offer is given to be applied and told of: a status comes as often."""
 AGAIN_S_MAX: Final = 300.0
+SOONEST_S: Final = 1.0
+"""Between two offers to one gateway, whatever it says meanwhile."""
+TURN_S: Final = 0.1
+"""Between two looks at all gateways: what came meanwhile is one transaction."""
 HERE_S: Final = 60.0
 """Who has said nothing for so long is away."""
 SEND_S_MAX: Final = 20.0
@@ -62,6 +66,7 @@ class _Heard:
     offered: int = 0
     pause_s: float = AGAIN_S
     next_s: float = 0.0
+    last_s: float = float("-inf")
 
     def tell(self, running: Running, answer: Answer, at_s: float, now_ms: int) -> None:
         if running != self.running:
@@ -70,6 +75,8 @@ class _Heard:
 
     def is_due(self, wanted: Version | None, now_s: float) -> bool:
         if wanted is None or now_s - self.at_s > HERE_S or runs(self.running, wanted):
+            return False
+        if now_s - self.last_s < SOONEST_S:
             return False
         return self.running.refused != wanted.version and (
             self.offered != wanted.version or now_s >= self.next_s
@@ -127,15 +134,17 @@ class Offers:
             try:
                 await self._turn()
             except RecordsUnavailableError as error:
-                if self._reported.first("records"):
-                    log.warning("no configurations are offered meanwhile", error=str(error))
+                self._note_away(error)
                 await asyncio.sleep(REFRESH_S)
             except Exception:  # the supervising boundary of offers: batches go on without them
                 if self._reported.first("fault"):
                     log.exception("configurations could not be offered")
                 await asyncio.sleep(REFRESH_S)
-            else:
-                self._reported.forget("records")
+            await asyncio.sleep(TURN_S)
+
+    def _note_away(self, error: RecordsUnavailableError) -> None:
+        if self._reported.first("records"):
+            log.warning("no configurations are offered meanwhile", error=str(error))
 
     async def _turn(self) -> None:
         if self._told is None:
@@ -145,6 +154,7 @@ class Offers:
         if time.monotonic() - self._read_s >= REFRESH_S:
             wanted = await self._records.look(configurations.newest)
             self._read_s = time.monotonic()
+            self._reported.forget("records")
             if wanted != self._wanted:
                 self._wanted = wanted
                 self._hub.publish("gateways")
@@ -191,14 +201,19 @@ class Offers:
         wanted, heard = due
         now_s = time.monotonic()
         heard.pause_s = AGAIN_S if heard.offered != wanted.version else min(heard.pause_s * 2, AGAIN_S_MAX)
-        heard.offered, heard.next_s = wanted.version, now_s + heard.pause_s
+        heard.offered, heard.next_s, heard.last_s = wanted.version, now_s + heard.pause_s, now_s
         base = heard.running.digest
 
         def read(connection: Connection) -> tuple[Sections | None, Sections | None]:
             known = configurations.sections_of_digest(connection, wanted.key, base) if base else None
             return configurations.sections(connection, wanted.key, wanted.version), known
 
-        after, before = await self._records.look(read)
+        try:
+            after, before = await self._records.look(read)
+        except RecordsUnavailableError as error:
+            heard.offered = 0
+            self._note_away(error)
+            return
         if after is None:
             return
         envelope = await asyncio.to_thread(self._wrap, wanted, after, before)

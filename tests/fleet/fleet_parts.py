@@ -9,6 +9,7 @@ from collector.records import Records, configurations
 from collector.records.configurations import Version
 from telemetry.configuration import Offer, Running, apply, decode_offer, digest, split
 from telemetry.envelope import Kind, open_envelope, verify
+from telemetry.status import Status, decode_status
 from telemetry.topics import Address
 from tests.collector.conftest import NOW_MS, Sender
 
@@ -60,11 +61,14 @@ class Double:
         self.offers: list[Offer] = []
         self.refuse: set[int] = set()
         self.deaf = False
+        self.said: Status | None = None
         self._said_ms = NOW_MS
 
     def status(self) -> Incoming:
         self._said_ms += 1
-        return self.sender.status(time_ms=self._said_ms, configuration=self.running)
+        message = self.sender.status(time_ms=self._said_ms, configuration=self.running)
+        self.said = decode_status(open_envelope(message.data).payload)
+        return message
 
     async def answer(self, address: Address, data: bytes) -> None:
         assert address == Address(*self.key, "config")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from sqlalchemy import text
 
 from collector.fleet import offers as offers_module
 from collector.fleet.offers import make_offer
@@ -24,6 +27,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Versions are noticed at once."""
     for module in (offers_module, registry_module):
         monkeypatch.setattr(module, "REFRESH_S", 0.02)
+    for name in ("SOONEST_S", "TURN_S"):
+        monkeypatch.setattr(offers_module, name, 0.0)
 
 
 async def started(make_lab: MakeLab, *names: str) -> tuple[Lab, list[Double]]:
@@ -113,10 +118,14 @@ async def test_not_again_after_a_refusal_until_somebody_sends_it(
     make_version(lab.records, gateway.key, modbus("301"))
     await say(lab, gateway)
     await eventually(lambda: gateway.offers)
+    await say(lab, gateway)
+    await told(lab, gateway)
+    offered = len(gateway.offers)
     for _ in range(5):
         await say(lab, gateway)
-        await told(lab, gateway)
-    assert [one.version for one in gateway.offers] == [1]
+        await eventually(lambda: lab.overview.of(*gateway.key).status == gateway.said)
+        await asyncio.sleep(0.05)  # some looks at all gateways
+    assert len(gateway.offers) == offered
     # Somebody sends the same again: it has a number of its own, for the gateway may know better now.
     assert make_version(lab.records, gateway.key, modbus("301")).version == 2
     await eventually(lambda: gateway.running.version == 2)
@@ -139,6 +148,41 @@ async def test_a_lost_offer_is_made_again(make_lab: MakeLab, monkeypatch: pytest
 
     await say(lab, gateway)
     await eventually(applied)
+
+
+async def test_while_the_records_are_away_nothing_is_offered_and_then_it_is(make_lab: MakeLab) -> None:
+    lab, (gateway, other) = await started(make_lab, "gw-1", "gw-2")
+    await say(lab, gateway, other)
+    await told(lab, other)
+    make_version(lab.records, gateway.key, modbus("301"))
+    make_version(lab.records, other.key, modbus("301"))
+    await eventually(lambda: gateway.offers and other.offers)
+    lab.records.run_now(
+        lambda connection: connection.execute(text("ALTER TABLE configuration_states RENAME TO away"))
+    )
+    await say(lab, gateway)
+    await eventually(lambda: lab.line._offers._untold)
+    lab.records.run_now(
+        lambda connection: connection.execute(text("ALTER TABLE away RENAME TO configuration_states"))
+    )
+    await told(lab, gateway)
+    assert "no configurations are offered meanwhile" not in lab.line.health().values()
+    make_version(lab.records, gateway.key, modbus("302"))
+    await eventually(lambda: gateway.running.version == 2)
+
+
+async def test_a_gateway_that_says_ever_something_else_is_not_offered_ever_again(
+    make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offers_module, "SOONEST_S", 60.0)
+    lab, (gateway,) = await started(make_lab, "gw-1")
+    make_version(lab.records, gateway.key, modbus("301"))
+    gateway.deaf = True
+    for number in range(10):
+        gateway.running = Running(0, f"{number:064x}")
+        await say(lab, gateway)
+        await told(lab, gateway)
+    assert lab.count("campus_configuration_offers_total") == 1
 
 
 async def test_whoever_knows_no_offers_gets_none(make_lab: MakeLab) -> None:
