@@ -18,13 +18,6 @@ def install_example(folder: Path) -> Path:
     shutil.copytree(EXAMPLE, source)
     pip = ["-m", "pip", "install", "--quiet", "--no-index", "--no-build-isolation", "--no-deps"]
     done = _run(source, *pip, "--target", str(target), ".")
-    if "invalid command 'bdist_wheel'" in done.stdout + done.stderr:
-        # A setuptools before 70 builds no wheel by itself; it installs all the same.
-        script = "import setuptools; setuptools.setup()"
-        where = ["--root", "/", "--install-lib", str(target), "--record", str(folder / "record.txt")]
-        done = _run(
-            source, "-W", "ignore", "-c", script, "install", "--single-version-externally-managed", *where
-        )
     assert done.returncode == 0, done.stdout + done.stderr
     return target
 
