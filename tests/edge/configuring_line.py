@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from edge_agent.agent import Agent
@@ -66,14 +66,14 @@ class Line:
 
     async def offer(self, version: int, base: int = 0) -> Running:
         """What the gateway says next that is about this version."""
-        data = self.collector.wrap(self.collector.offer(version, base))
+        data, heard = self.collector.wrap(self.collector.offer(version, base)), len(self.said)
         await self._link.publish(topic(SCHOOL, GATEWAY, "config"), data)
-        return await self.hears(lambda said: version in {said.version, said.refused}, f"version {version}")
 
-    async def hears(self, wanted: Callable[[Running], bool], what: str) -> Running:
-        heard = len(self.said)
-        await eventually(lambda: any(map(wanted, self.said[heard:])), f"the gateway tells: {what}")
-        return next(filter(wanted, self.said[heard:]))
+        def about() -> list[Running]:
+            return [said for said in self.said[heard:] if version in {said.version, said.refused}]
+
+        await eventually(about, f"the gateway tells of version {version}")
+        return about()[0]
 
     async def say(self, device_topic: str, **values: float) -> None:
         """As a device does."""
