@@ -18,6 +18,7 @@ from collector.enrolment.registrar import Registrar
 from collector.enrolment.throttle import parse_address
 from collector.intake.contract import Door
 from collector.intake.http_answers import later, objection, problem
+from collector.intake.http_bodies import Body, Talk
 from collector.intake.http_callers import REFUSALS, Caller, fingerprint_of, shown_certificate
 from collector.records import Records, RecordsUnavailableError
 from foundation.commands import UsageError
@@ -37,8 +38,6 @@ from telemetry.envelope import ENVELOPE_BYTES_MIN, EnvelopeError, Kind, open_env
 from telemetry.posting import Place
 
 BODY_BYTES_MAX: Final = MESSAGE_BYTES_MAX + ENVELOPE_BYTES_MIN
-BODIES_BYTES_MAX: Final = 4 * 1024 * 1024
-"""Of all questions that are being read."""
 WAITING_MAX: Final = 16
 """Questions are answered one after another; those that wait are few."""
 AWAY_S: Final = 5
@@ -66,7 +65,6 @@ class EnrolmentDesk:
         self._now_ms = now_ms
         self._turn = asyncio.Lock()
         self._waiting = 0
-        self._bodies_bytes = 0
         self._unheard: dict[str, float] = {}
         self._reported = FirstOnly(100)
         self._answers = Counter(
@@ -77,7 +75,7 @@ class EnrolmentDesk:
         )
 
     def begin(
-        self, request: h11.Request, caller: Caller, door: Door, failed: Callable[[str], None]
+        self, request: h11.Request, caller: Caller, door: Door, talk: Talk, failed: Callable[[str], None]
     ) -> Reply | Reading | None:
         """As `Questions` says."""
         path = request.target.decode("latin-1")
@@ -86,21 +84,19 @@ class EnrolmentDesk:
         if (reply := objection(request, CONTENT_TYPE, BODY_BYTES_MAX)) is not None:
             return self._count(path, reply)
         address = self._address(request, caller)
-        body = _Body()
+        body = Body(talk, "bulk")
 
-        async def finish(size_bytes: int) -> Reply:
-            if self._bodies_bytes + size_bytes > BODIES_BYTES_MAX or self._waiting >= WAITING_MAX:
-                return self._count(path, later(429, 1))
-            self._bodies_bytes += size_bytes
+        async def finish(_: int) -> Reply:
             self._waiting += 1
             try:
+                data = body.taken()
+                if data is None or self._waiting > WAITING_MAX:
+                    return self._count(path, later(429, 1))
                 async with self._turn:
-                    return self._count(
-                        path, await self._answer(path, bytes(body.data), address, caller, door)
-                    )
+                    return self._count(path, await self._answer(path, data, address, caller, door))
             finally:
-                self._bodies_bytes -= size_bytes
                 self._waiting -= 1
+                talk.give_back()
 
         return Reading(body, finish, failed)
 
@@ -189,16 +185,3 @@ class EnrolmentDesk:
             return REFUSALS[sender].reply()
         work = partial(self._registrar.rotate, envelope=envelope, rotation=rotation, now_ms=self._now_ms())
         return await self._records.run(work)
-
-
-class _Body:
-    """No longer than its header said, which was looked at."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def feed(self, data: bytes) -> None:
-        self.data += data
-
-    def finish(self) -> None:
-        return None

@@ -148,7 +148,7 @@ def find_given(
     known = enrolment.find_gateway(connection, school, gateway)
     if known is None or known.state != "active" or known.key_id != key_id(key).hex():
         return None
-    for one in enrolment.certificates(connection, school, gateway)[-1:]:
+    for one in enrolment.certificates(connection, school, gateway, whole=True)[-1:]:
         if one.issued_ms >= since_ms and load_certificate(one).public_key() == tls_key:
             return one
     return None

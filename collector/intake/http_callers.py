@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 
 from collector.intake.contract import Badge, Door, Sender
 from collector.intake.http_answers import problem
+from collector.intake.http_bodies import Talk
 from foundation.commands import UsageError
 from foundation.httpconnection import Reading, Reply
 from foundation.oserrors import why
@@ -32,9 +33,9 @@ class Questions(Protocol):
     """Answers requests at other paths than those of posts."""
 
     def begin(
-        self, request: h11.Request, caller: Caller, door: Door, failed: Callable[[str], None]
+        self, request: h11.Request, caller: Caller, door: Door, talk: Talk, failed: Callable[[str], None]
     ) -> Reply | Reading | None:
-        """None for a path that is not ours."""
+        """None for a path that is not ours. talk: bounds what bodies take of memory, with those of posts."""
 
 
 class Refusal(NamedTuple):

@@ -131,7 +131,7 @@ class PostDesk:
     def _begin(
         self, talk: Talk, line: Line, caller: Caller, failed: Callable[[str], None], request: h11.Request
     ) -> Reply | Reading:
-        if self._questions and (begun := self._questions.begin(request, caller, line.door, failed)):
+        if self._questions and (begun := self._questions.begin(request, caller, line.door, talk, failed)):
             return begun
         place = parse_path(request.target.decode("latin-1"))
         if place is None:

@@ -117,7 +117,8 @@ class Registry:
         if badge.fingerprint is not None:
             if all(one.fingerprint != badge.fingerprint.hex() for one in held):
                 return "foreign"
-            self.heard(badge.fingerprint)
+            if key_id.hex() == gateway.key_id:
+                self.heard(badge.fingerprint)
             return "known"
         # Who still signs with the old key may not have got the newest certificate.
         expected = held if key_id.hex() == gateway.key_id else held[:-1]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, LargeBinary, delete, func, insert, literal, or_, select, update
 
 from collector.records import gateways
 from collector.records.enrolment_tables import (
@@ -45,7 +45,9 @@ class Invitation:
 
 @dataclass(frozen=True)
 class Certificate:
-    """One that was given out. serial, fingerprint: hexadecimal; certificate: DER."""
+    """One that was given out. serial, fingerprint: hexadecimal; certificate: DER, empty where it was not asked
+    for.
+    """
 
     serial: str
     school: str
@@ -146,10 +148,16 @@ def add_failure(connection: Connection, at_ms: int, address: str) -> None:
     connection.execute(insert(enrolment_failures), [{"at_ms": at_ms, "address": address}])
 
 
-def certificates(connection: Connection, school: str | None = None, gateway: str = "") -> list[Certificate]:
-    """Not revoked, of all gateways or of one; of a gateway the newest last."""
+def certificates(
+    connection: Connection, school: str | None = None, gateway: str = "", *, whole: bool = False
+) -> list[Certificate]:
+    """Not revoked, of all gateways or of one; of a gateway the newest last. whole: with the DER, which nobody
+    needs of all of them every second.
+    """
     column = gateway_certificates.c
-    query = select(gateway_certificates).where(column.revoked_ms.is_(None))
+    der = column.certificate if whole else literal(b"", LargeBinary).label("certificate")
+    query = select(*(one for one in column if one is not column.certificate), der)
+    query = query.where(column.revoked_ms.is_(None))
     if school is not None:
         query = query.where(column.school == school, column.gateway == gateway)
     query = query.order_by(column.school, column.gateway, column.issued_ms)
