@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import pytest
@@ -18,9 +20,10 @@ from collector.series.contract import (
     SeriesPoints,
     SeriesStore,
 )
+from collector.series.duckdb_store import DuckDbStore
 from collector.series.rollups.answers import RUNS_MAX, make_plan
 from collector.series.rollups.tables import Horizons
-from tests.series.conftest import ForwardStore, RolledDuckDb, RolledHarness
+from tests.series.conftest import ForwardStore, RolledDuckDb, RolledHarness, open_rolled
 from tests.series.naive_reference import KEYS, SHORT_NUMBERS, T0, make_batch, put, without_repeats
 
 MINUTE_MS = 60_000
@@ -155,3 +158,50 @@ def test_a_plan_covers_the_question_once() -> None:
         assert spans[-1][1] == 200 * HOUR_MS + 5
         assert all(one[1] == other[0] for one, other in pairwise(spans))
         assert len(plan.points) <= RUNS_MAX
+
+
+class Interrupted(DuckDbStore):
+    """Lets something happen when a question has been answered."""
+
+    happening: Any = None
+
+    async def query(self, *args: Any, **options: Any) -> list[SeriesPoints]:
+        found = await super().query(*args, **options)
+        if self.happening:
+            happening, self.happening = self.happening, None
+            await happening
+        return found
+
+
+async def test_points_that_come_while_their_hour_is_rolled_up_are_in_it(tmp_path: Path) -> None:
+    """After they could be read, and while the rows are being written."""
+    below = await Interrupted.open(tmp_path / "series.duckdb")
+    store = await open_rolled(below, tmp_path)
+    store.forward = False
+    await put(store, make_batch(1, {KEYS[0]: [(1, 1.0, 0)]}))
+    await store.roller.round()
+    for number in range(2, 20, 2):
+        await put(store, make_batch(number, {KEYS[0]: [(number, 1.0, 0)]}))
+        if number % 4:
+            below.happening = put(store, make_batch(number + 1, {KEYS[0]: [(number + 1, 1.0, 0)]}))
+            await store.roller.round()
+            assert store.waiting == 1
+        else:
+            appending = put(store, make_batch(number + 1, {KEYS[0]: [(number + 1, 1.0, 0)]}))
+            async with asyncio.TaskGroup() as tasks:
+                write = store._book.replace
+
+                async def replaced(*args: Any) -> None:
+                    tasks.create_task(appending, name="append")  # noqa: B023  # of this round
+                    await write(*args)  # noqa: B023
+
+                store._book.replace = replaced  # type: ignore[method-assign]
+                await store.roller.round()
+        await same_answers(store, below, [Asked(T0, T0 + HOUR_MS, HOUR_MS, "count")])
+        if number % 4 == 0:
+            await store.close()
+            below = await Interrupted.open(tmp_path / "series.duckdb")
+            store = await open_rolled(below, tmp_path)
+            store.forward = False
+            await same_answers(store, below, [Asked(T0, T0 + HOUR_MS, HOUR_MS, "count")])
+    await store.close()

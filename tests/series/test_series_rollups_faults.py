@@ -108,6 +108,10 @@ async def test_what_was_answered_for_is_rolled_up_once_after_kill_9(tmp_path: Pa
     assert answered >= ROUNDS
     store = await opened(tmp_path)
     before = await hours(store)
+    raw_ms = store.reach().raw_ms
+    points = await counts(store.below, HOUR_MS)
+    rolled = {hour: count for hour, count in before.items() if T0 + hour * HOUR_MS >= raw_ms}
+    assert rolled == points, "an hour whose mark is lost is never rolled up again"
     await settle(store)
     assert not store.waiting
     assert await hours(store) == before

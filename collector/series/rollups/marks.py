@@ -18,6 +18,10 @@ PATIENCE: Final = 10
 """After so many times the quiet it is not waited for any longer."""
 
 
+LONG_AGO_S: Final = float("-inf")
+"""When what was there before the start came."""
+
+
 class Pair(NamedTuple):
     """An hour of a gateway, named by its start."""
 
@@ -40,11 +44,11 @@ class Mark:
 class Marks:
     """Marks by gateway and hour; those that are being taken down stand apart until that is committed."""
 
-    def __init__(self, written: Iterable[Pair], now_s: float) -> None:
+    def __init__(self, written: Iterable[Pair]) -> None:
         self._marks: dict[Origin, dict[int, Mark]] = {}
         self._leaving: dict[Origin, set[int]] = {}
         for pair in written:
-            self._of(pair.origin)[pair.hour_ms] = Mark(True, now_s, now_s)
+            self._of(pair.origin)[pair.hour_ms] = Mark(True, LONG_AGO_S, LONG_AGO_S)
 
     def _of(self, origin: Origin) -> dict[int, Mark]:
         return self._marks.setdefault(origin, {})
@@ -66,7 +70,7 @@ class Marks:
     def leave(self, pair: Pair, mark: Mark, now_s: float) -> None:
         """It is durable, or has failed. A mark that could not be written and is nobody's is no mark."""
         mark.in_flight -= 1
-        mark.touched_s = now_s
+        mark.touched_s = max(mark.touched_s, now_s)
         if not mark.written and not mark.in_flight and self._of(pair.origin).get(pair.hour_ms) is mark:
             del self._marks[pair.origin][pair.hour_ms]
 

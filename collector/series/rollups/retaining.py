@@ -56,6 +56,7 @@ class Retainer:
         self._begun = False
         self.settled = asyncio.Event()
         self.settled.set()
+        self._show()
 
     async def begin(self) -> None:
         """Before the first append: what the store itself has forgotten meanwhile is not sent to it. Raises

@@ -21,7 +21,7 @@ from collector.series.contract import (
 )
 from collector.series.memory_index import Origin, SeriesName
 from collector.series.rollups.book import RollupBook
-from collector.series.rollups.marks import Marks, Pair
+from collector.series.rollups.marks import LONG_AGO_S, Marks, Pair
 from collector.series.rollups.metrics import RollupMetrics
 from collector.series.rollups.rows import DAY_MS, HOUR_MS, MINUTE_MS, Rows, empty, of_points
 from telemetry.readings import SeriesKey
@@ -193,15 +193,14 @@ class Roller:
         pairs = await self._hours(everything, start_ms, min(start_ms + LOOK_MS, end_ms))
         examined = start_ms if len(self._stretches) > 1 else 0
         # In memory first: a question must not find the hours looked at and not marked.
-        now_s = time.monotonic()
-        entered = [(pair, self._marks.enter(pair, now_s)) for pair in pairs]
+        entered = [(pair, self._marks.enter(pair, LONG_AGO_S)) for pair in pairs]
         try:
             await self._book.move(horizons._replace(examined=examined), pairs)
             for _, mark in entered:
                 mark.written = True
         finally:
             for pair, mark in entered:
-                self._marks.leave(pair, mark, now_s)
+                self._marks.leave(pair, mark, LONG_AGO_S)
         del self._stretches[-1:]
         log.info("points that were there before will be rolled up", hours=len(pairs), left=bool(examined))
 

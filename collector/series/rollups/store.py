@@ -67,7 +67,7 @@ class RolledStore:
     ) -> None:
         self.below = store
         self._book = book
-        self._marks = Marks(book.marks_found, time.monotonic())
+        self._marks = Marks(book.marks_found)
         self._metrics = RollupMetrics(registry)
         self._listed = RolledSeries(store, book)
         self._questions = Questions(store, book, self._marks, self._listed)
