@@ -63,7 +63,7 @@ async def rolled(store: SeriesStore, folder: Path) -> RolledStore:
         folder / "rollups.duckdb",
         RetentionSection(),
         CollectorRegistry(),
-        now_ms=lambda: END_MS,
+        now_ms=lambda: END_MS + DAY_MS,
         quiet_s=0.0,
     )
 
