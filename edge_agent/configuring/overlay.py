@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
+import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from device_profiles.registry import Catalogue
@@ -25,7 +26,7 @@ from edge_agent.drivers.mqtt_config import MqttSource
 from edge_agent.drivers.osdp.config import OsdpSource
 from edge_agent.drivers.serial.config import SerialSource
 from edge_agent.reporting.rules import ReportRule, SilenceSection
-from foundation.tomlfile import dotted, problems_in
+from foundation.tomlfile import FileProblems, dotted, problems_in
 from foundation.tomllines import Location
 from telemetry.configuration import SOURCE_TABLES, Sections
 
@@ -44,6 +45,8 @@ TABLES: Final[dict[str, Any]] = {
 }
 """What a collector may set (telemetry.configuration.REMOTE_TABLES), by table: of sources, one each."""
 
+log = structlog.get_logger()
+
 
 def overlay(local: GatewayConfig, sections: Sections) -> GatewayConfig:
     """The configuration that is in force with these sections; without any, the file's. No network.
@@ -52,6 +55,21 @@ def overlay(local: GatewayConfig, sections: Sections) -> GatewayConfig:
     """
     if not sections:
         return local
+    try:
+        return _overlay(local, sections)
+    except RefusedError:
+        raise
+    except FileProblems as error:  # a profile on the gateway
+        raise RefusedError(list(map(str, error.problems))) from error
+    except Exception as error:
+        # Whatever was sent, and whatever is wrong with this program: the gateway goes on.
+        log.exception("fault while a configuration was looked at")
+        raise RefusedError(
+            [f"the gateway's program failed on it ({type(error).__name__}); its log has the place"]
+        ) from error
+
+
+def _overlay(local: GatewayConfig, sections: Sections) -> GatewayConfig:
     catalogue = Catalogue(local.profile_dirs)
     parsed: dict[str, Any] = {}
     problems: list[str] = []

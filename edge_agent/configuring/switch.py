@@ -144,5 +144,7 @@ async def _is_taken(source: HttpSource) -> bool:
         server = await loop.create_server(asyncio.Protocol, source.host, source.port, start_serving=False)
     except OSError as error:
         return error.errno == errno.EADDRINUSE  # an address that is not there yet may come
+    except ValueError:
+        return False  # no address at all: the driver will say so
     server.close()
     return False

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_agent.configuring import overlay as overlay_module
 from edge_agent.configuring.beginning import begin
 from edge_agent.configuring.kept import KeptFile
 from edge_agent.configuring.overlay import overlay
@@ -54,6 +55,13 @@ def is_in_force(rig: Rig, version: int) -> None:
     assert rig.batcher._interval_s == config.batch.interval_s
     assert rig.outlook.forwarder._resend_s == config.uplink.resend_s
     assert begin(rig.local, rig.file, look_only=True).config == config
+
+
+def listener(port: int, host: str = "127.0.0.1") -> str:
+    return (
+        f'[[http]]\nname = "posts"\nport = {port}\nhost = "{host}"\n'
+        'devices = [{ id = "gate-9", profile = "hikvision/isapi", place = "main/gate", token_file = "gate.token" }]\n'
+    )
 
 
 Delivery = tuple[int, int]
@@ -200,18 +208,45 @@ async def test_a_port_that_another_program_has_is_refused(tmp_path: Path) -> Non
     port = free_port()
     (tmp_path / "device-secrets").mkdir()
     (tmp_path / "device-secrets" / "gate.token").write_text("x")
-    listener = (
-        f'[[http]]\nname = "posts"\nport = {port}\n'
-        'devices = [{ id = "gate-9", profile = "hikvision/isapi", place = "main/gate", token_file = "gate.token" }]\n'
-    )
     server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", port)
     async with server, configuring(local_config(tmp_path, LOCAL), collector) as rig:
-        await rig.offer(collector.make(listener))
+        await rig.offer(collector.make(listener(port)))
         assert f"http/posts: port {port} on 127.0.0.1 is taken by another program" in rig.running.reason
         is_in_force(rig, 0)
         server.close()
-        await rig.offer(good := collector.make(listener))
+        await rig.offer(good := collector.make(listener(port)))
         is_in_force(rig, good)
+
+
+async def test_a_fault_of_the_program_is_a_refusal_and_not_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = CollectorDouble()
+    version = collector.make(bus("lab", 3))
+
+    def fault(_: object) -> object:
+        raise KeyError("a fault of the program")
+
+    async with configuring(local_config(tmp_path, LOCAL), collector) as rig:
+        with monkeypatch.context() as patch:
+            patch.setattr(overlay_module, "find_problems", fault)
+            await rig.offer(version)
+        assert rig.running.refused == version
+        assert rig.running.reason == "the gateway's program failed on it (KeyError); its log has the place"
+        is_in_force(rig, 0)
+
+
+async def test_an_address_that_is_none_is_the_drivers_to_say(tmp_path: Path) -> None:
+    collector = CollectorDouble()
+    (tmp_path / "device-secrets").mkdir()
+    (tmp_path / "device-secrets" / "gate.token").write_text("x")
+    version = collector.make(listener(1_234, host="a\\u0000b"))
+    async with configuring(local_config(tmp_path, LOCAL), collector) as rig:
+        await rig.offer(version)
+        await eventually(lambda: rig.outcome("taken_back"), "its driver has ended by a fault")
+        await eventually(lambda: rig.running.version == 0, "the file runs again")
+        assert "http/posts: its driver ended by a fault (ValueError)" in rig.running.reason
+        is_in_force(rig, 0)
 
 
 async def test_a_driver_that_cannot_be_made_changes_nothing(
