@@ -228,6 +228,8 @@ async def test_over_https_it_comes_with_the_next_answer(make_lab: MakeLab) -> No
     make_version(lab.records, gateway.key, modbus("301"))
     async with posting(lab) as post:
         await _post_until(post, gateway, 1)
+        await post.until(200, gateway.sender, gateway.status())
+        await told(lab, gateway)
         make_version(lab.records, gateway.key, modbus("301", "302"))
         await _post_until(post, gateway, 2)
     assert gateway.sections == modbus("301", "302")
