@@ -148,7 +148,6 @@ class Configurator:
         version = Version(offer.version, sections)
         uplink, was_heard_s = switch.config.uplink, switch.heard_s
         await self._change(switch, self._kept.take(version))
-        self._tuned_s = None
         if switch.config.uplink != uplink and was_heard_s is not None:
             self._tuned_s = asyncio.get_running_loop().time()
         log.info("configuration in use", version=version.version, sections=len(sections))

@@ -297,11 +297,16 @@ async def test_a_driver_that_ends_by_a_fault_ends_a_version_on_probation_and_not
     assert (told.used.version, told.refused, told.newest) == (first, second, second)
 
 
-@pytest.mark.parametrize(("waits", "comes_back"), [(True, True), (True, False), (False, False)])
+@pytest.mark.parametrize(
+    ("waits", "comes_back", "another"),
+    [(True, True, False), (True, False, False), (False, False, False), (True, False, True)],
+)
 async def test_an_uplink_that_does_not_come_back_takes_the_version_back(
-    tmp_path: Path, *, waits: bool, comes_back: bool
+    tmp_path: Path, *, waits: bool, comes_back: bool, another: bool
 ) -> None:
-    """Where nothing waits for the collector, that it says nothing means nothing."""
+    """Where nothing waits for the collector, that it says nothing means nothing. Another version that comes
+    meanwhile takes nothing from what has to be proven.
+    """
     collector = CollectorDouble()
     version = collector.make("[uplink]\nresend_s = 3600.0\n")
     async with configuring(local_config(tmp_path, LOCAL), collector, probation_s=0.3) as rig:
@@ -315,6 +320,9 @@ async def test_an_uplink_that_does_not_come_back_takes_the_version_back(
         if waits:
             await rig.outlook.buffer.append([item()])
         await rig.offer(version)
+        if another:
+            version = collector.make("[uplink]\nresend_s = 3600.0\n" + bus("lab", 3))
+            await rig.offer(version)
         assert rig.running.version == version
         if comes_back:
             await answer()
