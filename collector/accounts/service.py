@@ -201,8 +201,10 @@ class Accounts:
 
         return await self._with_password(secret, old, address, change, "change", "full")
 
-    async def session(self, secret: str) -> Session | None:
-        """Who is behind a cookie, and that they were seen. None: sign in."""
+    async def session(self, secret: str, *, by_person: bool = True) -> Session | None:
+        """Who is behind a cookie. None: sign in. by_person: they did something just now, which an open page
+        that asks by itself does not.
+        """
         if not secret:
             return None
         try:
@@ -212,7 +214,7 @@ class Accounts:
         except SessionEndedError:
             return None
         now_ms = self._now_ms()
-        if now_ms - session.seen_ms >= lifetimes.SEEN_EVERY_MS:
+        if by_person and now_ms - session.seen_ms >= lifetimes.SEEN_EVERY_MS:
             # On a full disk the session ends earlier; what is looked at is shown all the same.
             with contextlib.suppress(RecordsUnavailableError):
                 await self._records.run(lambda connection: sessions.saw(connection, session.digest, now_ms))

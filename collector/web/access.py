@@ -65,6 +65,15 @@ PUBLIC: Final = Depends(_anybody)
 
 async def asker(request: Request) -> Principal | None:
     """Who sends a request; also for a public route that tells more to some."""
+    # Several dependencies of one request ask.
+    if not hasattr(request.state, "asker"):
+        request.state.asker = await asker_now(request)
+    found: Principal | None = request.state.asker
+    return found
+
+
+async def asker_now(request: Request) -> Principal | None:
+    """The same, asked anew: a request may last for hours."""
     identify: Identify | None = request.app.state.identify
     return open_to_all() if identify is None else await identify(request)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.responses import Response
@@ -14,6 +16,9 @@ KEEP_ALIVE_S: Final = 15.0
 """Shorter than the idle time-out of common proxies (60 s)."""
 LISTENERS_MAX: Final = 100
 _RETRY_MS: Final = 2_000
+
+
+MayListen = Callable[[], Awaitable[bool]]
 
 
 class ListenersFullError(Exception):
@@ -28,22 +33,23 @@ class EventStreams:
         self.closing = closing
         self.open = 0
 
-    def response(self) -> Response:
-        """Raises ListenersFullError."""
+    def response(self, may_listen: MayListen) -> Response:
+        """may_listen: asked again and again; the stream ends when it says no. Raises ListenersFullError."""
         if self.open >= LISTENERS_MAX:
             raise ListenersFullError
-        return _EventResponse(self)
+        return _EventResponse(self, may_listen)
 
 
 class _EventResponse(Response):
-    """One stream; ends when the client leaves or the server is closing."""
+    """One stream; ends when the client leaves, may listen no more, or the server is closing."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, streams: EventStreams) -> None:
+    def __init__(self, streams: EventStreams, may_listen: MayListen) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._streams = streams
+        self._may_listen = may_listen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
         self._streams.open += 1
@@ -61,12 +67,13 @@ class _EventResponse(Response):
             for task in (stream, *ends):
                 task.cancel()
             await asyncio.gather(stream, *ends, return_exceptions=True)
-        if self._streams.closing.is_set():
+        if self._streams.closing.is_set() or not stream.cancelled():
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _stream(self, send: Send) -> None:
         signals = self._streams.hub.listen()
         following = asyncio.ensure_future(anext(signals))
+        asked_s = time.monotonic()
         # The hub knows the listener once its generator has run: before the first word is out, or a
         # signal between the two would be lost.
         await asyncio.sleep(0)
@@ -77,6 +84,10 @@ class _EventResponse(Response):
             await send({"type": "http.response.body", "body": hello.encode(), "more_body": True})
             while True:
                 await asyncio.wait([following], timeout=KEEP_ALIVE_S)
+                if time.monotonic() - asked_s >= KEEP_ALIVE_S:
+                    asked_s = time.monotonic()
+                    if not await self._may_listen():
+                        return
                 text = ": still here\n\n"
                 if following.done():
                     text = "".join(map(_event, sorted(following.result())))

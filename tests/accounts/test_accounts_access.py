@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from collector.accounts.principal import Principal
 from collector.accounts.rates import RATES, Rate, Rates
 from collector.records import Gateway, RecordsUnavailableError
 from collector.vault.settings import VaultSection
-from collector.web import observe
+from collector.web import events, observe
 from collector.web.access import PUBLIC, allow, declared, undeclared
 from collector.web.app import create_app
 from collector.web.names import Names
@@ -25,6 +26,7 @@ from telemetry.quality import Quality
 from telemetry.readings import Reading, SeriesKey
 from telemetry.resolve_token import read
 from tests.accounts.accounts_bench import HERE, Bench
+from tests.collector.conftest import eventually
 from tests.collector.record_databases import KEY
 from tests.web.conftest import NOW_MS, SAFETY, SCHOOL, School
 
@@ -242,6 +244,30 @@ async def test_signed_out_or_disabled_is_nobody_at_once(bench: Bench, school: Sc
         assert (await client.get("/api/v1/alerts")).status_code == 401
         await bench.accounts.staff.enable("somebody", "wang")
         assert (await client.get("/api/v1/alerts")).status_code == 401, "a session that ended stays so"
+
+
+async def test_a_forgotten_tab_keeps_nobody_signed_in(bench: Bench, school: School) -> None:
+    by_script, by_hand = {"Sec-Fetch-Mode": "cors"}, {"Sec-Fetch-Mode": "navigate"}
+    async with await signed_in(bench, school, "admin") as client:
+        for _ in range(3):
+            bench.go_on(20)
+            assert (await client.get("/", headers=by_hand)).status_code == 200
+        for minutes, status in ((20, 200), (20, 401)):
+            bench.go_on(minutes)
+            assert (await client.get("/parts/rooms", headers=by_script)).status_code == status
+
+
+async def test_signals_end_with_the_session(
+    bench: Bench, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "KEEP_ALIVE_S", 0.01)
+    async with await signed_in(bench, school, "nurse") as client:
+        listening = asyncio.create_task(client.get("/api/v1/events"), name="listener")
+        await eventually(lambda: school.app.state.streams.open == 1)
+        await bench.accounts.staff.disable("somebody", "wang")
+        heard = await asyncio.wait_for(listening, 30)
+    assert heard.text.startswith("retry: 2000")
+    assert school.app.state.streams.open == 0
 
 
 async def test_the_metrics_need_a_token_and_strangers_hear_only_whether_all_is_well(

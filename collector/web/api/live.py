@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import APIRouter, Request, Response
 
-from collector.web.access import allow
+from collector.accounts.permissions import Permission
+from collector.records import RecordsUnavailableError
+from collector.web.access import allow, asker_now
 from collector.web.events import LISTENERS_MAX, EventStreams, ListenersFullError
 from collector.web.problems import ProblemError, describe_guarded
 from collector.web.sight import SEE_ALERTS
 
 router = APIRouter(tags=["events"])
+
+LISTEN: Final[tuple[Permission, ...]] = ("series.read", "gateways.read", *SEE_ALERTS)
 
 
 @router.get(
@@ -28,17 +34,25 @@ router = APIRouter(tags=["events"])
         },
         **describe_guarded(503),
     },
-    dependencies=[allow("series.read", "gateways.read", *SEE_ALERTS)],
+    dependencies=[allow(*LISTEN)],
 )
 async def events(request: Request) -> Response:
     """An endless stream. An event says which list to fetch again; on connecting, all three are told.
 
-    Comment lines keep the connection open. Beyond 100 listeners the answer is 503.
+    Comment lines keep the connection open. It ends with the session that it was begun in. Beyond 100 listeners the answer is 503.
     """
     streams = request.app.state.streams
     assert isinstance(streams, EventStreams)
+
+    async def may_listen() -> bool:
+        try:
+            who = await asker_now(request)
+        except RecordsUnavailableError:
+            return True  # asked again soon; what changed meanwhile is told all the same
+        return who is not None and any(map(who.may, LISTEN))
+
     try:
-        return streams.response()
+        return streams.response(may_listen)
     except ListenersFullError:
         raise ProblemError(
             503, f"{LISTENERS_MAX} pages listen already", remedy="Ask again later, or poll every 30 s."
