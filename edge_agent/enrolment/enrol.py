@@ -114,6 +114,7 @@ async def enrol(
     is in use that was not before.
     """
     file = GatewayFile(folder)
+    named = file.named_sets()
     keys = _Keys.resumed(file, keep_key=keep_key) or _Keys.made(file, keep_key=keep_key)
     try:
         # What the program will not take is better found out while the code is good.
@@ -143,6 +144,9 @@ async def enrol(
         keys.files.write_certificates(answer.certificate, answer.authority)
         keys.sets.put_in_use(keys.files)
         file.write(text)
+        keys.sets.finish()
+        for number in named - file.named_sets():  # only the copy that was overwritten has named them
+            KeySets(folder / "keys" / number).remove()
     except EnrolmentAwayError:
         raise  # perhaps only the answer did not come: the same keys with the same code will get it
     except BaseException:

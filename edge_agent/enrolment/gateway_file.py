@@ -68,8 +68,8 @@ class GatewayFile:
         return self.folder / name if isinstance(name, str) else None
 
     def named_sets(self) -> set[str]:
-        """Enrolments whose keys this file, as it is now, or its backup names."""
-        texts = (_read(self.path) or "", _read(self.folder / BACKUP) or "")
+        """Enrolments whose keys this file, as it is now, its copy or another configuration beside it names."""
+        texts = [_read(one) or "" for one in (*self.folder.glob("*.toml"), self.folder / BACKUP)]
         return {number for text in texts for number in re.findall(r"keys/(\d+)/", text)}
 
     def text(self, answer: Answer, sets: KeySets) -> str:

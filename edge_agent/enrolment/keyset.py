@@ -5,6 +5,7 @@
     keys/3/              of the third enrolment; gateway.toml names it
     keys/3/current       a link to the set in use
     keys/3/2/            signing.key, tls.key (0600), gateway.pem, authority.pem
+    keys/3/unfinished    as long as gateway.toml does not name it yet
 
 A new set is written and synced to disk beside the old one; a rename of the link then puts all of it in use
 at once, so that a power cut at any moment leaves the old set or the new one.
@@ -33,6 +34,7 @@ from foundation.wholefile import sync_folder, write_whole
 
 CURRENT: Final = "current"
 _NEW_LINK: Final = "current.new"
+_UNFINISHED: Final = "unfinished"
 
 
 class KeySet:
@@ -117,6 +119,10 @@ class KeySets:
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
+    def finish(self) -> None:
+        """They are in a file from now on."""
+        (self.folder / _UNFINISHED).unlink(missing_ok=True)
+
     def remove(self) -> None:
         """All of them: keys that will not be used do not lie about."""
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -127,24 +133,33 @@ class KeySets:
 
 
 def unfinished_sets(keys: Path, named: Collection[str]) -> KeySets | None:
-    """Of an enrolment that was cut off, the last one; those that are in a file (`named`) were not."""
-    numbers = [int(one.name) for one in keys.glob("*") if one.name.isdecimal() and one.name not in named]
-    return KeySets(keys / str(max(numbers))) if numbers else None
+    """Of an enrolment that was cut off before it came to be in a file (`named`: which are)."""
+    found = _unfinished(keys, named)
+    return found[-1] if found else None
 
 
 def new_sets(keys: Path, named: Collection[str]) -> KeySets:
-    """For another enrolment, in a folder of its own under `keys`; those that are in no file (`named`: which
-    are) go. Raises UsageError.
+    """For another enrolment, in a folder of its own under `keys`; what was cut off before goes. Raises
+    UsageError.
     """
     require_owner(keys.parent)
     try:
         keys.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_numbered(keys, keep=named)
-        sets = KeySets(keys / str(max(map(int, named), default=0) + 1))
+        for old in _unfinished(keys, named):
+            shutil.rmtree(old.folder)
+        numbers = [int(one.name) for one in keys.iterdir() if one.name.isdecimal()]
+        sets = KeySets(keys / str(max(numbers, default=0) + 1))
         sets.folder.mkdir(mode=0o700)
+        (sets.folder / _UNFINISHED).touch(mode=0o600)
     except OSError as error:
         raise _unwritable(keys, error) from error
     return sets
+
+
+def _unfinished(keys: Path, named: Collection[str]) -> list[KeySets]:
+    found = [one for one in keys.glob("*") if one.name.isdecimal() and one.name not in named]
+    cut_off = [one for one in found if (one / _UNFINISHED).exists() or not (one / CURRENT).is_symlink()]
+    return [KeySets(one) for one in sorted(cut_off, key=lambda one: int(one.name))]
 
 
 def require_owner(folder: Path, user: int | None = None) -> None:

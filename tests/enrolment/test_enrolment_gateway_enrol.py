@@ -129,6 +129,8 @@ def test_devices_of_a_file_that_was_there_stay(double: CollectorDouble, folder: 
     again = enrol(double, folder)
     assert again.exit_code == 0, again.output
     assert (folder / "gateway.toml").read_text("utf-8") == after.replace("keys/1/", "keys/2/")
+    assert enrol(double, folder).exit_code == 0
+    assert {one.name for one in folder.glob("keys/*")} == {"2", "3"}, "those of the file and of its copy"
 
 
 def test_another_gateway_gets_a_buffer_of_its_own(double: CollectorDouble, folder: Path) -> None:
@@ -356,11 +358,12 @@ def test_an_enrolment_that_was_cut_off_leaves_what_was_there_and_can_be_repeated
 ) -> None:
     folder.mkdir()
     (folder / "gateway.toml").write_text(DEVICES, "utf-8")
-    events = 1
+    events = 0
     double.once = True
 
     def once() -> None:
-        assert enrol(double, folder).exit_code == 0
+        result = enrol(double, folder)
+        assert result.exit_code == 0, result.output
 
     while killed_before(events, once):
         text = (folder / "gateway.toml").read_text("utf-8")
@@ -373,10 +376,25 @@ def test_an_enrolment_that_was_cut_off_leaves_what_was_there_and_can_be_repeated
                 one.stat().st_size
                 for one in (sets.current.signing_key, sets.current.certificate, sets.current.authority)
             )
-        events += 2
+        events += 1
     assert events > 15
     assert load_config(folder / "gateway.toml").gateway.id == GATEWAY
     assert len({one.public_key for one in double.questions}) < len(double.questions) / 2, "keys are kept"
     double.accepted.clear()
     assert enrol(double, folder).exit_code == 0
-    assert len(list(folder.glob("keys/*"))) <= 3
+    double.accepted.clear()
+    assert enrol(double, folder).exit_code == 0
+    assert len(list(folder.glob("keys/*"))) <= 3, "those of the file, of its copy, and perhaps once more"
+    assert not list(folder.glob("keys/*/unfinished"))
+
+
+def test_keys_of_another_configuration_beside_it_stay(double: CollectorDouble, folder: Path) -> None:
+    assert enrol(double, folder).exit_code == 0
+    (folder / "gateway.toml").rename(folder / "second.toml")
+    for _ in range(3):
+        assert enrol(double, folder).exit_code == 0
+    assert load_signing_key(load_config(folder / "second.toml").gateway.key_file)
+    (folder / "second.toml").rename(folder.parent / "away.toml")
+    double.status = 409
+    assert enrol(double, folder).exit_code == 1
+    assert (folder / "keys/1/current/signing.key").exists()
