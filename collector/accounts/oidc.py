@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import quote_plus
 
+import structlog
+
 # Authlib ships no type information; of its HTTP clients none is used.
 from authlib.oauth2.auth import ClientAuth  # type: ignore[import-untyped]
 from authlib.oauth2.rfc6749.parameters import (  # type: ignore[import-untyped]
@@ -27,9 +29,17 @@ from joserfc.jws import JWSRegistry
 
 from collector.accounts.oidc_settings import OidcSection
 from collector.accounts.oidc_state import Journey, Journeys
-from collector.accounts.oidc_wire import Description, OidcRefusedError, OidcUnavailableError, Tokens, Wire
+from collector.accounts.oidc_wire import (
+    Description,
+    OidcError,
+    OidcRefusedError,
+    OidcUnavailableError,
+    Tokens,
+    Wire,
+)
 from collector.accounts.permissions import Role
 from foundation.keyfiles import KeyFileError, read_secret
+from foundation.logs import FirstOnly
 
 __all__ = ["Identity", "OidcSignIn"]
 
@@ -47,6 +57,8 @@ ALGORITHMS: Final = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )
 """With a key pair; a signature by the client's secret, or none, is never taken."""
+
+log = structlog.get_logger()
 
 
 class Identity(NamedTuple):
@@ -76,6 +88,7 @@ class OidcSignIn:
         self._describing = asyncio.Lock()
         self._away_until_s = 0.0
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._reported = FirstOnly(100)
         self._keys: tuple[float, KeySet] | None = None
 
     @property
@@ -131,7 +144,16 @@ class OidcSignIn:
         subject = claims["sub"]
         if not isinstance(subject, str) or not subject.isascii() or not 0 < len(subject) <= SUBJECT_CHARS_MAX:
             raise OidcRefusedError("subject")
+        self._reported = FirstOnly(100)
         return Identity(self.issuer, subject, self._roles(claims), journey.next_path)
+
+    def log(self, error: OidcError) -> None:
+        """Why nobody came in: as a warning the first time since somebody did, so that no stranger fills the
+        log by knocking.
+        """
+        reason = error.reason if isinstance(error, OidcRefusedError) else str(error)
+        write = log.warning if self._reported.first(reason) else log.debug
+        write("nobody could sign in through the sign-in service", issuer=self.issuer, reason=reason)
 
     async def _description(self) -> Description:
         async with self._describing:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from collector.accounts.oidc import OidcSignIn
 from collector.accounts.oidc_settings import OidcSection
@@ -121,11 +122,13 @@ async def test_what_is_not_believed_leads_to_the_sign_in_page(
     await bench.add("li")
     await bench.accounts.staff.link("li", "test", provider.url, SUBJECT)
     provider.claims = {"nonce": "another"}
-    refused = await come_and_go(client)
+    with capture_logs() as logs:
+        refused = await come_and_go(client)
     assert refused.status_code == 403
     assert "没有完成登录" in refused.text
     assert 'id="password"' in refused.text
     assert "session" not in client.cookies
+    assert [(one["log_level"], one["reason"]) for one in logs] == [("warning", "claim_nonce")]
     # an answer that nobody asked for, and a journey of which the cookie is gone
     for path in ("/sign-in/oidc/back", "/sign-in/oidc/back?state=x&code=y", "/sign-in/oidc/back?error=x"):
         assert (await client.get(path)).status_code == 403

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -12,7 +11,7 @@ from collector.accounts.errors import SignInRefusedError, TooManyError
 from collector.accounts.oidc import Identity, OidcSignIn
 from collector.accounts.oidc_settings import CALLBACK_PATH
 from collector.accounts.oidc_state import LIFE_MS
-from collector.accounts.oidc_wire import OidcError, OidcRefusedError, OidcUnavailableError
+from collector.accounts.oidc_wire import OidcError, OidcUnavailableError
 from collector.accounts.rates import key_of_address
 from collector.text import Text
 from collector.web.access import PUBLIC, address_of, count
@@ -35,8 +34,6 @@ _NOT_BELIEVED: Final = Text(
     "{name}没有完成登录。请重新试一次，或者用密码登录。",
     "{name} did not complete the signing-in. Try once more, or sign in with a password.",
 )
-
-_log = structlog.get_logger(__name__)
 
 
 @router.get("/sign-in/oidc")
@@ -100,9 +97,7 @@ async def _refused(request: Request, kind: str, subject: str = "") -> Response:
 async def _failed(request: Request, service: OidcSignIn, error: OidcError) -> Response:
     """The sign-in page, where passwords still work, with what went wrong."""
     language, away = language_of(request), isinstance(error, OidcUnavailableError)
-    _log.warning(
-        "web.oidc_failed", reason=error.reason if isinstance(error, OidcRefusedError) else str(error)
-    )
+    service.log(error)
     words = (_AWAY if away else _NOT_BELIEVED).in_(language).format(name=service.name)
     response = await sign_in_form(request, language, "/", words)
     response.status_code = 503 if away else 403

@@ -26,7 +26,6 @@ from collector.web.parts import WebParts
 from collector.web.rendering import Lang, language_of, remember_language
 from collector.web.signing.forms import Form, Sent, own_path, with_next
 from collector.web.signing.visitor import (
-    STEP_PATHS,
     Open,
     accounts_of,
     go_on,
@@ -49,6 +48,7 @@ _SAYS: Final = {
     SessionEndedError: Text("登录已结束，请重新登录", "That took too long; sign in again"),
 }  # fmt: skip
 _STATUS: Final = {SignInRefusedError: 401, CodeRefusedError: 401, AccountsBusyError: 503}
+_TEMPLATES: Final[dict[Step, str]] = {"password": "sign_in_code.html", "change": "sign_in_password.html"}
 _NOT_THE_SAME: Final = Text("两次输入的新密码不一样", "The two new passwords differ")
 
 
@@ -83,9 +83,7 @@ async def sign_in(request: Request, form: Sent) -> Response:
 @router.get("/sign-in/code")
 async def code_page(request: Request, next_path: Next = "/", lang: Lang = None) -> Response:
     found = await _at(request, "password", own_path(next_path))
-    return (
-        found if isinstance(found, Response) else await _page(request, "sign_in_code.html", next_path, lang)
-    )
+    return found if isinstance(found, Response) else await _page(request, "password", next_path, lang)
 
 
 @router.post("/sign-in/code")
@@ -99,18 +97,14 @@ async def confirm_code(request: Request, form: Sent) -> Response:
     except SessionEndedError:
         return begin_again(request, next_path)
     except (CodeRefusedError, TooManyError) as error:
-        return await _page(request, "sign_in_code.html", next_path, None, error)
+        return await _page(request, "password", next_path, None, error)
     return go_on(request, signed, next_path)
 
 
 @router.get("/sign-in/password")
 async def first_password_page(request: Request, next_path: Next = "/", lang: Lang = None) -> Response:
     found = await _at(request, "change", own_path(next_path))
-    return (
-        found
-        if isinstance(found, Response)
-        else await _page(request, "sign_in_password.html", next_path, lang)
-    )
+    return found if isinstance(found, Response) else await _page(request, "change", next_path, lang)
 
 
 @router.post("/sign-in/password")
@@ -124,7 +118,7 @@ async def choose_password(request: Request, form: Sent) -> Response:
     except SessionEndedError:
         return begin_again(request, next_path)
     except (SignInRefusedError, PasswordRefusedError, TooManyError, AccountsBusyError) as error:
-        return await _page(request, "sign_in_password.html", next_path, None, error)
+        return await _page(request, "change", next_path, None, error)
     return go_on(request, signed, next_path)
 
 
@@ -187,16 +181,14 @@ async def _at(request: Request, step: Step, next_path: str) -> Open | Response:
 
 
 async def _page(
-    request: Request, template: str, next_path: str, lang: str | None, error: AccountError | None = None
+    request: Request, step: Step, next_path: str, lang: str | None, error: AccountError | None = None
 ) -> Response:
-    language = language_of(request, lang)
-    next_path = own_path(next_path)
-    step_of: dict[str, Step] = {"sign_in_code.html": "password", "sign_in_password.html": "change"}
+    language, next_path = language_of(request, lang), own_path(next_path)
     response = await page(
         request,
         language,
-        template,
-        with_next(STEP_PATHS[step_of[template]], next_path),
+        _TEMPLATES[step],
+        step_path(step, next_path),
         next=next_path,
         trouble=said(error, language) if error else "",
         password_chars_min=CHARS_MIN,
