@@ -5,35 +5,31 @@ They work beside a running collector, which knows at its next request.
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final, TypeVar, cast
+from typing import Annotated, Final, cast
 
 import typer
 from rich.console import Console
 
-from collector.accounts.errors import AccountError
 from collector.accounts.lockout import is_locked
 from collector.accounts.model import Account, NewAccount
 from collector.accounts.permissions import ROLES, Permission, Role
 from collector.accounts.service import Accounts
 from collector.accounts.tokens import DAYS_MAX, SCOPES
 from collector.accounts.trail import operator
-from collector.command_records import files_in_words, opened_records
-from collector.config import load_config
+from collector.command_accounts import with_accounts
+from collector.command_records import files_in_words
 from collector.intake.line import wall_ms
 from foundation.commands import UsageError
-from foundation.keyfiles import load_signing_key
 
 account_app = typer.Typer(no_args_is_help=True, help="Who may sign in to page and API, and as what.")
 token_app = typer.Typer(no_args_is_help=True, help="API tokens: how a program asks in somebody's name.")
 console = Console()
 
-Result = TypeVar("Result")
 ConfigFile = Annotated[
     Path, typer.Argument(help="The collector's configuration, see collector/collector.sample.toml.")
 ]
@@ -70,7 +66,7 @@ def add_account(
     """Add somebody. They choose their own password when they sign in first."""
     password = _password(stdin=password_stdin, ask=ask)
     new = NewAccount(username, name or username, cast("Role", role), _tuple(school), _tuple(class_))
-    made = _do(config_file, lambda accounts: accounts.staff.add(new, operator(), password))
+    made = with_accounts(config_file, lambda accounts: accounts.staff.add(new, operator(), password))
     console.print(f"[green]✓[/] {username} may sign in as {role}")
     if password is None:
         _show_once("password", made)
@@ -79,7 +75,7 @@ def add_account(
 @account_app.command("list")
 def list_accounts(config_file: ConfigFile) -> None:
     """Show all accounts, disabled ones too."""
-    found = _do(config_file, lambda accounts: accounts.staff.all())
+    found = with_accounts(config_file, lambda accounts: accounts.staff.all())
     _table(("username", "name", "role", "schools", "classes", "second factor", "state"), map(_row, found))
 
 
@@ -89,7 +85,9 @@ def reset_password(
 ) -> None:
     """Give somebody a new password, which they change when they sign in. Their sessions end."""
     password = _password(stdin=password_stdin, ask=ask)
-    made = _do(config_file, lambda accounts: accounts.staff.reset_password(username, operator(), password))
+    made = with_accounts(
+        config_file, lambda accounts: accounts.staff.reset_password(username, operator(), password)
+    )
     console.print(f"[green]✓[/] {username} has a new password")
     if password is None:
         _show_once("password", made)
@@ -116,35 +114,35 @@ def change_role(
             classes=_tuple(class_),
         )
 
-    _do(config_file, change)
+    with_accounts(config_file, change)
     console.print(f"[green]✓[/] {username} is {role}")
 
 
 @account_app.command("disable")
 def disable_account(config_file: ConfigFile, username: Username) -> None:
     """Let somebody in no more. What they did stays in the audit."""
-    _do(config_file, lambda accounts: accounts.staff.disable(username, operator()))
+    with_accounts(config_file, lambda accounts: accounts.staff.disable(username, operator()))
     console.print(f"[green]✓[/] {username} cannot sign in any more")
 
 
 @account_app.command("enable")
 def enable_account(config_file: ConfigFile, username: Username) -> None:
     """Let somebody in again who was disabled."""
-    _do(config_file, lambda accounts: accounts.staff.enable(username, operator()))
+    with_accounts(config_file, lambda accounts: accounts.staff.enable(username, operator()))
     console.print(f"[green]✓[/] {username} may sign in again")
 
 
 @account_app.command("unlock")
 def unlock_account(config_file: ConfigFile, username: Username) -> None:
     """End the wait after too many wrong passwords."""
-    _do(config_file, lambda accounts: accounts.staff.unlock(username, operator()))
+    with_accounts(config_file, lambda accounts: accounts.staff.unlock(username, operator()))
     console.print(f"[green]✓[/] {username} need not wait")
 
 
 @account_app.command("totp-reset")
 def reset_totp(config_file: ConfigFile, username: Username) -> None:
     """Take away a second factor whose phone and recovery codes are lost."""
-    _do(config_file, lambda accounts: accounts.staff.reset_totp(username, operator()))
+    with_accounts(config_file, lambda accounts: accounts.staff.reset_totp(username, operator()))
     console.print(f"[green]✓[/] {username} has no second factor")
 
 
@@ -158,14 +156,16 @@ def link_account(
     only: Annotated[bool, typer.Option("--only", help="Without a password from now on.")] = False,
 ) -> None:
     """Let somebody in by the school's sign-in service."""
-    _do(config_file, lambda accounts: accounts.staff.link(username, operator(), issuer, subject, only=only))
+    with_accounts(
+        config_file, lambda accounts: accounts.staff.link(username, operator(), issuer, subject, only=only)
+    )
     console.print(f"[green]✓[/] {username} may come by the sign-in service")
 
 
 @account_app.command("unlink")
 def unlink_account(config_file: ConfigFile, username: Username) -> None:
     """The password only, from now on."""
-    _do(config_file, lambda accounts: accounts.staff.unlink(username, operator()))
+    with_accounts(config_file, lambda accounts: accounts.staff.unlink(username, operator()))
     console.print(f"[green]✓[/] {username} signs in with the password only")
 
 
@@ -184,7 +184,7 @@ def add_token(
         account = await _account(accounts, username)
         return (await accounts.tokens.make(account.id, name, scopes, days, operator())).secret
 
-    made = _do(config_file, make)
+    made = with_accounts(config_file, make)
     console.print(f"[green]✓[/] {username} has another token, good for {days} days")
     _show_once("token", made)
 
@@ -210,7 +210,7 @@ def list_tokens(config_file: ConfigFile, username: Username) -> None:
             for one in await accounts.tokens.of((await _account(accounts, username)).id)
         ]
 
-    _table(("id", "name", "scopes", "until", "last used", "state"), _do(config_file, find))
+    _table(("id", "name", "scopes", "until", "last used", "state"), with_accounts(config_file, find))
 
 
 @token_app.command("revoke")
@@ -224,24 +224,8 @@ def revoke_token(
     async def revoke(accounts: Accounts) -> None:
         await accounts.tokens.revoke((await _account(accounts, username)).id, id_, operator())
 
-    _do(config_file, revoke)
+    with_accounts(config_file, revoke)
     console.print(f"[green]✓[/] token {id_} is refused from now on")
-
-
-def _do(config_file: Path, work: Callable[[Accounts], Awaitable[Result]]) -> Result:
-    """`work` on the accounts that a configuration names; its errors in words."""
-
-    async def run(accounts: Accounts) -> Result:
-        return await work(accounts)
-
-    with files_in_words():
-        config = load_config(config_file)
-        with opened_records(config_file) as records:
-            key = load_signing_key(config.collector.key_file)
-            try:
-                return asyncio.run(run(Accounts(records, key, wall_ms)))
-            except AccountError as error:
-                raise UsageError(str(error)) from error
 
 
 async def _account(accounts: Accounts, username: str) -> Account:

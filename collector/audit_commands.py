@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 
-from collector.accounts.trail import Trail
-from collector.command_records import files_in_words, opened_records
-from collector.config import load_config
-from collector.intake.line import wall_ms
+from collector.accounts.service import Accounts
+from collector.command_accounts import with_accounts
 from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key
 
@@ -24,7 +20,6 @@ app = typer.Typer(
 )
 console = Console()
 
-Result = TypeVar("Result")
 ConfigFile = Annotated[
     Path, typer.Argument(help="The collector's configuration, see collector/collector.sample.toml.")
 ]
@@ -36,7 +31,7 @@ def list_rows(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="So many of the newest.")] = 50,
 ) -> None:
     """Show the newest rows, the last one at the bottom."""
-    rows = _do(config_file, lambda trail: trail.find(limit=limit))
+    rows = with_accounts(config_file, lambda accounts: accounts.trail.find(limit=limit))
     for row in reversed(rows):
         time = datetime.fromtimestamp(row.at_ms / 1_000, ZoneInfo("Asia/Shanghai")).isoformat(" ", "seconds")
         about = f" {row.subject}" if row.subject and row.subject != row.actor else ""
@@ -59,7 +54,8 @@ def verify(
     older database was put back. Exits with 1 if anything is wrong.
     """
 
-    async def check(trail: Trail) -> tuple[list[str], int, str]:
+    async def check(accounts: Accounts) -> tuple[list[str], int, str]:
+        trail = accounts.trail
         try:
             stands = not note or await trail.has_noted(note)
         except ValueError as error:
@@ -70,20 +66,9 @@ def verify(
             problems.append(f"row {note.partition('-')[0]} is not there as it was noted")
         return problems, found.rows, found.note
 
-    problems, rows, last = _do(config_file, check)
+    problems, rows, last = with_accounts(config_file, check)
     for problem in problems:
         console.print(f"[red]✗[/] {problem}", soft_wrap=True, highlight=False)
     if problems:
         raise typer.Exit(1)
     console.print(f"[green]✓[/] {rows} rows, whole" + (f"; note: {last}" if last else ""), highlight=False)
-
-
-def _do(config_file: Path, work: Callable[[Trail], Awaitable[Result]]) -> Result:
-    async def run(trail: Trail) -> Result:
-        return await work(trail)
-
-    with files_in_words():
-        config = load_config(config_file)
-        with opened_records(config_file) as records:
-            key = load_signing_key(config.collector.key_file)
-            return asyncio.run(run(Trail(records, key, wall_ms)))
