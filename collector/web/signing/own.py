@@ -64,7 +64,7 @@ async def change_own_password(request: Request, me: SignedInHere, form: Sent) ->
     except SessionEndedError:
         return begin_again(request, PATH)
     except _EXPECTED as error:
-        return await _page(request, me, language_of(request), error=error)
+        return await _page(request, me, language_of(request), error=error, at="password")
     response = RedirectResponse(f"{PATH}?done=password", 303)
     set_session(request, response, signed.secret)
     return response
@@ -79,7 +79,7 @@ async def remove_second_factor(request: Request, me: SignedInHere, form: Sent) -
     except SessionEndedError:
         return begin_again(request, PATH)
     except _EXPECTED as error:
-        return await _page(request, me, language_of(request), error=error)
+        return await _page(request, me, language_of(request), error=error, at="factor")
     response = RedirectResponse(step_path(signed.step, PATH), 303)
     set_session(request, response, signed.secret)
     return response
@@ -104,7 +104,7 @@ async def make_token(request: Request, me: SignedInHere, form: Sent) -> Response
             account.id, form.text("name"), scopes, days, account.username
         )
     except ChangeRefusedError as error:
-        return await _page(request, me, language_of(request), error=error)
+        return await _page(request, me, language_of(request), error=error, at="tokens")
     return await _page(request, me, language_of(request), made=made)
 
 
@@ -124,9 +124,11 @@ async def _page(
     language: Language,
     *,
     error: AccountError | None = None,
+    at: str = "",
     made: NewToken | None = None,
     done: str = "",
 ) -> Response:
+    """`error`: what was wrong with the form `at`, which is open then."""
     parts: WebParts = request.app.state.parts
     account, principal = me.session.account, me.session.principal
     tokens = await accounts_of(request).tokens.of(account.id)
@@ -140,6 +142,7 @@ async def _page(
         schools=_listed(account.schools, language),
         classes=_classes(account.classes, parts, language),
         trouble=_trouble(error, language) if error else "",
+        at=at,
         done=_DONE[done].in_(language) if done in _DONE else "",
         password_chars_min=CHARS_MIN,
         needs_second_factor=account.role in SECOND_FACTOR_ROLES,
