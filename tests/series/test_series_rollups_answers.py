@@ -192,6 +192,8 @@ async def test_points_that_come_while_their_hour_is_rolled_up_are_in_it(tmp_path
                 write = store._book.replace
 
                 async def replaced(*args: Any) -> None:
+                    # The marks are down and the rows not there: only points can answer.
+                    await same_answers(store, below, [Asked(T0, T0 + HOUR_MS, HOUR_MS, "count")])  # noqa: B023
                     tasks.create_task(appending, name="append")  # noqa: B023  # of this round
                     await write(*args)  # noqa: B023
 

@@ -19,7 +19,7 @@ from collector.series.rollups import tables
 from collector.series.rollups.late import late_points
 from collector.series.rollups.ledger import Entry, Ledger
 from collector.series.rollups.marks import Pair
-from collector.series.rollups.rows import HOUR_MS, Rows, hours_of, of_points
+from collector.series.rollups.rows import HOUR_MS, Rows, combine, hours_of, of_points
 from collector.series.rollups.tables import ROLLUPS_FILE, Contents, Horizons, Table
 
 MEMORY_LIMIT: Final = "128MB"
@@ -106,7 +106,7 @@ class RollupBook:
         origin, start_ms, end_ms = pairs[0].origin, pairs[0].hour_ms, pairs[-1].hour_ms + HOUR_MS
         with self._naming(writer, names) as numbered:
             ids = np.array([numbered[name] for name in names], np.int32)
-            minutes = {**points, "series": ids[points["series"]]} if len(ids) else points
+            minutes = combine({**points, "series": ids[points["series"]]} if len(ids) else points)
             of_origin = [id_ for name, id_ in numbered.items() if name.origin == origin]
             tables.replace(writer, "minutes", of_origin, start_ms, end_ms, minutes)
             tables.replace(writer, "hours", of_origin, start_ms, end_ms, hours_of(minutes))

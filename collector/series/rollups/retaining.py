@@ -54,6 +54,7 @@ class Retainer:
         self._may_delete = may_delete
         self._told = ""
         self._begun = False
+        self._moving = asyncio.Lock()
         self.settled = asyncio.Event()
         self.settled.set()
         self._show()
@@ -67,32 +68,32 @@ class Retainer:
         kept_ms = await self._server_raw_ms()
         horizons = self._book.horizons
         if not horizons.examined:
-            await self._move_to(horizons._replace(raw=max(horizons.raw, kept_ms)))
+            await self._move_to(horizons._replace(raw=kept_ms))
         self._begun = True
 
     async def move(self) -> None:
         """Sets since when there are points, minutes and hours. Raises StoreUnavailableError."""
         horizons, kept = self._book.horizons, self._retention
         if not horizons.examined and self._may_delete():
-            raw = max(horizons.raw, self._days_ago(kept.raw_days), await self._server_raw_ms())
-            minutes = max(horizons.minutes, self._days_ago(kept.minute_days))
-            hours = max(horizons.hours, self._days_ago(kept.hour_days))
+            raw = max(self._days_ago(kept.raw_days), await self._server_raw_ms())
+            minutes, hours = self._days_ago(kept.minute_days), self._days_ago(kept.hour_days)
             await self._move_to(horizons._replace(raw=raw, minutes=minutes, hours=hours))
         self._show()
 
     async def _move_to(self, wanted: Horizons) -> None:
-        await self.settled.wait()
-        self.settled.clear()
-        try:
-            await self._move(wanted)
-        finally:
-            self.settled.set()
+        async with self._moving:
+            self.settled.clear()
+            try:
+                await self._move(wanted)
+            finally:
+                self.settled.set()
 
     async def _move(self, wanted: Horizons) -> None:
         """No append begins now; those under way have marked what they bring."""
         horizons = self._book.horizons
         oldest_ms = self._marks.oldest_ms()
-        raw = wanted.raw if oldest_ms is None else max(horizons.raw, min(wanted.raw, oldest_ms))
+        raw = wanted.raw if oldest_ms is None else min(wanted.raw, oldest_ms // DAY_MS * DAY_MS)
+        raw = max(horizons.raw, raw)
         minutes = max(horizons.minutes, min(wanted.minutes, raw))
         hours = max(horizons.hours, min(wanted.hours, minutes))
         moved = horizons._replace(raw=raw, minutes=minutes, hours=hours)

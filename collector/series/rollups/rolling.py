@@ -73,12 +73,12 @@ class Roller:
         rolled = 0
         kept_ms = await self._store.kept_from_ms()
         for run in self._runs():
-            if run[0].hour_ms < kept_ms:
-                # By a clock that is wrong this would be said of hours that the store has.
-                if self._may_delete():
-                    await self._give_up(run)
-            else:
-                rolled += await self._roll(run)
+            gone = [pair for pair in run if pair.hour_ms < kept_ms]
+            # By a clock that is wrong this would be said of hours that the store has.
+            if gone and self._may_delete():
+                await self._give_up(gone)
+            if left := run[len(gone) :]:
+                rolled += await self._roll(left)
         self._metrics.waiting.set(len(self._marks))
         return rolled
 

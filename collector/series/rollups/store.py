@@ -53,7 +53,9 @@ class _Entered(NamedTuple):
 
 
 class RolledStore:
-    """See SeriesStore. `tend` must run beside it: it rolls up and forgets."""
+    """See SeriesStore. `run` must go on beside it: it rolls up and forgets. Of points that are merged every
+    one counts, also where the store below would keep one a time.
+    """
 
     def __init__(
         self,
@@ -117,7 +119,7 @@ class RolledStore:
         """
         self._check_open()
         split_ms, taken = await self._split(batches)
-        late, rest = _divided(batches, split_ms, taken)
+        late, rest = ([], batches) if taken is None else _divided(batches, split_ms, taken)
         # No await from the horizon to here: it cannot have moved past what is marked now.
         entered = self._enter(rest)
         try:
@@ -139,9 +141,9 @@ class RolledStore:
             durable.add_done_callback(lambda _: self._leave(entered))
         return durable
 
-    async def _split(self, batches: Sequence[SeriesBatch]) -> tuple[int, frozenset[BatchKey]]:
+    async def _split(self, batches: Sequence[SeriesBatch]) -> tuple[int, frozenset[BatchKey] | None]:
         """Before which time points are merged rather than stored; and which of the batches that have such
-        points the store has had already, so that nothing of them is missing.
+        points the store has had already, so that nothing of them is missing. None: no batch has such points.
         """
         await self.retainer.begin()
         while True:
@@ -149,7 +151,7 @@ class RolledStore:
             split_ms = self._book.horizons.raw
             late = [batch.key for batch in batches if _begins_before(batch, split_ms)]
             if not late:
-                return split_ms, frozenset()
+                return split_ms, None
             taken = await self.below.taken(late) or frozenset()
             if self.retainer.settled.is_set() and split_ms == self._book.horizons.raw:
                 return split_ms, taken
@@ -241,8 +243,6 @@ def _divided(
     batches: Sequence[SeriesBatch], split_ms: int, taken: frozenset[BatchKey]
 ) -> tuple[list[SeriesBatch], Sequence[SeriesBatch]]:
     """What has points to be merged, and what the store gets."""
-    if not any(_begins_before(batch, split_ms) for batch in batches):
-        return [], batches
     late: list[SeriesBatch] = []
     rest: list[SeriesBatch] = []
     for batch in batches:
