@@ -11,14 +11,15 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 from rich.panel import Panel
+from sqlalchemy import Connection
 
-from collector.accounts.trail import operator
+from collector.accounts.trail import Trail, operator
 from collector.command_records import files_in_words, opened_records
 from collector.config import CollectorConfig, load_config
 from collector.enrolment.opening import open_registrar
 from collector.enrolment.registrar import InvitationError, Registrar
 from collector.intake.line import wall_ms
-from collector.records import Gateway, Records, enrolment
+from collector.records import Gateway, Records, enrolment, gateways
 from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key, parse_public, public_text
 from foundation.oserrors import why
@@ -111,8 +112,15 @@ def add_gateway(
         except ValueError as error:
             raise UsageError(f"--public-key: {error}") from error
         gateway = Gateway(school, id_, public_text(key), key_id(key).hex(), "active", wall_ms())
+        config = load_config(config_file)
+
+        def add(connection: Connection) -> None:
+            gateways.add(connection, gateway)
+            note(connection, operator(), "gateway.add", f"{school}/{id_}", f"key {gateway.key_id}")
+
         with opened_records(config_file) as records:
-            records.add_gateway(gateway)
+            note = _trail(config, records).add
+            records.run_now(add)
     console.print(f"[green]✓[/] {school}/{id_} may send")
 
 
@@ -121,15 +129,18 @@ def revoke_gateway(config_file: ConfigFile, school: School, id_: GatewayId) -> N
     """Refuse a gateway from now on, with its keys and certificates. What it has sent stays."""
     with files_in_words(), opened_records(config_file) as records:
         config = load_config(config_file)
-        if config.enrolment is None:
-            found = records.revoke_gateway(school, id_, wall_ms())
-        else:
-            registrar = _registrar(config, records)
-            work = partial(registrar.revoke, school=school, gateway=id_, by=operator(), now_ms=wall_ms())
-            found = records.run_now(work)
-            _write_crl(records, registrar)
-        if not found:
+        note = _trail(config, records).add
+
+        def revoke(connection: Connection) -> bool:
+            found = enrolment.revoke_gateway(connection, school, id_, wall_ms())
+            if found:
+                note(connection, operator(), "gateway.revoke", f"{school}/{id_}")
+            return found
+
+        if not records.run_now(revoke):
             raise UsageError(f"{school}/{id_} is no active gateway; see: campus collector gateway list")
+        if config.enrolment is not None:
+            _write_crl(records, _registrar(config, records))
     console.print(f"[green]✓[/] {school}/{id_} is refused from now on")
 
 
@@ -144,6 +155,10 @@ def _write_crl(records: Records, registrar: Registrar) -> None:
             markup=False,
             highlight=False,
         )
+
+
+def _trail(config: CollectorConfig, records: Records) -> Trail:
+    return Trail(records, load_signing_key(config.collector.key_file), wall_ms)
 
 
 def _registrar(config: CollectorConfig, records: Records) -> Registrar:

@@ -162,7 +162,8 @@ class Registrar:
             require_unused(connection, new_id)
             gateways.add(connection, Gateway(school, id_, public_text(key), new_id, "active", now_ms))
         else:
-            if before.key_id != new_id:
+            # The same box set up anew may keep its key, but not one that was revoked.
+            if before.key_id != new_id or before.state == "revoked":
                 require_unused(connection, new_id)
                 enrolment.retire_key(connection, before, now_ms)
             enrolment.end_old_keys(connection, school, id_, now_ms)

@@ -12,7 +12,8 @@ from collector.accounts.principal import Principal
 from collector.enrolment.registrar import InvitationError, Why
 from collector.text import Language, Text
 from collector.web.access import allow
-from collector.web.api.enrolment import GatewayId, InvitationItem, School, invite, revoke
+from collector.web.api.configurations import GatewayId, School
+from collector.web.api.enrolment import InvitationItem, invite, revoke
 from collector.web.parts import Parts, WebParts
 from collector.web.problems import ProblemError
 from collector.web.rendering import Lang, answer, fill, language_of, remember_language

@@ -244,8 +244,23 @@ async def test_a_revoked_gateway_comes_back_by_a_code_only(desk: Site) -> None:
     await desk.reread()
     assert (await desk.report(box, shows=box)).status_code == 403
     assert (await desk.ask(Box().question(open_code, desk.shown))).status_code == 403, "it ended with it"
+    # With another key: a reason for revoking it may be that somebody has it.
+    code = await desk.invite(replaces=True)
+    assert (await desk.ask(box.question(code, desk.shown))).status_code == 409
     new = await desk.enrolled(replaces=True)
     assert (await desk.report(new, shows=new)).status_code == 200
+
+
+async def test_the_same_box_set_up_anew_may_keep_its_key(desk: Site) -> None:
+    box = await desk.enrolled()
+    [before] = await desk.certificates()
+    again = Box()
+    again.key = box.key
+    await desk.enrolled(again, replaces=True)
+    assert desk.key_of() == public(box)
+    assert (await desk.report(box, shows=again)).status_code == 200
+    assert (await desk.report(box, shows=box)).status_code == 403
+    assert before.serial not in {one.serial for one in await desk.certificates()}
 
 
 async def test_a_key_of_another_gateway_is_refused(desk: Site) -> None:

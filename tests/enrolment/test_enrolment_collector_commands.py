@@ -124,6 +124,9 @@ def test_from_a_code_to_the_end_of_a_gateway(installed: Installed) -> None:
     assert installed.ask(Box().question(WRONG_CODE, installed.shown)).status_code == 403
     refused("no active gateway", "gateway", "revoke", installed.file, "--school", SCHOOL, "--id", GATEWAY)
     assert process.stop() == 0
+    noted = good("audit", "list", installed.file)
+    for action in ("invite", "enrol", "replace", "revoke"):
+        assert f"gateway.{action}" in noted
     log = process.log()
     assert "Traceback" not in log
     assert code not in log

@@ -7,30 +7,24 @@ from functools import partial
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 
 from collector.accounts.principal import Principal
 from collector.enrolment.registrar import InvitationError, Registrar
 from collector.records import enrolment
 from collector.web.access import allow
+from collector.web.api.configurations import GatewayId, School
 from collector.web.api.models import Model
 from collector.web.parts import Parts, WebParts
 from collector.web.problems import ProblemError, describe
 from collector.web.wording import iso
 from foundation.oserrors import why
-from telemetry.topics import IDENTIFIER
 
 router = APIRouter(tags=["gateways"], prefix="/gateways/{school}/{gateway}")
 
 Reader = Annotated[Principal, allow("gateways.read")]
 Manager = Annotated[Principal, allow("gateways.manage")]
-School = Annotated[
-    str, Path(pattern=f"^{IDENTIFIER.pattern}$", description="Id of a school.", examples=["example-primary"])
-]
-GatewayId = Annotated[
-    str, Path(pattern=f"^{IDENTIFIER.pattern}$", description="Id of a gateway.", examples=["gw-north"])
-]
 
 log = structlog.get_logger(__name__)
 
