@@ -26,6 +26,8 @@ from tests.conftest import MakeMosquitto, Mosquitto, free_port
 from tests.line.running_site import SCHOOL, Process, Site, eventually
 
 DEVICES = """
+[metrics]
+port = {metrics}
 [[mqtt]]
 name = "classrooms"
 broker = {{ host = "127.0.0.1", port = {port} }}
@@ -45,7 +47,7 @@ class EnrolledSite(Site):
 
     def __init__(self, folder: Path, devices: Mosquitto, make_mosquitto: MakeMosquitto) -> None:
         super().__init__(folder, devices)
-        self.port, self.intake = free_port(), free_port()
+        self.port, self.intake, self.metrics = free_port(), free_port(), free_port()
         self.out = folder / "broker"
         text = (
             f'[collector]\nkey_file = "collector.key"\ndata_dir = "collector-data"\n[web]\nport = {self.web_port}\n[accounts]\nrequired = false\n'
@@ -70,28 +72,27 @@ class EnrolledSite(Site):
         self.uplink.port = self.port
         self.uplink.start()
 
-    def code(self, gateway: str, *options: str) -> str:
-        told = run("collector", "gateway", "invite", self.collector_file, SCHOOL, gateway, *options)
+    def code(self, gateway: str) -> str:
+        told = run("collector", "gateway", "invite", self.collector_file, SCHOOL, gateway)
         found = re.search(r"--code (\S+)", told)
         assert found is not None, told
         return found[1]
 
-    def enrol(self, gateway: str, *options: str) -> Path:
+    def enrol(self, gateway: str) -> Path:
         home = self.folder / gateway
         told = run(
             "gateway",
             "enrol",
             f"127.0.0.1:{self.intake}",
             "--code",
-            self.code(gateway, *options),
+            self.code(gateway),
             "--folder",
             home,
         )
         assert f"enrolled: {SCHOOL}/{gateway}" in told
         file = home / "gateway.toml"
-        if "[[mqtt]]\nname" not in file.read_text("utf-8").replace("# [[mqtt]]", ""):
-            with file.open("a", encoding="utf-8") as out:
-                out.write(DEVICES.format(port=self.broker.port))
+        with file.open("a", encoding="utf-8") as out:
+            out.write(DEVICES.format(port=self.broker.port, metrics=self.metrics))
         return file
 
     def measure(self, value: float) -> None:
@@ -126,14 +127,19 @@ def test_a_gateway_enrols_sends_rotates_and_is_revoked(site: EnrolledSite) -> No
     site.start_collector()
     file = site.enrol("gw-1")
     config = load_config(file)
+    assert config.collector.certificate_file is not None
     eventually(lambda: _can_reach(file), "the collector knows the gateway")
 
     running = site.start_gateway(file)
     site.measure(401.0)
     assert f"u'{SCHOOL}/gw-1'" in site.uplink.log()
+    gateway = f"http://127.0.0.1:{site.metrics}"
+    ends_s = eventually(
+        lambda: site.metric("campus_edge_certificate_ends_seconds", gateway), "it knows its certificate's end"
+    )
+    assert ends_s == read_certificate(config.collector.certificate_file).not_after.timestamp()
 
     # A running gateway renews its certificate; the next connection shows it.
-    assert config.collector.certificate_file is not None
     first = read_certificate(config.collector.certificate_file)
     renewed = asyncio.run(rotate(config, signing_key=False, now_ms=wall_ms))
     assert renewed.certificate.fingerprint != first.fingerprint
