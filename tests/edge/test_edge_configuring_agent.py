@@ -132,6 +132,22 @@ async def test_configured_under_load_nothing_is_lost_and_what_stays_the_same_not
     assert connections(mosquitto, "campus-uplink") == 1
 
 
+async def test_the_port_of_a_bus_that_is_changed_is_opened_anew(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """A serial port has one reader: the old driver has let go of it before the new one begins."""
+    collector = CollectorDouble()
+    async with TcpHost([unit(1)]) as hall, RtuBus(tmp_path / "adapter", [unit(1)], paced=False) as line_bus:
+        own = rtu(line_bus.path)
+        async with running(tmp_path, mosquitto, collector, SELDOM + own + bus("hall", hall.port)) as line:
+            devices, before = line.agent.counters.devices, drivers()
+            await eventually(lambda: devices["line-1"].polls, "the bus is read")
+            version = collector.make(own.replace("interval_s = 0.1", "interval_s = 0.2"))
+            assert (await line.offer(version)).version == version
+            polls = devices["line-1"].polls
+            await eventually(lambda: devices["line-1"].polls > polls + 1, "and read again")
+            assert not devices["line-1"].timeouts
+            assert {name for name, task in drivers().items() if before[name] is not task} == {"driver-line"}
+
+
 async def test_what_ran_last_runs_after_a_restart_without_a_collector(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
