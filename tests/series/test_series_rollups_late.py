@@ -167,6 +167,27 @@ class Unreliable(DuckDbStore):
         return durable
 
 
+async def test_a_batch_that_was_merged_in_part_is_merged_on_from_there(tmp_path: Path) -> None:
+    """It spans the first day of points, the store below failed, and that day has moved on since."""
+    clock = Clock()
+    below = await Unreliable.open(tmp_path / "series.duckdb")
+    store = await open_rolled(below, tmp_path, now_ms=clock, retention=RAW)
+    await settle(store)
+    batch = day_of(1, 305, 20)
+    below.failing = "before"
+    with pytest.raises(StoreUnavailableError):
+        await put(store, batch)
+    assert sum((await counts(store)).values()) == 5 * 48
+    clock.day += 7
+    await settle(store)
+    for _ in range(2):
+        await put(store, batch)
+        assert await counts(store) == dict.fromkeys(range(305, 325), 48)
+        await settle(store)
+    assert await store.point_count() == 8 * 48
+    await store.close()
+
+
 acts = st.lists(
     st.tuples(st.sampled_from(["send", "send", "send", "before", "after"]), st.integers(1, 6))
     | st.tuples(st.sampled_from(["days", "settle", "open"]), st.integers(1, 40)),
