@@ -22,7 +22,7 @@ from edge_agent.config import load_config
 from edge_agent.enrolment.certificates import read_certificate
 from edge_agent.enrolment.rotate import rotate
 from foundation.keyfiles import load_signing_key, public_text
-from tests.conftest import MakeMosquitto, Mosquitto, free_port
+from tests.conftest import Mosquitto, free_port
 from tests.line.running_site import SCHOOL, Process, Site, eventually
 
 DEVICES = """
@@ -45,12 +45,13 @@ def run(*arguments: str | Path, code: int = 0) -> str:
 class EnrolledSite(Site):
     """Its broker is for devices; gateways reach the collector over another one, with TLS."""
 
-    def __init__(self, folder: Path, devices: Mosquitto, make_mosquitto: MakeMosquitto) -> None:
+    def __init__(self, folder: Path, devices: Mosquitto) -> None:
         super().__init__(folder, devices)
         self.port, self.intake, self.metrics = free_port(), free_port(), free_port()
         self.out = folder / "broker"
         text = (
-            f'[collector]\nkey_file = "collector.key"\ndata_dir = "collector-data"\n[web]\nport = {self.web_port}\n[accounts]\nrequired = false\n'
+            '[collector]\nkey_file = "collector.key"\ndata_dir = "collector-data"\n'
+            f"[web]\nport = {self.web_port}\n[accounts]\nrequired = false\n"
             f'[enrolment]\nhttps_url = "https://127.0.0.1:{self.intake}"\n'
             f'mqtt = {{ host = "127.0.0.1", port = {self.port} }}\n'
         )
@@ -113,8 +114,8 @@ class EnrolledSite(Site):
 
 
 @pytest.fixture
-def site(tmp_path: Path, mosquitto: Mosquitto, make_mosquitto: MakeMosquitto) -> Iterator[EnrolledSite]:
-    made = EnrolledSite(tmp_path, mosquitto, make_mosquitto)
+def site(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[EnrolledSite]:
+    made = EnrolledSite(tmp_path, mosquitto)
     yield made
     made.close()
 
