@@ -12,10 +12,11 @@ from fastapi.staticfiles import StaticFiles
 
 from collector.accounts.rates import Rates
 from collector.web import fleet_gateway, fleet_invite, fleet_page, observe, page, problems, signing
-from collector.web.access import undeclared
+from collector.web.access import declared, undeclared
 from collector.web.api import alerts, configurations, enrolment, exports, gateways, live, names, series
 from collector.web.api.models import Acknowledge
 from collector.web.boundary import LOOPBACK_NAMES, Boundary
+from collector.web.cookies import OVER_TLS
 from collector.web.events import EventStreams
 from collector.web.fleet_views import share_fleet
 from collector.web.identify import identify_with
@@ -120,5 +121,21 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema
+        if app.state.identify is not None:
+            _describe_security(app, document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _describe_security(app: FastAPI, document: dict[str, Any]) -> None:
+    document["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "Made on the page of an account."},
+        "session": {"type": "apiKey", "in": "cookie", "name": OVER_TLS},
+    }
+    document["security"] = [{"token": []}, {"session": []}]
+    for route in declared(app):
+        operations = document["paths"].get(route.path, {})
+        for method in route.methods:
+            operation = operations.get(method.lower())
+            if operation is not None and route.permissions == ():
+                operation["security"] = []

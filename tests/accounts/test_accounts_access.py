@@ -107,6 +107,19 @@ def test_a_route_that_says_nothing_is_not_served(school: School, monkeypatch: py
         create_app(school.parts)
 
 
+def test_the_description_of_the_api_says_how_to_ask(bench: Bench, school: School) -> None:
+    document = school.app.openapi()
+    assert document["security"] == [{"token": []}, {"session": []}]
+    assert document["paths"]["/healthz"]["get"]["security"] == []
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert (operation.get("security") == []) == (path == "/healthz")
+            assert path == "/healthz" or {"401", "403"} <= operation["responses"].keys(), path
+    school.change(accounts=None)
+    assert "security" not in school.app.openapi()
+    del bench
+
+
 async def test_nobody_we_know_gets_nothing_that_is_not_public(bench: Bench, school: School) -> None:
     async with asking(school) as client:
         for method, path, permissions in routes(school):

@@ -60,6 +60,17 @@ async def test_it_lists_every_route(school: School, document: dict[str, Any]) ->
             ("GET", "configuration"), ("PUT", "configuration"), ("GET", "configurations"),
             ("GET", "configurations/{version}"), ("POST", "configurations/{version}/restore"),
             ("GET", "configurations/{before}/difference/{after}"),
+            ("GET", "certificates"), ("POST", "invitations"),
+        )),
+        "DELETE /api/v1/gateways/{school}/{gateway}",
+        *(f"GET /api/v1/exports/{name}" for name in (
+            "series.csv", "series.parquet", "series.senml", "rooms.ngsi-ld", "observations.fhir",
+        )),
+        "GET /api/v1/gateways/{school}/{gateway}/certificates",
+        "DELETE /api/v1/gateways/{school}/{gateway}",
+        "POST /api/v1/gateways/{school}/{gateway}/invitations",
+        *(f"GET /api/v1/exports/{path}" for path in (
+            "series.csv", "series.parquet", "series.senml", "rooms.ngsi-ld", "observations.fhir",
         )),
         "GET /api/v1/alerts",
         "POST /api/v1/alerts/{alert_id}/acknowledge",
