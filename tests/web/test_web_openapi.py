@@ -66,12 +66,6 @@ async def test_it_lists_every_route(school: School, document: dict[str, Any]) ->
         *(f"GET /api/v1/exports/{name}" for name in (
             "series.csv", "series.parquet", "series.senml", "rooms.ngsi-ld", "observations.fhir",
         )),
-        "GET /api/v1/gateways/{school}/{gateway}/certificates",
-        "DELETE /api/v1/gateways/{school}/{gateway}",
-        "POST /api/v1/gateways/{school}/{gateway}/invitations",
-        *(f"GET /api/v1/exports/{path}" for path in (
-            "series.csv", "series.parquet", "series.senml", "rooms.ngsi-ld", "observations.fhir",
-        )),
         "GET /api/v1/alerts",
         "POST /api/v1/alerts/{alert_id}/acknowledge",
         "POST /api/v1/resolve-token",
