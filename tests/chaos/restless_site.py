@@ -259,7 +259,7 @@ class RestlessSite(Site):
         """Of the same, sealed columns too."""
         return self._stores.opened(self.folder, columns)
 
-    def settle(self) -> None:
+    def settle(self, drain_s_max: float = 120) -> None:
         """Ends the load, lets everything arrive, stops everything in order."""
         self.publisher.stop()
         for name in self.gateways:
@@ -270,7 +270,7 @@ class RestlessSite(Site):
             self.launch_collector()
         for name in self.gateways:
             self._publish_last(name)
-        eventually(self._is_drained, "the buffers are empty", 120)
+        eventually(self._is_drained, "the buffers are empty", drain_s_max)
         for agent in self.agents.values():
             assert agent.stop() == 0
         assert self.collector is not None
