@@ -31,11 +31,8 @@ from foundation.commands import UsageError
 from foundation.httppost import Target
 from foundation.keyfiles import (
     KeyFileError,
-    create_signing_key,
     load_signing_key,
     public_text,
-    read_secret,
-    write_secret,
 )
 from foundation.tomlfile import FileProblems
 from telemetry import enrolment
@@ -90,12 +87,7 @@ class _Keys(NamedTuple):
         old_key = _key_to_keep(file) if keep_key else None
         sets = new_sets(file.folder / "keys", file.named_sets())
         files = sets.stage()
-        if old_key is None:
-            signing_key = create_signing_key(files.signing_key)
-        else:
-            write_secret(files.signing_key, read_secret(old_key))
-            signing_key = load_signing_key(files.signing_key)
-        return cls(sets, files, signing_key, files.create_tls_key())
+        return cls(sets, files, files.make_signing_key(old_key), files.create_tls_key())
 
 
 async def enrol(

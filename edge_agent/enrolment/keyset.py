@@ -21,6 +21,7 @@ from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -29,7 +30,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from foundation.commands import UsageError
-from foundation.keyfiles import KeyFileError, read_secret, write_secret
+from foundation.keyfiles import (
+    KeyFileError,
+    create_signing_key,
+    load_signing_key,
+    read_secret,
+    write_secret,
+)
 from foundation.wholefile import sync_folder, write_whole
 
 CURRENT: Final = "current"
@@ -49,6 +56,13 @@ class KeySet:
 
     def __repr__(self) -> str:
         return f"KeySet({self.folder})"
+
+    def make_signing_key(self, kept: Path | None) -> Ed25519PrivateKey:
+        """A new one, or that of the file `kept`. Raises KeyFileError."""
+        if kept is None:
+            return create_signing_key(self.signing_key)
+        write_secret(self.signing_key, read_secret(kept))
+        return load_signing_key(self.signing_key)
 
     def load_tls_key(self) -> ec.EllipticCurvePrivateKey:
         """Raises KeyFileError."""

@@ -30,11 +30,8 @@ from foundation.commands import UsageError
 from foundation.httppost import HttpPost, parse_target
 from foundation.keyfiles import (
     KeyFileError,
-    create_signing_key,
     load_signing_key,
     parse_public,
-    read_secret,
-    write_secret,
 )
 from telemetry import enrolment
 from telemetry.enrolment import Answer, Rotation
@@ -120,12 +117,7 @@ async def rotate(config: GatewayConfig, *, signing_key: bool, now_ms: Callable[[
 
 def _stage(sets: KeySets, kept_key: Path | None) -> _Staged:
     files = sets.stage()
-    if kept_key is None:
-        signing_key = create_signing_key(files.signing_key)
-    else:
-        write_secret(files.signing_key, read_secret(kept_key))
-        signing_key = load_signing_key(files.signing_key)
-    return _Staged(files, signing_key, files.create_tls_key())
+    return _Staged(files, files.make_signing_key(kept_key), files.create_tls_key())
 
 
 def _put_in_use(sets: KeySets, files: KeySet, answer: Answer) -> None:
