@@ -19,8 +19,11 @@ ADDRESSES_MAX: Final = 1_000
 
 
 class Attempts:
-    """What nobody who is known tried is noted once for an address and ten minutes, or a stranger could fill
-    the disk; and never what was typed as username, which may have been a password.
+    """Judges attempts and writes down what follows.
+
+    Rows of failures have no actor, for who it was is not known. Of what could not have been right one row
+    stands for an address and ten minutes, or a stranger could fill the disk; and what was typed as username
+    stands nowhere, for it may have been a password.
     """
 
     def __init__(self, trail: Trail) -> None:
@@ -36,12 +39,10 @@ class Attempts:
         accounts.change(
             connection, account.id, failures=failures, locked_until_ms=now_ms + wait_ms if wait_ms else None
         )
-        self._trail.add(
-            connection, account.username, "sign_in_failed", account.username, f"{what} from {address}"
-        )
+        self._trail.add(connection, "", "sign_in_failed", account.username, f"{what} from {address}")
         if wait_ms:
             minutes = f"{failures} failures in a row; {wait_ms // 60_000} min"
-            self._trail.add(connection, account.username, "locked", account.username, minutes)
+            self._trail.add(connection, "", "locked", account.username, minutes)
         return wait_ms > 0
 
     def refused(

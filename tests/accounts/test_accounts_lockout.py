@@ -53,6 +53,10 @@ async def test_after_five_the_right_password_waits_too(bench: Bench) -> None:
 async def test_attempts_while_it_waits_neither_count_nor_fill_the_audit(bench: Bench) -> None:
     await bench.add()
     await wrong(bench, 5)
+    rows = await bench.accounts.trail.find(limit=2)
+    assert [(one.actor, one.action, one.subject) for one in rows] == [
+        ("", "locked", "li"), ("", "sign_in_failed", "li"),
+    ]  # fmt: skip
     before = len(await bench.actions())
     await wrong(bench, 30)
     assert (await bench.actions())[before:] == ["sign_in_refused"]
