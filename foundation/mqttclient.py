@@ -5,7 +5,7 @@ takes everything the socket has; messages of QoS 0, the many, are cut out of the
 every other packet is handed to paho whole. benchmarks/bench_broker.py measures the difference.
 
 Held to aiomqtt 2.5 and paho 2.x, whose private names it uses: `_client`, `_connected`,
-`_disconnected`, `_misc_loop`, `_sock_recv`, `_sock_close`.
+`_disconnected`, `_misc_loop`, `_sock_recv`, `_sock_close`, `_send_puback`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ PAUSE_MESSAGES: Final = 1_000
 PAUSE_BYTES: Final = 8 * 1024 * 1024
 """With so much waiting the socket is left alone: the broker waits, and memory does not grow."""
 PACKET_BYTES_MAX: Final = 16 * 1024 * 1024
-"""A broker that announces a larger packet is disconnected; ours are 4 MiB at most."""
+"""A larger message comes without its content, and whoever reads it refuses and counts it like any other
+rubbish: ours have 4 MiB at most, and one that a broker retains would otherwise end each new connection.
+"""
+_LENGTH_MAX: Final = 2**28 - 1
+"""Of a packet, by MQTT."""
 _READ_BYTES: Final = 64 * 1024
 _PUBLISH_QOS0: Final = 0x30
+_PUBLISH_QOS1: Final = 0x32
 
 
 class ClosedByBrokerError(aiomqtt.MqttError):
@@ -98,6 +103,7 @@ class QuickClient(aiomqtt.Client):
         self._has_properties = protocol is aiomqtt.ProtocolVersion.V5
         self._buffer = b""
         self._packet = b""
+        self._unwanted_bytes = 0
         self._ended: OSError | None = None
         self._broken: Exception | None = None
 
@@ -159,7 +165,7 @@ class QuickClient(aiomqtt.Client):
 
     def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:  # noqa: ARG002  # aiomqtt's signature
         # Called from the thread that connects.
-        self._buffer, self._ended = b"", None
+        self._buffer, self._unwanted_bytes, self._ended = b"", 0, None
         client._sock_recv = self._recv  # noqa: SLF001  # see the module's docstring
 
         def watch() -> None:
@@ -216,10 +222,12 @@ class QuickClient(aiomqtt.Client):
         except OSError as error:
             self._ended = error
             return
-        if data:
-            self._buffer = self._buffer + data if self._buffer else data
-        else:
+        if not data:
             self._ended = ConnectionResetError("the broker closed the connection")
+            return
+        wanted = data[self._unwanted_bytes :] if self._unwanted_bytes else data
+        self._unwanted_bytes -= len(data) - len(wanted)
+        self._buffer = self._buffer + wanted if self._buffer else wanted
 
     def _recv(self, size: int) -> bytes:
         """What paho reads from in place of the socket: never more than the packet at hand."""
@@ -243,8 +251,9 @@ class QuickClient(aiomqtt.Client):
                 length, head = _varint(buffer, at + 1)
             stop = head + length
             if not head or stop > end:
-                if length > PACKET_BYTES_MAX:
-                    self._ended = ConnectionAbortedError("the broker sends a packet that is too large")
+                if length > PACKET_BYTES_MAX and (empty := self._without_content(buffer, at, head)):
+                    found.append(empty)
+                    self._unwanted_bytes, at = stop - end, end
                 break
             if first & 0xFE == _PUBLISH_QOS0:
                 found.append(self._message(buffer, head, stop, retained=first & 1 == 1))
@@ -257,6 +266,22 @@ class QuickClient(aiomqtt.Client):
         self._buffer = buffer[at:]
         if found:
             self._inbox.put_many(found, at)
+
+    def _without_content(self, buffer: bytes, at: int, head: int) -> BrokerMessage | None:
+        """A PUBLISH packet that is too large, answered, or the broker would send it again. None while its
+        topic is not whole. Raises ConnectionAbortedError for what is no such packet.
+        """
+        first = buffer[at]
+        asks = first & 0xF6 == _PUBLISH_QOS1
+        if not (asks or first & 0xFE == _PUBLISH_QOS0) or _varint(buffer, at + 1)[0] > _LENGTH_MAX:
+            raise ConnectionAbortedError("the broker sends a packet that is too large")
+        begin = head + 2
+        end = begin + int.from_bytes(buffer[head:begin], "big")
+        if len(buffer) < (end + 2 if asks else end) or len(buffer) < begin:
+            return None
+        if asks:
+            self._client._send_puback(int.from_bytes(buffer[end : end + 2], "big"))  # noqa: SLF001  # see the docstring
+        return BrokerMessage(buffer[begin:end].decode("utf-8", "replace"), b"", first & 1 == 1)
 
     def _message(self, buffer: bytes, head: int, stop: int, *, retained: bool) -> BrokerMessage:
         """The PUBLISH packet of QoS 0 whose variable header begins at `head`."""

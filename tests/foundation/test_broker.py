@@ -24,6 +24,7 @@ from foundation.broker import (
     connect,
     keep_connected,
 )
+from foundation.mqttclient import PACKET_BYTES_MAX
 from tests.conftest import MakeMosquitto, Mosquitto
 
 _WAIT_S = 20.0
@@ -116,6 +117,25 @@ async def test_a_burst_arrives_whole_and_in_order(mosquitto: Mosquitto, qos: int
         await asyncio.gather(*(from_.publish("burst", payload, qos=qos) for payload in payloads))
         assert [message.payload for message in await receive(to, len(payloads))] == payloads
         assert to.overflowed == 0
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+async def test_what_is_too_large_comes_empty_and_ends_nothing(mosquitto: Mosquitto, qos: int) -> None:
+    """Otherwise one message that a broker retains would end every new connection of a subscriber."""
+    large, good = bytes(PACKET_BYTES_MAX + 1), b"good" * 1_000
+    async with connect(settings_of(mosquitto), "to") as to, connect(settings_of(mosquitto), "from") as from_:
+        for retained in (True, False):
+            await from_.publish("any/large", large, qos=qos, retain=retained)
+            if retained:
+                await to.subscribe(["any/+"], qos)
+            await from_.publish("any/good", good, qos=qos)
+            found = {message.topic: message for message in await receive(to, 2)}
+            assert found["any/large"] == BrokerMessage("any/large", b"", retained)
+            assert found["any/good"].payload == good
+        # All were answered: the broker lets more through than it leaves unanswered.
+        for number in range(50):
+            await from_.publish("any/good", str(number).encode(), qos=qos)
+        assert len(await receive(to, 50)) == 50
 
 
 async def test_a_will_is_published_when_the_connection_breaks(mosquitto: Mosquitto) -> None:
