@@ -170,22 +170,29 @@ class Offers:
                     group.create_task(self._offer(one), name=f"offer-{one.wanted.gateway}")
 
     async def _write_down(self, told: dict[GatewayKey, Running]) -> None:
-        """What gateways say otherwise than before."""
-        news = {key: self._heard[key] for key in self._untold if self._heard[key].running != told.get(key)}
+        """What gateways say otherwise than before. They go on talking while it is written: what they say
+        then is compared with what is being written.
+        """
+        before = {key: told.get(key) for key in self._untold}
+        news = {
+            key: self._heard[key] for key, running in before.items() if self._heard[key].running != running
+        }
+        states = [_as_state(key, one.running, one.now_ms) for key, one in news.items()]
+        told.update({key: one.running for key, one in news.items()})
         self._untold.clear()
         if not news:
             return
-        states = [_as_state(key, one.running, one.now_ms) for key, one in news.items()]
         try:
             await self._records.run(lambda connection: configurations.save_states(connection, states))
         except RowsRefusedError:
             log.warning("what gateways run cannot be kept", gateways=len(states))
         except RecordsUnavailableError:
             self._untold.update(news)
+            for key in news:
+                del told[key]
             raise
-        for key, one in news.items():
-            self._tell_log(key, told.get(key), one.running)
-            told[key] = one.running
+        for state in states:
+            self._tell_log(state.key, before[state.key], as_running(state))
         self._hub.publish("gateways")
 
     @staticmethod

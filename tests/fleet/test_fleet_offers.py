@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from sqlalchemy import text
@@ -211,6 +212,25 @@ async def test_a_state_is_written_when_it_changes(make_lab: MakeLab) -> None:
     state = lab.records.look_now(lambda connection: configurations.find_state(connection, gateway.key))
     assert state is not None
     assert (state.reason, state.reported_ms) == ("becauseof it", lab.now_ms)
+
+
+@pytest.mark.parametrize("then", [Running(2, "b" * 64), Running(0, "")])
+async def test_what_a_gateway_says_while_something_is_written(
+    make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch, then: Running
+) -> None:
+    lab, (gateway,) = await started(make_lab, "gw-1")
+    await say(lab, gateway)
+    await told(lab, gateway)
+    monkeypatch.setattr(registry_module, "REFRESH_S", 60.0)
+    may_go_on = threading.Event()
+    busy = asyncio.create_task(lab.records.run(lambda _: may_go_on.wait(20)))
+    for gateway.running in (Running(1, "a" * 64), then):
+        await say(lab, gateway)
+        await eventually(lambda: lab.overview.of(*gateway.key).status == gateway.said)
+        await asyncio.sleep(0.05)  # it waits to be written
+    may_go_on.set()
+    await busy
+    await told(lab, gateway)
 
 
 @pytest.mark.parametrize(
