@@ -43,6 +43,8 @@ REASONS: Final = {
     "bad_card": Text("卡号有误", "bad card number"),
     "unknown_key": Text("未登记的密钥", "unregistered key"),
     "revoked": Text("网关已吊销", "revoked gateway"),
+    "no_certificate": Text("未出示证书", "no certificate shown"),
+    "foreign_certificate": Text("证书不是该网关的", "not that gateway's certificate"),
     "wrong_signature": Text("签名不符", "wrong signature"),
     "wrong_sender": Text("发送者不符", "wrong sender"),
     "wrong_topic": Text("主题不符", "wrong topic"),

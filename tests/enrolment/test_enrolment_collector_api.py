@@ -140,7 +140,7 @@ async def test_the_page_shows_a_code_once_and_revokes_after_asking(school: Schoo
         assert f'href="/fleet/{SCHOOL}/{GATEWAY}/revoke"' in page.text
         assert "checked" in (await client.get(f"/fleet/invite?gateway={GATEWAY}&replace=true")).text
         asked = await client.get(f"/fleet/{SCHOOL}/{GATEWAY}/revoke")
-        assert "确定停用" in asked.text
+        assert "确定吊销" in asked.text
         assert [one.state for one in await school.records.gateways()] == ["active"]
         done = await client.post(f"/fleet/{SCHOOL}/{GATEWAY}/revoke")
         assert (done.status_code, done.headers["location"]) == (303, f"/fleet/{SCHOOL}/{GATEWAY}")

@@ -61,6 +61,7 @@ ACTION_WORDS: Final = {
     "token_made": Text("新建令牌", "Token made"),
     "token_revoked": Text("撤销令牌", "Token revoked"),
     "read": Text("查看个人数据", "Personal data read"),
+    "gateway.add": Text("手工登记网关", "Gateway added by hand"),
     "gateway.invite": Text("生成网关注册码", "Gateway invited"),
     "gateway.enrol": Text("网关注册", "Gateway enrolled"),
     "gateway.replace": Text("更换网关", "Gateway replaced"),
