@@ -116,7 +116,7 @@ async def check(
 
 
 @given(batches=batch_lists, happens=events, asked=st.lists(questions, min_size=8, max_size=8))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 async def test_answers_are_those_of_the_points(
     batches: list[SeriesBatch], happens: list[str], asked: list[Asked]
 ) -> None:

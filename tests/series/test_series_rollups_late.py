@@ -196,7 +196,7 @@ acts = st.lists(
 
 
 @given(acts=acts)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 async def test_every_point_counts_once_whatever_fails_and_however_late_it_comes_again(
     tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[str, int]]
 ) -> None:
