@@ -23,6 +23,7 @@ __all__ = ["browser", "running"]
 
 KEY = (SCHOOL, GATEWAY)
 PLACE = f"/fleet/{SCHOOL}/{GATEWAY}"
+SOON_MS = 20_000
 LONG = "gw-" + "x" * 60
 
 
@@ -77,11 +78,11 @@ def test_the_fleet_is_live(running: Running, watched: Watched) -> None:
     expect(row).to_contain_text("待下发 · 第 2 版")
     digest = make_version(running.school.records, KEY, modbus("301", "302", interval_s=30)).digest
     say(running, configuration=Runs(2, digest), clock=ClockQuality.UNSYNCED)
-    expect(row).to_contain_text("一致 · 第 2 版")
+    expect(row).to_contain_text("一致 · 第 2 版", timeout=SOON_MS)
     expect(row).to_contain_text("时钟未同步")
     expect(row).to_contain_text(re.compile(r"\d+ 秒前"))
     page.get_by_label("查找").fill("失联")
-    expect(row).to_have_count(0)
+    expect(row).to_have_count(0, timeout=SOON_MS)
     expect(page.locator("ol.fleet li")).to_have_count(1)
     fits(page)
     page.get_by_role("link", name="有问题").click()
@@ -107,13 +108,14 @@ def test_editing_while_the_rest_is_live(running: Running, watched: Watched) -> N
     assert text.startswith('[[modbus]]\nname = "301"')
     editor.fill(text.replace("interval_s = 30", "interval_s = 60") + "\n[collector]\nx = 1\n")
     say(running, clock=ClockQuality.UNSYNCED)
-    expect(page.locator("#status")).to_contain_text("时钟未同步")
+    expect(page.locator("#status")).to_contain_text("时钟未同步", timeout=SOON_MS)
     assert "interval_s = 60" in editor.input_value(), "what is written is not overwritten"
     page.get_by_label("为什么修改").fill("再慢一点")
     page.get_by_role("button", name="保存并下发").click()
     problems = page.locator("#problems")
     expect(problems).to_contain_text("[collector] 不能在这里设置")
     assert "interval_s = 60" in editor.input_value()
+    expect(page.locator("#state")).to_have_text("实时", timeout=SOON_MS)  # the scripts run
     problems.get_by_role("link").click()
     assert page.evaluate(
         "const e = document.activeElement; e.value.slice(e.selectionStart, e.selectionEnd)"
