@@ -173,7 +173,9 @@ class Interrupted(DuckDbStore):
         return found
 
 
-async def test_points_that_come_while_their_hour_is_rolled_up_are_in_it(tmp_path: Path) -> None:
+async def test_points_that_come_while_their_hour_is_rolled_up_are_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After they could be read, and while the rows are being written."""
     below = await Interrupted.open(tmp_path / "series.duckdb")
     store = await open_rolled(below, tmp_path)
@@ -197,7 +199,7 @@ async def test_points_that_come_while_their_hour_is_rolled_up_are_in_it(tmp_path
                     tasks.create_task(appending, name="append")  # noqa: B023  # of this round
                     await write(*args)  # noqa: B023
 
-                store._book.replace = replaced  # type: ignore[method-assign]
+                monkeypatch.setattr(store._book, "replace", replaced)
                 await store.roller.round()
         await same_answers(store, below, [Asked(T0, T0 + HOUR_MS, HOUR_MS, "count")])
         if number % 4 == 0:
