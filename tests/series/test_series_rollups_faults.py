@@ -26,7 +26,7 @@ from tests.series.test_duckdb_store import SmallDisk, names_in, small_disk
 from tests.series.test_series_rollups_late import DAY_MS, HOUR_MS, RAW, Clock, counts, settle
 
 __all__ = ["small_disk"]
-ROUNDS = 6
+ROUNDS = 150 if os.environ.get("CAMPUS_CHAOS") == "long" else 6
 
 
 def numbered(sequence: int) -> SeriesBatch:

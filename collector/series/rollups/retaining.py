@@ -120,17 +120,20 @@ class Retainer:
         needed_days = (days or 0) + MARGIN_DAYS + 1
         if days is None or needed_days - 1 <= kept_days <= needed_days + _LONGER_DAYS:
             self._told = ""
-            return
-        words = "longer" if kept_days > needed_days else "shorter"
-        if words != self._told:
+        else:
+            self._tell("longer" if kept_days > needed_days else "shorter", kept_days)
+
+    def _tell(self, kept: str, server_days: int | None) -> None:
+        if kept != self._told:
+            days = self._retention.raw_days
             log.warning(
                 "the series server's retention does not fit [retention] raw_days; set it to needed_days",
-                kept=words,
+                kept=kept,
                 raw_days=days,
-                needed_days=needed_days,
-                server_days=kept_days,
+                needed_days=(days or 0) + MARGIN_DAYS + 1,
+                server_days=server_days,
             )
-        self._told = words
+        self._told = kept
 
     def _show(self) -> None:
         for kind, since_ms in zip(("points", "minutes", "hours"), self._book.horizons, strict=False):
@@ -141,6 +144,8 @@ class Retainer:
         horizons = self._book.horizons
         for _ in range(STEPS_MAX if horizons.raw else 0):
             count = await self._store.forget(horizons.raw)
+            if count is None and self._retention.raw_days and not await self._store.kept_from_ms():
+                self._tell("for ever", None)
             if not count:
                 break
             self._metrics.forgotten.labels("points").inc(count)
