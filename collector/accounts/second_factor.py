@@ -41,7 +41,9 @@ def as_text(secret: bytes) -> str:
 
 def as_uri(secret: bytes, username: str) -> str:
     """As apps read it from a QR code."""
-    return str(pyotp.TOTP(base64.b32encode(secret).decode()).provisioning_uri(name=username, issuer_name=ISSUER))
+    return str(
+        pyotp.TOTP(base64.b32encode(secret).decode()).provisioning_uri(name=username, issuer_name=ISSUER)
+    )
 
 
 def step_of(secret: bytes, code: str, after: int | None, now_ms: int) -> int | None:

@@ -34,7 +34,7 @@ async def test_somebody_new_chooses_a_password_and_is_signed_in(bench: Bench) ->
     assert session is not None
     principal = session.principal
     assert (principal.name, principal.role, principal.way) == ("li", "nurse", "session")
-    assert principal.schools == {"example-primary"}
+    assert principal.schools == frozenset({"example-primary"})
     assert principal.may("alerts.health")
     assert not principal.may("accounts.manage")
     assert len(principal.session) == 22
