@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -85,3 +86,13 @@ def test_wrong_ways(config: Path, text: Path, tmp_path: Path) -> None:
     refused(CliRunner().invoke(app, words, input=TEXT), "no gateway example-primary/gw-none is registered")
     words = ["gateway", "configuration", str(config), SCHOOL, "gw-none"]
     refused(CliRunner().invoke(app, words), "see: campus collector gateway list")
+
+
+def test_the_example_of_the_page_is_one(config: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "remote-configuration.md").read_text("utf-8")
+    example = re.search(r"<<'TOML'\n(.*?)\nTOML\n", page, re.DOTALL)
+    assert example is not None
+    for room in ("301", "302"):
+        made = campus("configure", config, "-", stdin=example[1].replace("301", room))
+        assert made.exit_code == 0, made.stderr
+    assert '"main/302"' in campus("configuration", config, "--toml").stdout

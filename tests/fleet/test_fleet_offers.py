@@ -12,13 +12,16 @@ from collector.fleet import offers as offers_module
 from collector.fleet.offers import make_offer
 from collector.intake import registry as registry_module
 from collector.intake.http_offers import KeptOffers
+from collector.overview import Overview
 from collector.records import configurations
 from collector.records.configurations import Version
+from telemetry.batch import Stream
 from telemetry.configuration import BYTES_MAX, Running, apply, digest, encode_offer
 from telemetry.envelope import PAYLOAD_BYTES_MAX
 from telemetry.posting import Place, unpack
 from telemetry.topics import Address
-from tests.collector.conftest import NOW_MS, SCHOOL, Lab, MakeLab, eventually
+from tests.collector.conftest import NOW_MS, SCHOOL, Lab, MakeLab, column, eventually
+from tests.collector.record_databases import on_both
 from tests.collector.test_collector_intake_http import Post, posting
 from tests.fleet.fleet_parts import Double, make_version, modbus
 
@@ -57,6 +60,7 @@ async def told(lab: Lab, double: Double) -> None:
     await eventually(look, "the state is written down")
 
 
+@on_both
 async def test_a_new_version_is_sent_and_then_only_what_differs(make_lab: MakeLab) -> None:
     lab, (gateway, other) = await started(make_lab, "gw-1", "gw-2")
     await say(lab, gateway, other)
@@ -96,6 +100,7 @@ async def test_what_runs_is_not_known_here(make_lab: MakeLab) -> None:
     assert (gateway.sections, gateway.running.digest) == (modbus("301"), made.digest)
 
 
+@on_both
 async def test_after_a_backup_numbers_go_on_above_what_the_gateway_has_run(make_lab: MakeLab) -> None:
     lab, (gateway,) = await started(make_lab, "gw-1")
     assert make_version(lab.records, gateway.key, modbus("301")).version == 1
@@ -196,6 +201,7 @@ async def test_whoever_knows_no_offers_gets_none(make_lab: MakeLab) -> None:
     assert gateway.offers == []
 
 
+@on_both
 async def test_a_state_is_written_when_it_changes(make_lab: MakeLab) -> None:
     lab, (gateway,) = await started(make_lab, "gw-1")
     await say(lab, gateway)
@@ -212,6 +218,21 @@ async def test_a_state_is_written_when_it_changes(make_lab: MakeLab) -> None:
     state = lab.records.look_now(lambda connection: configurations.find_state(connection, gateway.key))
     assert state is not None
     assert (state.reason, state.reported_ms) == ("becauseof it", lab.now_ms)
+
+
+@on_both
+async def test_when_data_came_last_is_known_after_a_restart(make_lab: MakeLab) -> None:
+    lab, (gateway, silent) = await started(make_lab, "gw-1", "gw-2")
+    streams: tuple[Stream, ...] = ("bulk", "urgent")
+    for at, stream in enumerate(streams):
+        lab.now_ms = NOW_MS + at
+        await lab.send(gateway.sender.batch(1, column(), stream=stream))
+        await eventually(lambda: len(lab.stored()) == 1 and lab.acks[-1].stored)
+        lab.acks.clear()
+    after = Overview()
+    after.load(await lab.records.last_data())
+    assert after.of(*gateway.key).last_seen_ms == NOW_MS + 1
+    assert after.of(*silent.key).last_seen_ms is None
 
 
 @pytest.mark.parametrize("then", [Running(2, "b" * 64), Running(0, "")])
