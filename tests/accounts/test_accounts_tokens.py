@@ -62,7 +62,8 @@ async def test_it_never_may_more_than_its_owner(bench: Bench) -> None:
     )
     who = await principal(bench, made.secret)
     assert who is not None
-    assert (who.role, who.permissions) == ("canteen", {"series.read"})
+    assert who.role == "canteen"
+    assert who.permissions == {"series.read"}
     assert who.schools == frozenset({"other"})
     await bench.accounts.staff.disable("li", "wang")
     assert await principal(bench, made.secret) is None
