@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,3 +125,21 @@ async def test_reading_is_noted_once_in_ten_minutes_a_session_and_purpose(bench:
     rows = await trail.find()
     assert len(rows) == 4
     assert (rows[0].actor, rows[0].action, rows[0].subject) == ("li", "read", "alerts.health")
+
+
+@on_both
+async def test_two_collectors_of_one_database_write_one_chain(
+    bench: Bench, database: RecordsDatabase
+) -> None:
+    records = database.open()
+    other = Bench(records)
+    secret = (await bench.add()).secret
+    before = len(await bench.actions())
+    notes = [one.accounts.trail.note("wang", "did", str(n)) for n in range(15) for one in (bench, other)]
+    await asyncio.gather(*notes)
+    found = await other.accounts.trail.verify()
+    assert (found.rows, found.problems) == (before + 30, [])
+    assert await other.accounts.session(secret)
+    await bench.accounts.sign_out(secret)
+    assert await other.accounts.session(secret) is None, "signed out here is signed out there"
+    await records.close()
