@@ -49,7 +49,7 @@ def key_of_request(request: bytes) -> PublicKey:
     try:
         csr = x509.load_der_x509_csr(request)
         key = csr.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise RequestError("the signing request cannot be read: PKCS #10 in DER is needed") from None
     good = (
         (isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1 | SECP384R1))

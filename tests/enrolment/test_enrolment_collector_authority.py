@@ -143,6 +143,12 @@ def test_a_request_with_changed_bytes_is_refused_in_words(at: list[tuple[int, in
     assert bytes(request) == _REQUEST or key == P256.public_key()
 
 
+def test_a_request_of_another_version_is_refused_in_words() -> None:
+    assert _REQUEST.count(b"\x02\x01\x00\x30") == 1
+    with pytest.raises(RequestError, match="cannot be read"):
+        key_of_request(_REQUEST.replace(b"\x02\x01\x00\x30", b"\x02\x01\x05\x30"))
+
+
 @given(st.binary(max_size=200))
 def test_rubbish_is_no_request(data: bytes) -> None:
     with pytest.raises(RequestError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -23,8 +24,8 @@ from tests.enrolment.enrolling import DAY_MS, GATEWAY, Box, Site, public, site_o
 
 
 async def by_hand(site: Site, box: Box, gateway: str = "gw-hand") -> Box:
-    row = Sender(gateway).row.__dict__ | {"public_key": public(box), "key_id": box.key_id}
-    await asyncio.to_thread(site.lab.records.add_gateway, type(Sender().row)(**row))
+    row = replace(Sender(gateway).row, public_key=public(box), key_id=box.key_id)
+    await asyncio.to_thread(site.lab.records.add_gateway, row)
     await site.knows(box)
     return box
 

@@ -22,7 +22,6 @@ from collector.records import enrolment
 from collector.records.enrolment_tables import enrolment_failures
 from foundation.keyfiles import public_text
 from telemetry.enrolment import CODE_LIFE_MS, ENROL_PATH, ROTATE_PATH, Question, encode
-from telemetry.envelope import key_id
 from tests.collector.conftest import SCHOOL, MakeLab, Sender
 from tests.collector.record_databases import on_both
 from tests.enrolment.enrolling import (
@@ -441,8 +440,3 @@ async def test_the_table_of_wrong_codes_stays_small(desk: Site) -> None:
 
     kept = [await desk.lab.records.run(partial(add, n=n)) for n in range(30)]
     assert max(kept) <= 6 * 6
-
-
-def test_key_ids_are_those_of_envelopes() -> None:
-    box = Box()
-    assert bytes.fromhex(box.key_id) == key_id(box.key.public_key())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from collector.enrolment.rotation import FRESH_MS, GRACE_MS, ISSUED_A_DAY_MAX
-from collector.records import enrolment
+from collector.records import GatewayExistsError, enrolment
 from telemetry.envelope import Kind, Signer, open_envelope
 from tests.collector.conftest import SCHOOL, Sender, eventually
 from tests.collector.record_databases import on_both
@@ -222,8 +223,8 @@ async def test_a_revoked_gateway_takes_no_keys(desk: Site) -> None:
 
 async def test_a_gateway_registered_by_hand_gets_its_first_certificate(desk: Site) -> None:
     box, new = Box(), Box()
-    row = Sender(GATEWAY).row.__dict__ | {"public_key": public(box), "key_id": box.key_id}
-    await asyncio.to_thread(desk.lab.records.add_gateway, type(Sender().row)(**row))
+    row = replace(Sender(GATEWAY).row, public_key=public(box), key_id=box.key_id)
+    await asyncio.to_thread(desk.lab.records.add_gateway, row)
     await desk.knows(box)
     answer = await desk.rotated(box.rotation(new, wall_ms()), None)
     await desk.reread()
@@ -250,9 +251,9 @@ async def test_certificates_of_a_day_are_bounded(desk: Site) -> None:
 async def test_keys_that_were_somebodys_never_come_back_by_hand(desk: Site) -> None:
     old, new = await desk.enrolled(), Box()
     await desk.rotated(old.rotation(new, wall_ms()), old)
-    row = Sender("gw-2").row.__dict__ | {"public_key": public(old), "key_id": old.key_id}
-    with pytest.raises(Exception, match="never comes back"):
-        await asyncio.to_thread(desk.lab.records.add_gateway, type(Sender().row)(**row))
+    row = replace(Sender("gw-2").row, public_key=public(old), key_id=old.key_id)
+    with pytest.raises(GatewayExistsError, match="never comes back"):
+        await asyncio.to_thread(desk.lab.records.add_gateway, row)
     assert await desk.lab.records.look(partial(enrolment.owner_of_key, key_id=old.key_id)) == (
         SCHOOL,
         GATEWAY,
