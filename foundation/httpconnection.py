@@ -74,12 +74,13 @@ class Connection:
         self._body_bytes_max = body_bytes_max
         self._request_s_max = request_s_max
         self._idle_s_max = idle_s_max
+        self._head_only = False
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEADER_BYTES_MAX)
 
     async def run(self) -> None:
         """Returns when the connection is over. Raises OSError when it breaks."""
         while await self._has_more():
-            self._failed = self._handler.failed
+            self._failed, self._head_only = self._handler.failed, False
             try:
                 async with asyncio.timeout(self._request_s_max):
                     await self._exchange()
@@ -112,6 +113,9 @@ class Connection:
         request = await self._next()
         if not isinstance(request, h11.Request):
             return
+        self._head_only = request.method == b"HEAD"
+        if _ends_in_doubt(request):
+            raise h11.RemoteProtocolError("where the request ends is in doubt", error_status_hint=400)
         begun = self._handler.begin(request)
         if isinstance(begun, Reply):
             await self._refuse(begun, length_of(request))
@@ -165,8 +169,9 @@ class Connection:
         if not any(name.lower() == b"content-type" for name, _ in headers):
             headers.append((b"Content-Type", usual_type))
         headers.append((b"Content-Length", str(len(content)).encode()))
-        for event in (h11.Response(status_code=reply.status, headers=headers), h11.Data(data=content)):
-            self._send(event)
+        self._send(h11.Response(status_code=reply.status, headers=headers))
+        if not self._head_only:
+            self._send(h11.Data(data=content))
         self._send(h11.EndOfMessage())
         await self._writer.drain()
 
@@ -199,3 +204,11 @@ class Connection:
 def length_of(request: h11.Request) -> int:
     """What the header says of the body's size; h11 has made sure that it is a number."""
     return next((int(value) for name, value in request.headers if name == b"content-length"), 0)
+
+
+def _ends_in_doubt(request: h11.Request) -> bool:
+    """Whether a proxy in front of us may see another end of the request than h11 does, and take what we answer
+    next for somebody else's (RFC 9112, 6.1 and 6.3).
+    """
+    names = {name for name, _ in request.headers}
+    return b"transfer-encoding" in names and (b"content-length" in names or request.http_version != b"1.1")

@@ -197,6 +197,7 @@ async def test_requests_that_are_none(make_lab: MakeLab) -> None:
         for path in ("/", "/api/v1/alerts", "/metrics", "/healthz", f"{place}/x", "/api/v1/intake/A/b/bulk"):
             assert await said(await post.client.get(path)) == 404, path
         assert await said(await post.client.get(place)) == 405
+        assert (await post.client.head(place)).status_code == 405, "without a body"
         assert await said(await post.raw(place, good, **{"Content-Type": "application/json"})) == 415
         chunked = await post.client.post(place, content=chunks(), headers={"Content-Type": CONTENT_TYPE})
         assert await said(chunked) == 411
