@@ -23,11 +23,11 @@ _PROBE_DAYS: Final = 400
 """A longer question is looked through by quarters of a year instead of days."""
 
 
-def resolution_of(step_ms: int | None, start_ms: int, reach: Reach) -> Resolution:
-    """What the windows of an answer may be made of, at the coarsest."""
+def resolution_of(step_ms: int | None, first_ms: int, reach: Reach) -> Resolution:
+    """What the windows of an answer may be made of, at the coarsest; the first begins at `first_ms`."""
     if step_ms is None or step_ms % _MINUTE_MS:
         return "raw"
-    return "1h" if step_ms % _HOUR_MS == 0 or start_ms < reach.minutes_ms else "1m"
+    return "1h" if step_ms % _HOUR_MS == 0 or first_ms < reach.minutes_ms else "1m"
 
 
 async def choose_step(store: SeriesStore, ids: Sequence[int], start_ms: int, end_ms: int) -> int | None:
@@ -42,6 +42,8 @@ async def choose_step(store: SeriesStore, ids: Sequence[int], start_ms: int, end
     first_ms = min((one.time_ms[0] for one in found if one.time_ms), default=start_ms)
     last_ms = max((one.time_ms[-1] for one in found if one.time_ms), default=end_ms - probe_ms)
     first_ms, last_ms = max(first_ms, start_ms), min(last_ms + probe_ms, end_ms)
+    if probe_ms > _DAY_MS and last_ms - first_ms <= _PROBE_DAYS * _DAY_MS:
+        return await choose_step(store, ids, first_ms, last_ms)
     least_ms = _HOUR_MS if first_ms < reach.minutes_ms else _MINUTE_MS
     return next(
         (

@@ -118,6 +118,7 @@ async def query_series(parts: Parts, asker: Asker, query: Annotated[QueryParamet
         step_ms = await choose_step(parts.store, ids, start_ms, end_ms)
     found = await parts.store.query(ids, start_ms, end_ms, step_ms=step_ms, aggregate=aggregate)
     reach = parts.store.reach()
+    first_ms = min((points.time_ms[0] for points in found if points.time_ms), default=start_ms)
     answer = {
         "start": iso(start_ms),
         "start_ms": start_ms,
@@ -125,7 +126,7 @@ async def query_series(parts: Parts, asker: Asker, query: Annotated[QueryParamet
         "end_ms": end_ms,
         "step_ms": step_ms,
         "aggregate": aggregate if step_ms else None,
-        "resolution": resolution_of(step_ms, start_ms, reach),
+        "resolution": resolution_of(step_ms, first_ms, reach),
         "raw_from": iso(reach.raw_ms) if reach.raw_ms else None,
         "raw_from_ms": reach.raw_ms or None,
         "series": [
@@ -139,11 +140,12 @@ async def query_series(parts: Parts, asker: Asker, query: Annotated[QueryParamet
 
 
 async def chosen_ids(
-    store: SeriesStore, query: QueryParameters, schools: frozenset[str] | None = None
+    store: SeriesStore, query: QueryParameters, schools: frozenset[str] | None
 ) -> Sequence[int]:
-    """The series that a question names, by id (whatever the school) or by filters. Raises ProblemError."""
+    """The series of these schools that a question names, by id or by filters. Raises ProblemError."""
     if query.id and query.is_empty:
-        return sorted(set(query.id))
+        ids = sorted(set(query.id))
+        return ids if schools is None else [one for one in ids if await _is_of(store, one, schools)]
     if query.id:
         raise parameter_error("id", "stands alone", "Choose by id or by filters, not by both.")
     if query.is_empty:
@@ -156,6 +158,11 @@ async def chosen_ids(
             "Add a filter, or ask by id.",
         )
     return [one.id for one in found]
+
+
+async def _is_of(store: SeriesStore, id_: int, schools: frozenset[str]) -> bool:
+    found = await store.series(Selector(after_id=id_ - 1, limit=1))
+    return bool(found) and found[0].id == id_ and found[0].school in schools
 
 
 def describe_series(info: SeriesInfo, labels: Labels) -> Series:
