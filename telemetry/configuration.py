@@ -30,6 +30,8 @@ REMOTE_TABLES: Final = ("batch", "buffer", "uplink", "report", "silence", *SOURC
 SECTIONS_MAX: Final = 500
 BYTES_MAX: Final = 512 * 1024
 """Of the texts of all sections, in UTF-8: an answer to a post is 1 MiB at most."""
+NAME_CHARS_MAX: Final = 64
+"""Of a source."""
 REASON_CHARS_MAX: Final = 1_000
 DIGEST_CHARS_MAX: Final = 64
 
@@ -92,8 +94,10 @@ def split(document: Mapping[str, Any]) -> dict[str, str]:
             raise ConfigurationError(f"{table}: write [[{table}]], a table for each source")
         for one in value:
             name = one.get("name") if isinstance(one, dict) else None
-            if not isinstance(name, str) or not name:
-                raise ConfigurationError(f"[[{table}]]: each needs a name, by which it is told apart")
+            if not isinstance(name, str) or not 0 < len(name) <= NAME_CHARS_MAX:
+                raise ConfigurationError(
+                    f"[[{table}]]: each needs a name of at most {NAME_CHARS_MAX} characters, by which it is told apart"
+                )
             if f"{table}/{name}" in found:
                 raise ConfigurationError(f"[[{table}]]: there are two named {name}")
             found[f"{table}/{name}"] = _json(one)

@@ -17,7 +17,15 @@ from device_profiles.labels import quantities_of
 from foundation.tomlfile import FileProblems, parse
 from foundation.tomllines import LineIndex, Location
 from foundation.tomltext import toml_text
-from telemetry.configuration import REMOTE_TABLES, SOURCE_TABLES, ConfigurationError, Sections, join, split
+from telemetry.configuration import (
+    NAME_CHARS_MAX,
+    REMOTE_TABLES,
+    SOURCE_TABLES,
+    ConfigurationError,
+    Sections,
+    join,
+    split,
+)
 from telemetry.worn import is_worn
 
 PROBLEMS_SHOWN_MAX: Final = 20
@@ -163,8 +171,8 @@ def _in_chinese(table: str, value: Any, location: Location) -> str:
         at = location[1]
         assert isinstance(at, int)
         name = value[at].get("name") if isinstance(value[at], dict) else None
-        if not isinstance(name, str) or not name:
-            return f"[[{table}]] 缺少 name，每个来源要有自己的名称"
+        if not isinstance(name, str) or not 0 < len(name) <= NAME_CHARS_MAX:
+            return f"[[{table}]] 每个来源要有自己的 name，最多 {NAME_CHARS_MAX} 个字"
         if any(one.get("name") == name for one in value[:at]):
             return f"[[{table}]] 有两个都叫 {name}"
     return "日期、无穷大、过多或过长的内容不能下发"

@@ -195,7 +195,7 @@ class PostDesk:
         answers = [ack for one in questions for ack in door.reply(place, one)]
         # Of what was sent before, more may be known than was heard just now.
         answers += [*door.held(place, parcel.batches), *exchange.rejections]
-        answers[:0] = self._offers.take(place)
+        answers[:0] = self._offers.take(place, sum(map(len, answers)))
         return Reply(200, pack(answers[:ENVELOPES_MAX]), (_TYPE,))
 
     async def _hear(self, address: Address, data: bytes) -> None:

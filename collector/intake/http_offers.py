@@ -9,6 +9,8 @@ from telemetry.topics import Address
 
 KEPT_BYTES_MAX: Final = 16 * 1024 * 1024
 """Some dozens of the largest, thousands of usual ones."""
+ANSWER_BYTES_MAX: Final = 1024 * 1024 - 16 * 1024
+"""Gateways read no longer answers than 1 MiB."""
 
 
 class KeptOffers:
@@ -28,9 +30,12 @@ class KeptOffers:
         while self.bytes > self._bytes_max:
             self._drop(next(iter(self._kept)))
 
-    def take(self, place: Place) -> list[bytes]:
-        """The one for a gateway, or none; given once."""
-        return self._drop((place.school, place.gateway))
+    def take(self, place: Place, beside_bytes: int) -> list[bytes]:
+        """The one for a gateway, given once; none where an answer of so much else has no room for it."""
+        key = (place.school, place.gateway)
+        if len(self._kept.get(key, b"")) + beside_bytes > ANSWER_BYTES_MAX:
+            return []
+        return self._drop(key)
 
     def _drop(self, key: tuple[str, str]) -> list[bytes]:
         found = self._kept.pop(key, None)

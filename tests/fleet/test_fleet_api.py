@@ -179,6 +179,7 @@ async def test_history_difference_and_restoring(client: httpx.AsyncClient) -> No
         ('\n[collector]\npublic_key = "x"\n', "line 2", "cannot come from the collector"),
         ('[[modbus]]\nname = "a"\n[[modbus]]\nname = "a"\n', "line 3", "two named a"),
         ("[batch]\nat = 2026-09-01\n", "line 1", "dates"),
+        (f'[[modbus]]\nname = "a"\n[[modbus]]\nname = "{"n" * 65}"\n', "line 3", "at most 64"),
         (BAND, "line 3", "gateway's own gateway.toml"),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from collector.fleet import offers as offers_module
 from collector.fleet.offers import make_offer
 from collector.intake import registry as registry_module
-from collector.intake.http_offers import KeptOffers
+from collector.intake.http_offers import ANSWER_BYTES_MAX, KeptOffers
 from collector.overview import Overview
 from collector.records import configurations
 from collector.records.configurations import Version
@@ -296,6 +296,8 @@ def test_offers_that_wait_for_a_post_are_bounded() -> None:
     kept = KeptOffers(10)
     for name, data in (("a", b"12345"), ("b", b"123"), ("a", b"1234"), ("c", b"12345")):
         kept.keep(Address(SCHOOL, name, "config"), data)
-    assert [kept.take(Place(SCHOOL, name, "bulk")) for name in "abc"] == [[b"1234"], [], [b"12345"]]
+    place = Place(SCHOOL, "a", "urgent")
+    assert kept.take(place, ANSWER_BYTES_MAX - 3) == [], "beside so much it has no room"
+    assert kept.take(place, ANSWER_BYTES_MAX - 4) == [b"1234"]
+    assert [kept.take(Place(SCHOOL, name, "bulk"), 0) for name in "abc"] == [[], [], [b"12345"]]
     assert kept.bytes == 0
-    assert kept.take(Place(SCHOOL, "c", "urgent")) == []
