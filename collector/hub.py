@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from typing import Literal
+from collections.abc import AsyncIterator, Collection
+from typing import Final, Literal, get_args
 
 Topic = Literal["alerts", "series", "gateways"]
+TOPICS: Final[tuple[Topic, ...]] = get_args(Topic)
 
 
 class Hub:
@@ -25,12 +26,13 @@ class Hub:
     def publish(self, topic: Topic) -> None:
         self.published[topic] += 1
         for listener in self._listeners:
-            listener.topics.add(topic)
-            listener.wake.set()
+            if topic in listener.wanted:
+                listener.topics.add(topic)
+                listener.wake.set()
 
-    async def listen(self) -> AsyncIterator[frozenset[Topic]]:
-        """Topics that have changed since the last time, for ever."""
-        listener = _Listener()
+    async def listen(self, wanted: Collection[Topic] = TOPICS) -> AsyncIterator[frozenset[Topic]]:
+        """Those of these topics that have changed since the last time, for ever."""
+        listener = _Listener(frozenset(wanted))
         self._listeners.add(listener)
         try:
             while True:
@@ -47,6 +49,7 @@ class Hub:
 
 
 class _Listener:
-    def __init__(self) -> None:
+    def __init__(self, wanted: frozenset[Topic]) -> None:
+        self.wanted = wanted
         self.topics: set[Topic] = set()
         self.wake = asyncio.Event()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from collector.hub import Hub
+from collector.hub import Hub, Topic
 
 KEEP_ALIVE_S: Final = 15.0
 """Shorter than the idle time-out of common proxies (60 s)."""
@@ -33,11 +33,13 @@ class EventStreams:
         self.closing = closing
         self.open = 0
 
-    def response(self, may_listen: MayListen) -> Response:
-        """may_listen: asked again and again; the stream ends when it says no. Raises ListenersFullError."""
+    def response(self, topics: Collection[Topic], may_listen: MayListen) -> Response:
+        """topics: no signals of others. may_listen: asked again and again; the stream ends when it says no.
+        Raises ListenersFullError.
+        """
         if self.open >= LISTENERS_MAX:
             raise ListenersFullError
-        return _EventResponse(self, may_listen)
+        return _EventResponse(self, topics, may_listen)
 
 
 class _EventResponse(Response):
@@ -45,10 +47,11 @@ class _EventResponse(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, streams: EventStreams, may_listen: MayListen) -> None:
+    def __init__(self, streams: EventStreams, topics: Collection[Topic], may_listen: MayListen) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._streams = streams
+        self._topics = sorted(topics)
         self._may_listen = may_listen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
@@ -71,7 +74,7 @@ class _EventResponse(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _stream(self, send: Send) -> None:
-        signals = self._streams.hub.listen()
+        signals = self._streams.hub.listen(self._topics)
         following = asyncio.ensure_future(anext(signals))
         asked_s = time.monotonic()
         # The hub knows the listener once its generator has run: before the first word is out, or a
@@ -80,7 +83,7 @@ class _EventResponse(Response):
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             # Whatever changed before the page listened (or while its line was down) is fetched now.
-            hello = f"retry: {_RETRY_MS}\n\n" + "".join(map(_event, ("alerts", "gateways", "series")))
+            hello = f"retry: {_RETRY_MS}\n\n" + "".join(map(_event, self._topics))
             await send({"type": "http.response.body", "body": hello.encode(), "more_body": True})
             while True:
                 await asyncio.wait([following], timeout=KEEP_ALIVE_S)

@@ -26,6 +26,8 @@ def server_config(app: FastAPI) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Believed unless told not to: of whoever asks from this machine, whatever they say of their address.
+        proxy_headers=app.state.parts.behind_proxy,
         lifespan="off",
         limit_concurrency=CONNECTIONS_MAX,
         timeout_graceful_shutdown=GRACEFUL_STOP_S,

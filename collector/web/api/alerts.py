@@ -80,21 +80,28 @@ async def read_alerts(
     parts: WebParts, asker: Principal, state: AlertState | None, before_id: int | None, limit: int
 ) -> list[Alert]:
     """Newest first, as the asker may see them; that they looked is noted."""
-    seen = next(one for one in SEE_ALERTS if asker.may(one))
-    if parts.accounts is not None and seen != "alerts.safety":
-        await parts.accounts.trail.note_read(asker, seen)
+    await _note_read(parts, asker)
     found = await parts.records.find_alerts(state, before_id, limit, sight_of(asker, parts.kinds))
     return [as_seen(one, asker, parts.kinds) for one in found]
 
 
 async def acknowledge(parts: WebParts, asker: Principal, alert_id: int, by: str) -> Alert:
-    """Raises ProblemError for an unknown alert and for one that the asker does not see; tells the open pages."""
+    """Raises ProblemError for an unknown alert and for one that the asker does not see; tells the open pages.
+    Whoever acknowledges is shown the alert, so that is noted too.
+    """
+    await _note_read(parts, asker)
     sight = sight_of(asker, parts.kinds)
     alert = await parts.records.acknowledge_alert(alert_id, by, parts.now_ms(), sight)
     if alert is None:
         raise ProblemError(404, f"there is no alert {alert_id}")
     parts.hub.publish("alerts")
     return as_seen(alert, asker, parts.kinds)
+
+
+async def _note_read(parts: WebParts, asker: Principal) -> None:
+    seen = next((one for one in SEE_ALERTS if asker.may(one)), None)
+    if parts.accounts is not None and seen in {"alerts.health", "alerts.class"}:
+        await parts.accounts.trail.note_read(asker, seen)
 
 
 async def _read_by(request: Request) -> str:

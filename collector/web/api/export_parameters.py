@@ -102,13 +102,15 @@ def period(start: str | None, end: str | None, now_ms: int) -> tuple[int, int]:
     return start_ms, end_ms
 
 
-async def wanted_points(store: SeriesStore, query: QueryParameters, now_ms: int) -> Wanted:
-    """Raises ProblemError."""
+async def wanted_points(
+    store: SeriesStore, query: QueryParameters, now_ms: int, schools: frozenset[str] | None
+) -> Wanted:
+    """schools: series of these only; None: of all. Raises ProblemError."""
     start_ms, end_ms = period(query.start, query.end, now_ms)
     step_ms = parse_step(query.step)
     if step_ms is None and query.aggregate is not None:
         raise parameter_error("aggregate", "needs a step", "Give a step such as 5m, or leave aggregate out.")
-    ids = await chosen_ids(store, query)
+    ids = await chosen_ids(store, query, schools)
     return Wanted(ids, start_ms, end_ms, step_ms, query.aggregate or "mean")
 
 

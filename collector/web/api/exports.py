@@ -93,7 +93,7 @@ async def series_csv(
     parts: Parts, request: Request, asker: _File, query: Annotated[SeriesExportParameters, Query()]
 ) -> Response:
     """UTF-8 with a byte order mark; a line a point, with the school's time and ms since 1970 UTC."""
-    wanted = await wanted_points(parts.store, query, parts.now_ms())
+    wanted = await wanted_points(parts.store, query, parts.now_ms(), asker.schools)
     text = _csv(parts, request.app.state.exports, asker, wanted)
     return await _streamed(text, "text/csv; charset=utf-8", "campus-series.csv")
 
@@ -108,7 +108,7 @@ async def series_parquet(
     parts: Parts, request: Request, asker: _File, query: Annotated[SeriesExportParameters, Query()]
 ) -> Response:
     """One table, sorted by time; at most 20 million rows."""
-    wanted = await wanted_points(parts.store, query, parts.now_ms())
+    wanted = await wanted_points(parts.store, query, parts.now_ms(), asker.schools)
     data = _parquet(parts, request.app.state.exports, asker, wanted)
     return await _streamed(data, PARQUET, "campus-series.parquet")
 
@@ -123,7 +123,7 @@ async def series_senml(
     parts: Parts, request: Request, asker: _Page, query: Annotated[SenmlParameters, Query()]
 ) -> Response:
     """A SenML pack (RFC 8428). The header Link leads to the next page where there is one."""
-    wanted = await wanted_points(parts.store, query, parts.now_ms())
+    wanted = await wanted_points(parts.store, query, parts.now_ms(), asker.schools)
     after = PointCursor.parse(query.cursor) if query.cursor else None
     found, cursor = await _page(parts, asker, wanted, after, query.limit)
     return _json(senml.pack(found), senml.MEDIA_TYPE, None if cursor is None else next_url(request, cursor))

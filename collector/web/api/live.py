@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Request, Response
 
 from collector.accounts.permissions import Permission
+from collector.accounts.principal import Principal
+from collector.hub import Topic
 from collector.records import RecordsUnavailableError
 from collector.web.access import allow, asker_now
 from collector.web.events import LISTENERS_MAX, EventStreams, ListenersFullError
@@ -15,7 +17,12 @@ from collector.web.sight import SEE_ALERTS
 
 router = APIRouter(tags=["events"])
 
-LISTEN: Final[tuple[Permission, ...]] = ("series.read", "gateways.read", *SEE_ALERTS)
+_TOPICS: Final[dict[Topic, tuple[Permission, ...]]] = {
+    "alerts": SEE_ALERTS,
+    "gateways": ("gateways.read",),
+    "series": ("series.read",),
+}
+LISTEN: Final[tuple[Permission, ...]] = tuple(one for some in _TOPICS.values() for one in some)
 
 
 @router.get(
@@ -34,10 +41,9 @@ LISTEN: Final[tuple[Permission, ...]] = ("series.read", "gateways.read", *SEE_AL
         },
         **describe_guarded(503),
     },
-    dependencies=[allow(*LISTEN)],
 )
-async def events(request: Request) -> Response:
-    """An endless stream. An event says which list to fetch again; on connecting, all three are told.
+async def events(request: Request, asker: Annotated[Principal, allow(*LISTEN)]) -> Response:
+    """An endless stream. An event says which list to fetch again, of those that the asker may read; on connecting, all of them are told.
 
     Comment lines keep the connection open. It ends with the session that it was begun in. Beyond 100 listeners the answer is 503.
     """
@@ -51,8 +57,9 @@ async def events(request: Request) -> Response:
             return True  # asked again soon; what changed meanwhile is told all the same
         return who is not None and any(map(who.may, LISTEN))
 
+    topics = [topic for topic, permissions in _TOPICS.items() if any(map(asker.may, permissions))]
     try:
-        return streams.response(may_listen)
+        return streams.response(topics, may_listen)
     except ListenersFullError:
         raise ProblemError(
             503, f"{LISTENERS_MAX} pages listen already", remedy="Ask again later, or poll every 30 s."

@@ -56,8 +56,11 @@ def accounts_of(request: Request) -> Accounts:
 
 
 async def open_session(request: Request) -> Open | None:
-    """The session of this browser, however far it has come."""
-    accounts, secret = accounts_of(request), session_secret(request)
+    """The session of this browser, however far it has come. A program, which says who it is in another way
+    and is not asked for its origin, has none.
+    """
+    accounts = accounts_of(request)
+    secret = "" if "authorization" in request.headers else session_secret(request)
     session = await accounts.session(secret) if secret else None
     return None if session is None else Open(secret, session)
 
