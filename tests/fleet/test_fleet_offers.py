@@ -88,6 +88,19 @@ async def test_who_is_away_is_offered_the_newest_when_back(make_lab: MakeLab) ->
     assert [one.version for one in gateway.offers] == [3]
 
 
+async def test_nothing_is_sent_to_who_has_gone(make_lab: MakeLab) -> None:
+    lab, (gateway, witness) = await started(make_lab, "gw-1", "gw-2")
+    await say(lab, gateway, witness)
+    await told(lab, gateway)
+    lab.line._offers._heard[gateway.key].at_s -= offers_module.HERE_S
+    for one in (gateway, witness):
+        make_version(lab.records, one.key, modbus("301"))
+    await eventually(lambda: witness.offers)
+    assert gateway.offers == []
+    await say(lab, gateway)
+    await eventually(lambda: gateway.offers)
+
+
 async def test_what_runs_is_not_known_here(make_lab: MakeLab) -> None:
     """As after the records were restored from a backup: everything is sent, whatever the gateway runs."""
     lab, (gateway,) = await started(make_lab, "gw-1")
