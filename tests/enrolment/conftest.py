@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.enrolment import ALPHABET
 from tests.collector.conftest import MakeLab, database, make_lab
 from tests.enrolment.enrolling import Site, code_key, site_of
 
@@ -15,7 +16,11 @@ __all__ = ["database", "make_lab"]
 
 @pytest.fixture(autouse=True)
 def _a_code_is_stretched_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ends of a test take what was made before, rather than 60 ms each."""
+    """Each test has the same codes, one after another, and both ends take the key that was made of one before:
+    60 ms each time would be most of what these tests take.
+    """
+    signs = iter(ALPHABET)
+    monkeypatch.setattr("collector.enrolment.registrar.new_code", lambda: f"TEST-CDE{next(signs)}")
     monkeypatch.setattr("collector.enrolment.registrar.code_key", code_key)
 
 
