@@ -92,7 +92,8 @@ def make(
     if newest is not None and newest.digest == digest and not _needs_another_number(newest, state):
         return newest, False
     number = 1 + max(newest.version if newest else 0, _seen(state))
-    made = Version(*key, number, digest, note[:NOTE_CHARS_MAX], by, at_ms)
+    note = "".join(filter(str.isprintable, note))[:NOTE_CHARS_MAX]
+    made = Version(*key, number, digest, note, by, at_ms)
     packed = msgspec.msgpack.encode(dict(sections))
     connection.execute(insert(gateway_configurations), [{**made.__dict__, "sections": packed}])
     return made, True
@@ -149,6 +150,12 @@ def sections(connection: Connection, key: GatewayKey, version: int) -> dict[str,
         table.school == key[0], table.gateway == key[1], table.version == version
     )
     return _unpack(connection.scalar(query))
+
+
+def sections_before(connection: Connection, key: GatewayKey, version: int) -> dict[str, str]:
+    """Those of the version before this one; none before the first. Numbers may have gaps."""
+    before = history(connection, key, version, 1)
+    return (sections(connection, key, before[0].version) if before else None) or {}
 
 
 def sections_of_digest(connection: Connection, key: GatewayKey, digest: str) -> dict[str, str] | None:

@@ -24,7 +24,7 @@ from collector.web.fleet_page import Reader
 from collector.web.fleet_words import CHANGES
 from collector.web.parts import Parts, WebParts
 from collector.web.problems import ProblemError
-from collector.web.rendering import Lang, answer, fill, language_of, remember_language
+from collector.web.rendering import Lang, answer, fill, language_of, path_of, remember_language
 from collector.web.signing.visitor import visitor_of
 from telemetry.configuration import BYTES_MAX
 
@@ -135,7 +135,9 @@ async def version_page(
     """All of a version, and what it changed."""
     key, language = (school, gateway), language_of(request, lang)
     found, sections = await find_version(parts, principal, key, version)
-    before = (await find_version(parts, principal, key, version - 1))[1] if version > 1 else {}
+    before = await parts.records.look(
+        lambda connection: configurations.sections_before(connection, key, version)
+    )
     (row,) = version_rows([found], parts, language)
     html = fill(
         "fleet_version.html",
@@ -145,7 +147,9 @@ async def version_page(
         toml=await asyncio.to_thread(as_toml, sections),
         changes=_changes(await asyncio.to_thread(compare, before, sections), language),
     )
-    return answer(html)
+    response = answer(html)
+    remember_language(response, lang)
+    return response
 
 
 @router.get(f"{PLACE}/difference")
@@ -169,7 +173,9 @@ async def difference_page(
         after=after,
         changes=_changes(await asyncio.to_thread(compare, old, new), language),
     )
-    return answer(html)
+    response = answer(html)
+    remember_language(response, lang)
+    return response
 
 
 async def _page(
@@ -211,7 +217,7 @@ async def _frame(
     """What every page of a gateway has."""
     return {
         "title": parts.title,
-        "path": request.url.path if request.method == "GET" else f"/fleet/{key[0]}/{key[1]}",
+        "path": path_of(request) if request.method == "GET" else f"/fleet/{key[0]}/{key[1]}",
         "who": await visitor_of(request, language),
         "school": key[0],
         "gateway": key[1],

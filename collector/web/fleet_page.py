@@ -13,7 +13,7 @@ from collector.text import Language
 from collector.web.access import allow
 from collector.web.fleet_views import SHOWS, FleetRow, Show, shared_rows
 from collector.web.parts import Parts, WebParts
-from collector.web.rendering import Lang, answer, fill, language_of, remember_language
+from collector.web.rendering import Lang, answer, fill, language_of, path_of, remember_language
 from collector.web.signing.visitor import visitor_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -41,7 +41,7 @@ async def fleet(
         "fleet.html",
         language,
         title=parts.title,
-        path="/fleet",
+        path=path_of(request),
         who=await visitor_of(request, language),
         may_invite=principal.may("gateways.manage"),
         filter=words,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlencode
 
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse, Response
@@ -36,6 +37,12 @@ def language_of(request: Request, asked: str | None = None) -> Language:
         if part.strip().startswith("en"):
             return "en"
     return "zh"
+
+
+def path_of(request: Request) -> str:
+    """Where a page is, for the link to the same in another language."""
+    asked = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
+    return f"{request.url.path}?{urlencode(asked)}" if asked else request.url.path
 
 
 def remember_language(response: Response, asked: str | None) -> None:

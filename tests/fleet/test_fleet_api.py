@@ -239,6 +239,12 @@ async def test_who_sees_a_school_and_who_does_not(
     assert (await client.post(f"{PLACE}/configurations/1/restore")).status_code == 404
 
 
+async def test_a_note_is_one_line_of_text(client: httpx.AsyncClient) -> None:
+    made = await put(client, note="第一行\n\0second\x1b[31m")
+    assert made["note"] == "第一行second[31m"
+    await put(client, "", 422, note="x" * 201)
+
+
 async def test_what_is_not_there(client: httpx.AsyncClient) -> None:
     await put(client)
     for path in (f"{PLACE}/configurations/2", f"{PLACE}/configurations/1/difference/2",

@@ -217,6 +217,21 @@ async def test_history_difference_and_restoring(school: School, client: httpx.As
     await get(client, f"{PLACE}/versions/4", 404)
 
 
+async def test_numbers_with_gaps_and_another_language(school: School, client: httpx.AsyncClient) -> None:
+    make_version(school.records, KEY, modbus("301", interval_s=10))
+    state = configurations.State(*KEY, 7, "a" * 64, None, None, NOW_MS)
+    await school.records.run(lambda connection: configurations.save_states(connection, [state]))
+    assert "再发一次" in await get(client, PLACE)
+    make_version(school.records, KEY, modbus("301", interval_s=30))
+    assert "- interval_s = 10" in text_of(await get(client, f"{PLACE}/versions/8"))
+    page = await get(client, f"{PLACE}/difference", before="1", after="8")
+    other = re.search(r'<a class="language" href="([^"]+)"', page)
+    assert other is not None
+    english = await get(client, html.unescape(other[1]))
+    assert "version 1 → 8" in text_of(english)
+    assert "version 1 → 8" in text_of(await get(client, f"{PLACE}/difference?before=1&after=8"))
+
+
 async def test_a_refused_one_can_be_sent_again(school: School, client: httpx.AsyncClient) -> None:
     make_version(school.records, KEY, modbus("301"))
     say(school, configuration=Running(0, "", 1, "modbus/301: no such port <b>"))
