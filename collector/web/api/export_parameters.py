@@ -8,20 +8,10 @@ from typing import Annotated, Final, Literal, NamedTuple, Self
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from collector.exports.reading import Wanted
-from collector.series.contract import SeriesStore
-from collector.web.api.parameters import (
-    Cursor,
-    QueryParameters,
-    SeriesFilter,
-    parse_step,
-    parse_time,
-)
-from collector.web.api.series import chosen_ids
+from collector.web.api.parameters import Cursor, QueryParameters, SeriesFilter, Time
 from collector.web.problems import parameter_error
 
-DAY_MS: Final = 86_400_000
-RANGE_MS_MAX: Final = 400 * DAY_MS
+RANGE_MS_MAX: Final = 400 * 86_400_000
 """A school year and its holidays."""
 _POINT: Final = re.compile(r"(\d{1,19})-(\d{1,15})", re.ASCII)
 
@@ -75,45 +65,20 @@ class ObservationParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal["temperature", "heart_rate"] = Field(description="What was measured.")
-    start: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None, description="As for /api/v1/series/query."
-    )
-    end: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None, description="As for /api/v1/series/query."
-    )
+    start: Time = Field(default=None, description="As for /api/v1/series/query.")
+    end: Time = Field(default=None, description="As for /api/v1/series/query.")
     cursor: Cursor = None
     limit: int = Field(default=200, ge=1, le=1_000, description="Observations in one Bundle.")
 
 
-def period(start: str | None, end: str | None, now_ms: int) -> tuple[int, int]:
-    """Start and end in ms; the last 24 hours unless told. Raises ProblemError."""
-    try:
-        end_ms = parse_time(end) if end is not None else now_ms + 1
-    except ValueError as error:
-        raise parameter_error("end", str(error)) from None
-    try:
-        start_ms = parse_time(start) if start is not None else max(0, end_ms - DAY_MS)
-    except ValueError as error:
-        raise parameter_error("start", str(error)) from None
-    if start_ms >= end_ms:
-        raise parameter_error("end", "must lie after start")
+def check_range(start_ms: int, end_ms: int) -> None:
+    """Raises ProblemError for a range of more than `RANGE_MS_MAX`."""
     if end_ms - start_ms > RANGE_MS_MAX:
         raise parameter_error("start", "lies more than 400 days before end", "Ask for a shorter range.")
-    return start_ms, end_ms
 
 
-async def wanted_points(
-    store: SeriesStore, query: QueryParameters, now_ms: int, schools: frozenset[str] | None
-) -> Wanted:
-    """schools: series of these only; None: of all. Raises ProblemError."""
-    start_ms, end_ms = period(query.start, query.end, now_ms)
-    step_ms = parse_step(query.step)
-    if step_ms is None and query.aggregate is not None:
-        raise parameter_error("aggregate", "needs a step", "Give a step such as 5m, or leave aggregate out.")
-    ids = await chosen_ids(store, query, schools)
-    return Wanted(ids, start_ms, end_ms, step_ms, query.aggregate or "mean")
-
-
-def next_url(request: Request, cursor: object) -> str:
-    """The address of the page that begins at `cursor`."""
-    return str(request.url.include_query_params(cursor=str(cursor)))
+def next_url(request: Request, cursor: object, **settled: int) -> str:
+    """The address of the page that begins at `cursor`. settled: parameters that were left to the server, as
+    they are for all pages: the time goes on meanwhile.
+    """
+    return str(request.url.include_query_params(cursor=str(cursor), **settled))

@@ -29,11 +29,11 @@ from collector.web.api.export_parameters import (
     RoomParameters,
     SenmlParameters,
     SeriesExportParameters,
+    check_range,
     next_url,
-    period,
-    wanted_points,
 )
-from collector.web.api.series import find_series
+from collector.web.api.parameters import QueryParameters
+from collector.web.api.series import find_series, period, wanted_points
 from collector.web.parts import Parts, WebParts
 from collector.web.problems import ProblemError, describe
 
@@ -93,7 +93,7 @@ async def series_csv(
     parts: Parts, request: Request, asker: _File, query: Annotated[SeriesExportParameters, Query()]
 ) -> Response:
     """UTF-8 with a byte order mark; a line a point, with the school's time and ms since 1970 UTC."""
-    wanted = await wanted_points(parts.store, query, parts.now_ms(), asker.schools)
+    wanted = await _wanted(parts, asker, query)
     text = _csv(parts, request.app.state.exports, asker, wanted)
     return await _streamed(text, "text/csv; charset=utf-8", "campus-series.csv")
 
@@ -108,7 +108,7 @@ async def series_parquet(
     parts: Parts, request: Request, asker: _File, query: Annotated[SeriesExportParameters, Query()]
 ) -> Response:
     """One table, sorted by time; at most 20 million rows."""
-    wanted = await wanted_points(parts.store, query, parts.now_ms(), asker.schools)
+    wanted = await _wanted(parts, asker, query)
     data = _parquet(parts, request.app.state.exports, asker, wanted)
     return await _streamed(data, PARQUET, "campus-series.parquet")
 
@@ -123,10 +123,13 @@ async def series_senml(
     parts: Parts, request: Request, asker: _Page, query: Annotated[SenmlParameters, Query()]
 ) -> Response:
     """A SenML pack (RFC 8428). The header Link leads to the next page where there is one."""
-    wanted = await wanted_points(parts.store, query, parts.now_ms(), asker.schools)
+    wanted = await _wanted(parts, asker, query)
     after = PointCursor.parse(query.cursor) if query.cursor else None
     found, cursor = await _page(parts, asker, wanted, after, query.limit)
-    return _json(senml.pack(found), senml.MEDIA_TYPE, None if cursor is None else next_url(request, cursor))
+    url = None
+    if cursor is not None:
+        url = next_url(request, cursor, start=wanted.start_ms, end=wanted.end_ms)
+    return _json(senml.pack(found), senml.MEDIA_TYPE, url)
 
 
 @router.get(
@@ -167,6 +170,7 @@ async def observations_fhir(
     now_ms = parts.now_ms()
     consent_ms = _consent_ms(parts, now_ms)
     when = measurements.Period(*period(query.start, query.end, now_ms))
+    check_range(*when)
     periods = None
     if permission == "records.sport":
         periods = await parts.records.look(
@@ -180,10 +184,18 @@ async def observations_fhir(
     if parts.accounts is not None:
         await parts.accounts.trail.note_read(asker, permission)
     shown = rows[: query.limit]
-    url = next_url(request, shown[-1]["id"]) if len(rows) > query.limit else None
+    url = None
+    if len(rows) > query.limit:
+        url = next_url(request, shown[-1]["id"], start=when.start_ms, end=when.end_ms)
     make = fhir.temperature if kind == "morning_check" else fhir.heart_rate
     exporter = fhir.Exporter(asker.name, asker.role, now_ms, consent_ms)
     return _json(fhir.bundle(list(map(make, shown)), exporter, str(request.url), url), fhir.MEDIA_TYPE, url)
+
+
+async def _wanted(parts: WebParts, asker: Principal, query: QueryParameters) -> Wanted:
+    wanted = await wanted_points(parts, asker, query)
+    check_range(wanted.start_ms, wanted.end_ms)
+    return wanted
 
 
 def _consent_ms(parts: WebParts, now_ms: int) -> int:

@@ -76,7 +76,7 @@ Cursor = Annotated[
     Field(description="`next_cursor` of the page before; leave it out for the first."),
 ]
 _Filter = Annotated[str | None, Field(max_length=256)]
-_Time = Annotated[
+Time = Annotated[
     str | None, Field(max_length=64), AfterValidator(lambda v: v if v is None else _check_time(v))
 ]
 
@@ -117,12 +117,12 @@ class QueryParameters(SeriesFilter):
         description="Id of a series; may be repeated. Without it the filters choose.",
         examples=[[7]],
     )
-    start: _Time = Field(
+    start: Time = Field(
         default=None,
         description="First time included: ISO 8601 with zone, or ms since 1970 UTC. Default: 24 h before `end`.",
         examples=["2026-09-01T08:00:00+08:00"],
     )
-    end: _Time = Field(
+    end: Time = Field(
         default=None,
         description="First time no longer included, written likewise. Default: now.",
         examples=["1788307262500"],

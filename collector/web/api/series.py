@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 
 from collector.accounts.principal import Principal
+from collector.exports.reading import Wanted
 from collector.series.contract import Selector, SeriesInfo, SeriesPoints, SeriesStore
 from collector.web.access import allow
 from collector.web.api.models import Latest, QueryAnswer, Series, SeriesPage, Words
@@ -22,10 +23,10 @@ from collector.web.api.parameters import (
 )
 from collector.web.api.resolution import AUTO, choose_step, resolution_of
 from collector.web.labels import Labels
-from collector.web.parts import Parts
+from collector.web.parts import Parts, WebParts
 from collector.web.problems import describe_guarded, parameter_error
 from collector.web.wording import iso, label, quantity_row
-from telemetry.quality import ClockQuality, Quality, unpack_quality
+from telemetry.quality import PACKED_NAMES
 from telemetry.quantities import BOOL
 
 router = APIRouter(tags=["series"])
@@ -33,11 +34,6 @@ router = APIRouter(tags=["series"])
 Asker = Annotated[Principal, allow("series.read")]
 DAY_MS: Final = 86_400_000
 _PAGE: Final = 1_000
-_QUALITY: Final = {quality: quality.name.lower() for quality in Quality}
-_CLOCK: Final = {clock: clock.name.lower() for clock in ClockQuality}
-_WORDS: Final = {
-    quality | clock << 4: (_QUALITY[quality], _CLOCK[clock]) for quality in Quality for clock in ClockQuality
-}
 
 
 class _Found(NamedTuple):
@@ -105,17 +101,7 @@ async def query_series(parts: Parts, asker: Asker, query: Annotated[QueryParamet
     larger step or a shorter range, or for `step=auto`. `resolution` and `raw_from` say what the answer is
     made of.
     """
-    end_ms = parse_time(query.end) if query.end is not None else parts.now_ms() + 1
-    start_ms = parse_time(query.start) if query.start is not None else max(0, end_ms - DAY_MS)
-    if start_ms >= end_ms:
-        raise parameter_error("end", "must lie after start")
-    step_ms = None if query.step == AUTO else parse_step(query.step)
-    if query.step == "none" and query.aggregate is not None:
-        raise parameter_error("aggregate", "needs a step", "Give a step such as 5m, or leave aggregate out.")
-    aggregate = query.aggregate or "mean"
-    ids = await chosen_ids(parts.store, query, asker.schools)
-    if query.step == AUTO:
-        step_ms = await choose_step(parts.store, ids, start_ms, end_ms)
+    ids, start_ms, end_ms, step_ms, aggregate = await wanted_points(parts, asker, query)
     found = await parts.store.query(ids, start_ms, end_ms, step_ms=step_ms, aggregate=aggregate)
     reach = parts.store.reach()
     first_ms = min((points.time_ms[0] for points in found if points.time_ms), default=start_ms)
@@ -139,7 +125,30 @@ async def query_series(parts: Parts, asker: Asker, query: Annotated[QueryParamet
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
-async def chosen_ids(
+async def wanted_points(parts: WebParts, asker: Principal, query: QueryParameters) -> Wanted:
+    """Which points a question means. Raises ProblemError."""
+    start_ms, end_ms = period(query.start, query.end, parts.now_ms())
+    step_ms = None if query.step == AUTO else parse_step(query.step)
+    if query.step == "none" and query.aggregate is not None:
+        raise parameter_error("aggregate", "needs a step", "Give a step such as 5m, or leave aggregate out.")
+    ids = await _chosen_ids(parts.store, query, asker.schools)
+    if query.step == AUTO:
+        step_ms = await choose_step(parts.store, ids, start_ms, end_ms)
+    return Wanted(ids, start_ms, end_ms, step_ms, query.aggregate or "mean")
+
+
+def period(start: str | None, end: str | None, now_ms: int) -> tuple[int, int]:
+    """Start and end of a question, ms UTC, from what `parse_time` reads; the last 24 hours unless told. Raises
+    ProblemError.
+    """
+    end_ms = parse_time(end) if end is not None else now_ms + 1
+    start_ms = parse_time(start) if start is not None else max(0, end_ms - DAY_MS)
+    if start_ms >= end_ms:
+        raise parameter_error("end", "must lie after start")
+    return start_ms, end_ms
+
+
+async def _chosen_ids(
     store: SeriesStore, query: QueryParameters, schools: frozenset[str] | None
 ) -> Sequence[int]:
     """The series of these schools that a question names, by id or by filters. Raises ProblemError."""
@@ -167,7 +176,7 @@ async def _is_of(store: SeriesStore, id_: int, schools: frozenset[str]) -> bool:
 
 def describe_series(info: SeriesInfo, labels: Labels) -> Series:
     """The API's view of a series; the page shows the same."""
-    quality, clock = unpack_quality(info.latest.quality)
+    quality, clock = PACKED_NAMES[info.latest.quality]
     words = state_words(info, labels)
     return Series.model_validate(
         _about(info, labels)
@@ -177,8 +186,8 @@ def describe_series(info: SeriesInfo, labels: Labels) -> Series:
                     "time": iso(info.latest.time_ms),
                     "time_ms": info.latest.time_ms,
                     "value": _value(info.latest.value, is_bool=quantity_row(info.quantity).is_bool),
-                    "quality": _QUALITY[quality],
-                    "clock": _CLOCK[clock],
+                    "quality": quality,
+                    "clock": clock,
                     "text": words,
                 }
             )
@@ -217,7 +226,7 @@ def _value(value: float, *, is_bool: bool) -> bool | float:
 
 def _columns(points: SeriesPoints, labels: Labels, *, raw: bool) -> dict[str, object]:
     is_bool = raw and quantity_row(points.series.quantity).is_bool
-    marks = [_WORDS[packed] for packed in points.quality]
+    marks = [PACKED_NAMES[packed] for packed in points.quality]
     return _about(points.series, labels) | {
         "time_ms": points.time_ms,
         "value": [bool(value) for value in points.value] if is_bool else points.value,
