@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from collector.accounts.permissions import PERMISSIONS, ROLES
 from collector.records.account_tables import account_audit
@@ -246,7 +246,14 @@ async def test_a_broken_chain_is_said(school: School, bench: Bench, client: http
     )
     broken = await client.get("/audit?check=1")
     assert "链不完整" in broken.text
-    assert "row 2" in broken.text
+    assert "第 2 条对不上" in broken.text
+    assert "--old-key-file" in broken.text, "rows from before a key was replaced only seem to be changed"
+    await school.records.run(
+        lambda connection: connection.execute(delete(account_audit).where(account_audit.c.id.in_((2, 3))))
+    )
+    shorter = (await client.get("/audit?check=1")).text
+    assert "第 2 至 3 条被删除" in shorter
+    assert "rows 2 to 3: removed" in (await client.get("/audit?check=1&lang=en")).text
 
 
 async def test_markup_in_names_is_text(bench: Bench, client: httpx.AsyncClient) -> None:

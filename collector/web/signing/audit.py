@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from collector.accounts.model import AuditRow
+from collector.accounts.trail import Problem
 from collector.text import Language, Text
 from collector.web.access import allow
 from collector.web.api.parameters import ID_MAX
@@ -45,10 +46,16 @@ async def audit_page(
         older=rows[ROWS - 1].id if len(rows) > ROWS else None,
         is_newest=before is None,
         verified=verified,
-        problems=[str(one) for one in verified.problems[:PROBLEMS_SHOWN]] if verified else [],
+        problems=[_wrong(one, language) for one in verified.problems[:PROBLEMS_SHOWN]] if verified else [],
     )
     remember_language(response, lang)
     return response
+
+
+def _wrong(one: Problem, language: Language) -> str:
+    numbers = f"{one.first}" if one.first == one.last else f"{one.first} 至 {one.last}"
+    what = "被删除" if one.what == "removed" else "对不上：这一条或上一条被改过"
+    return Text(f"第 {numbers} 条{what}", str(one)).in_(language)
 
 
 def _row(one: AuditRow, parts: WebParts, language: Language) -> dict[str, str]:

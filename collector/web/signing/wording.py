@@ -33,7 +33,7 @@ PERMISSION_WORDS: Final[dict[Permission, Text]] = {
     "exports.series": Text("导出环境数据", "Export readings"),
     "exports.records": Text("导出个人记录（仅代号）", "Export records (pseudonyms)"),
     "accounts.manage": Text("管理账号", "Manage accounts"),
-    "audit.read": Text("查看审计", "Read the audit"),
+    "audit.read": Text("查看操作记录", "Read the audit"),
     "operation.read": Text("运行指标", "Metrics of the collector"),
 }
 ACTION_WORDS: Final = {
