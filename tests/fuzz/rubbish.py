@@ -69,7 +69,9 @@ class Envelopes:
 
     def signed(self) -> bytes:
         """Rightly signed, wrong within."""
-        make: Callable[[], bytes] = self.chance.choice((self._packed, self._wrong_fields, self._wrong_body))
+        make: Callable[[], bytes] = self.chance.choice(
+            (self._packed, self._nested, self._wrong_fields, self._wrong_body)
+        )
         return self._signer.wrap(self._opened.kind, make())
 
     def bomb(self) -> bytes:
@@ -80,6 +82,9 @@ class Envelopes:
 
     def _packed(self) -> bytes:
         return self.chance.choice(PACKED)
+
+    def _nested(self) -> bytes:
+        return nested(_disguised(self._opened))
 
     def _wrong_fields(self) -> bytes:
         payload = _decode(_disguised(self._opened))
@@ -110,6 +115,14 @@ def _disguised(envelope: Envelope) -> bytes:
         record["device"] = DEVICE
     header = msgspec.structs.replace(header, generation=GENERATION)
     return encode_payload(header, zstandard.ZstdCompressor().compress(_encode(body)))
+
+
+def nested(packed: bytes) -> bytes:
+    """A MessagePack array of up to 14 elements with one more, which a reader of old formats would skip: it has
+    no end.
+    """
+    assert 0x90 <= packed[0] < 0x9F, packed[:1].hex()
+    return bytes([packed[0] + 1]) + packed[1:] + b"\x91" * 100_000 + b"\xc0"
 
 
 def misplace(chance: random.Random, value: Any) -> None:

@@ -60,4 +60,4 @@ class Talker:
         with self._lock:
             found = self.heard[message.topic.rpartition("/")[2]]
             if len(found) < HEARD_MAX:
-                found.append(message.payload)
+                found.append(bytes(message.payload))

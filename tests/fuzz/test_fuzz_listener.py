@@ -235,7 +235,7 @@ async def post_good(site: Site, sender: Sender, number: int) -> httpx.Response:
 def stored(site: Site, sender: Sender) -> list[tuple[int, int]]:
     """First and last numbers of the batches that are there."""
     key = StreamKey(SCHOOL, sender.gateway, "bulk", "g1")
-    return site.lab.line.door._marks.held(key, "stored", 1, INT_MAX)
+    return site.lab.line._marks.held(key, "stored", 1, INT_MAX)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])

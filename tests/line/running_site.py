@@ -91,9 +91,16 @@ class Process:
             pytest.fail(f"did not stop within 30 s:\n{self.log()[-3000:]}", pytrace=False)
 
     def resident_bytes(self) -> int:
+        return self._memory_bytes("VmRSS:")
+
+    def peak_bytes(self) -> int:
+        """The most that was resident so far."""
+        return self._memory_bytes("VmHWM:")
+
+    def _memory_bytes(self, name: str) -> int:
         assert self.running, self.log()[-3000:]
         status = Path(f"/proc/{self._process.pid}/status").read_text("ascii")
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        line = next(line for line in status.splitlines() if line.startswith(name))
         return int(line.split()[1]) * 1024
 
 
