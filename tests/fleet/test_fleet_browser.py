@@ -132,18 +132,17 @@ def test_editing_while_the_rest_is_live(running: Running, watched: Watched) -> N
     watched.troubles = [one for one in watched.troubles if "status of 422" not in one]
 
 
-@pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
-def test_a_phone_without_scripts(running: Running, browser: Browser, language: str) -> None:
+def test_a_phone_without_scripts(running: Running, browser: Browser) -> None:
     fill(running)
-    context = browser.new_context(viewport=PHONE, locale=language, java_script_enabled=False)
+    context = browser.new_context(viewport=PHONE, locale="en-GB", java_script_enabled=False)
     page = context.new_page()
     page.set_default_timeout(15_000)
     page.goto(f"{running.url}{PLACE}")
     page.locator("#toml").fill("[batch]\ninterval_s = 7\n")
     page.locator("button.go").click()
-    expect(page.locator(".done")).to_contain_text(re.compile("已保存为第 3 版|Saved as version 3"))
-    page.get_by_role("button", name=re.compile("恢复这一版|Restore")).last.click()
-    expect(page.locator(".done")).to_contain_text(re.compile("已保存为第 4 版|Saved as version 4"))
+    expect(page.locator(".done")).to_contain_text("Saved as version 3")
+    page.get_by_role("button", name="Restore").last.click()
+    expect(page.locator(".done")).to_contain_text("Saved as version 4")
     expect(page.locator("#toml")).to_have_value(re.compile(r"interval_s = 10"))
     page.goto(f"{running.url}/fleet?filter=gw-x")
     expect(page.locator("ol.fleet li")).to_have_count(1)

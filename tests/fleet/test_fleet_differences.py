@@ -21,7 +21,7 @@ from collector.fleet.reading import (
 )
 from telemetry.configuration import difference, digest, split
 
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 _VALUE = (
     st.booleans()

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from collector.cli import app
-from tests.conftest import Mosquitto, free_port
+from tests.conftest import Mosquitto
 from tests.line.running_site import SCHOOL, Site, eventually
 
 AIR = {"id": "air-1", "profile": "json/environment", "place": "main/301"}
@@ -79,6 +79,7 @@ def is_read(site: Site, device: str, co2: int) -> None:
 
 
 def test_a_version_is_run_and_a_bad_one_refused_with_its_reason(site: Site) -> None:
+    url = site.take_posts()
     gateway = site.add_gateway("gw-1", [AIR], tables=QUICK)
     site.start_collector()
     agent = site.start_gateway(gateway)
@@ -97,8 +98,13 @@ def test_a_version_is_run_and_a_bad_one_refused_with_its_reason(site: Site) -> N
     assert "nobody/knows" in text
     is_read(site, "air-2", 703)
 
-    # Away: it is offered what it lacks when it is back, which the command made beside the collector.
+    # Away: it is offered what it lacks when it is back, which the command made beside the collector. It
+    # comes back by another way, and brings what it ran.
     assert agent.stop() == 0
+    text = gateway.read_text("utf-8")
+    over_broker = f'mqtt = {{ host = "127.0.0.1", port = {site.broker.port} }}\n[personal]'
+    assert over_broker in text
+    gateway.write_text(text.replace(over_broker, f'https = {{ url = "{url}" }}\n[personal]'), "utf-8")
     file = site.folder / "more.toml"
     file.write_text(more(site, "air-3"), "utf-8")
     made = command("configure", site, file)
@@ -116,17 +122,3 @@ def test_a_version_is_run_and_a_bad_one_refused_with_its_reason(site: Site) -> N
     text = page(site, "/fleet")
     assert "从未" not in text
     assert "一致 · 第 3 版" in text
-
-
-def test_over_https(site: Site) -> None:
-    url = site.take_posts()
-    way = f'https_after_s = 1\n[collector.https]\nurl = "{url}"\n'
-    port = free_port()
-    gateway = site.add_gateway("gw-1", [AIR], tables=f"{QUICK}[metrics]\nport = {port}\n", way=way)
-    site.start_collector()
-    agent = site.start_gateway(gateway)
-    until(site, "own", 0)
-    put(site, more(site, "air-2"))
-    until(site, "same", 1)
-    is_read(site, "air-2", 702)
-    assert agent.stop() == 0
