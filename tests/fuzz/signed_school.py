@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from collector.accounts.model import NewAccount
 from collector.accounts.oidc import OidcSignIn
 from collector.accounts.oidc_settings import OidcSection
 from collector.accounts.permissions import ROLE_PERMISSIONS, ROLES, Permission
@@ -21,7 +22,7 @@ from collector.web.access import declared
 from collector.web.names import Names
 from foundation.keyfiles import write_secret
 from telemetry.envelope import Signer
-from tests.accounts.accounts_bench import Bench
+from tests.accounts.accounts_bench import GOOD, HERE, Bench
 from tests.accounts.oidc_provider import CLIENT_ID, CLIENT_SECRET
 from tests.fleet.fleet_parts import make_version, modbus
 from tests.web.conftest import GATEWAY, NOW_MS, PSEUDONYM, SAFETY, SCHOOL, School, now_ms, reading
@@ -110,6 +111,20 @@ class SignedSchool:
             scopes = permissions & set(SCOPES)
             if scopes:
                 self.askers.append(Asker(f"token of {role}", await self.token(name, scopes), scopes))
+
+        await self._add_half_signed_in()
+
+    async def _add_half_signed_in(self) -> None:
+        """Who has still to choose a password, and who has still to show the second factor: nobody yet."""
+        accounts = self.bench.accounts
+        first = await accounts.staff.add(NewAccount("newcomer", "示例", "nurse"), "test")
+        for name, username, password in (
+            ("newcomer", "newcomer", first),
+            ("admin without a code", "admin-1", GOOD),
+        ):
+            begun = await accounts.sign_in(username, password, HERE)
+            assert begun.step != "full"
+            self.askers.append(Asker(name, (b"cookie", f"session={begun.secret}".encode()), frozenset()))
 
     async def token(self, username: str, scopes: Iterable[Permission]) -> tuple[bytes, bytes]:
         owner = await self.bench.accounts.staff.find(username)

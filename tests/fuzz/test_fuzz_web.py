@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, quote, quote_from_bytes, urlsplit
@@ -225,6 +226,24 @@ async def test_a_form_or_a_question_spoilt_in_one_place_is_no_fault(
             assert "x-injected" not in answer.headers
             if asker is NOBODY:
                 check_tells_nothing(answer)
+
+
+async def test_signing_in_leads_to_no_other_place(signed: SignedSchool) -> None:
+    places = [
+        *TEXTS,
+        *(b"/fleet" + text for text in TEXTS),
+        b"/%2f/elsewhere.example",
+        b"/\telsewhere",
+        b"/a\x85b",
+    ]
+    for place in places:
+        body = f"username={VICTIM}&password={quote(GOOD)}&next={quote_from_bytes(place, safe='')}".encode()
+        answer = await signed.ask(NOBODY, "POST", "/sign-in", body, [(b"content-type", FORM)])
+        if answer.status_code != 400:  # no UTF-8
+            assert answer.status_code == 303, answer.text
+            found = answer.headers["location"]
+            assert re.fullmatch(r"/([!-.0-\[\]-~][!-\[\]-~]*)?", found), (place, found)
+            assert "x-injected" not in answer.headers
 
 
 async def test_rubbish_on_the_way_back_from_the_sign_in_service(
