@@ -112,8 +112,11 @@ def test_a_version_is_run_and_a_bad_one_refused_with_its_reason(site: Site) -> N
     agent = site.start_gateway(gateway)
     until(site, "same", 3)
     is_read(site, "air-3", 704)
+    put(site, "", note="nothing from here any more")
+    until(site, "same", 4)
+    is_read(site, "air-1", 705)
     assert agent.stop() == 0
-    assert "3: the newest" in command("configuration", site).stdout
+    assert "4: the newest" in command("configuration", site).stdout
 
     # When it was heard last outlives the collector's restart, and so does what it runs.
     assert site.collector is not None
@@ -121,4 +124,4 @@ def test_a_version_is_run_and_a_bad_one_refused_with_its_reason(site: Site) -> N
     site.start_collector()
     text = page(site, "/fleet")
     assert "从未" not in text
-    assert "一致 · 第 3 版" in text
+    assert "一致 · 第 4 版" in text
