@@ -16,8 +16,8 @@ from telemetry.batch import Body
 from telemetry.quality import ClockQuality
 from telemetry.readings import SeriesKey
 from telemetry.status import FORMAT, Status
-from tests.collector.conftest import NOW_MS
-from tests.collector.kept_records import check, keep
+from tests.collector.conftest import NOW_MS, check
+from tests.collector.kept_records import keep
 from tests.collector.record_databases import RecordsDatabase, on_both
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
