@@ -11,7 +11,7 @@ help:
 	@echo "make demo [ARGS='--duration 30']   run the demo (sets everything up the first time)"
 	@echo "make test [ARGS='-k buffer']       run the tests (installs mosquitto and chromium if it may)"
 	@echo "make check                         ruff, mypy --strict, import contracts"
-	@echo "make chaos                         the long durability runs"
+	@echo "make chaos                         the long runs of durability and of bad input"
 	@echo "make bench                         the benchmarks"
 	@echo "make format                        format the code"
 	@echo "make devices                       write docs/devices.md from the catalogue"
@@ -42,7 +42,7 @@ bench: .venv/.dev
 
 chaos: .venv/.dev
 	@sh tools/test-packages.sh
-	CAMPUS_CHAOS=long $(BIN)/pytest tests/chaos tests/buffer tests/series --timeout 7200 $(ARGS)
+	CAMPUS_CHAOS=long $(BIN)/pytest tests/chaos tests/fuzz tests/buffer tests/series --timeout 7200 $(ARGS)
 
 .venv/.runtime: pyproject.toml constraints.txt package-lock.json tools/setup.sh
 	@PYTHON=$(PYTHON) sh tools/setup.sh all
