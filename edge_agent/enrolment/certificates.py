@@ -47,7 +47,7 @@ def describe(der: bytes) -> Certificate:
     """Raises EnrolmentError for what is none."""
     try:
         return _described(x509.load_der_x509_certificate(der))
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise EnrolmentError("what was shown is no certificate") from None
 
 

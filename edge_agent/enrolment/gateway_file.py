@@ -4,6 +4,7 @@ collector are other than before.
 
 from __future__ import annotations
 
+import io
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -202,7 +203,7 @@ def _table(name: str, **settings: Any) -> str:
 
 def _put_in(before: str, tables: str, path: Path) -> str:
     """The text with its tables of ours replaced, everything else left as it stands."""
-    lines = before.splitlines(keepends=True)
+    lines = list(io.StringIO(before, newline="\n"))  # as TOML counts them
     found = headers(before)
     starts = [_with_comments(lines, line - 1) for line, _ in found]
     parts = ["".join(lines[: starts[0]] if starts else lines)]
@@ -210,8 +211,10 @@ def _put_in(before: str, tables: str, path: Path) -> str:
     ours = [at + 1 for at, (_, names) in enumerate(found) if names[0] in _OURS]
     first = ours[0] if ours else len(parts)
     kept = [part for at, part in enumerate(parts) if at < first]
-    rest = [part for at, part in enumerate(parts) if at >= first and at not in ours]
-    text = "".join(kept) + _gap(kept) + tables + ("\n" if rest else "") + "".join(rest)
+    rest = "".join(
+        _comments_after(part) if first + at in ours else part for at, part in enumerate(parts[first:])
+    )
+    text = "".join(kept) + _gap(kept) + tables + ("\n" if rest and not rest.startswith("\n") else "") + rest
     if not _same_but_ours(before, text):
         raise UsageError(
             f"{path} says [gateway] or [collector] in a form that cannot be replaced without touching the rest; "
@@ -225,6 +228,16 @@ def _with_comments(lines: list[str], at: int) -> int:
     while at > 0 and lines[at - 1].startswith("#"):
         at -= 1
     return at
+
+
+def _comments_after(part: str) -> str:
+    """The comments at the end of a table, among which may be devices that somebody has put there for later."""
+    lines = list(io.StringIO(part, newline="\n"))
+    at = len(lines)
+    while at > 1 and (not lines[at - 1].strip() or lines[at - 1].lstrip().startswith("#")):
+        at -= 1
+    tail = "".join(lines[at:])
+    return tail if tail.strip() else ""
 
 
 def _gap(parts: list[str]) -> str:

@@ -84,3 +84,16 @@ def test_root_makes_no_keys_in_the_folder_of_another_user(tmp_path: Path) -> Non
         require_owner(tmp_path, user=0)
     require_owner(tmp_path, user=owner)
     require_owner(tmp_path / "not there yet", user=0)
+
+
+def test_devices_that_are_commented_out_stay_however_often_it_is_enrolled() -> None:
+    later = '\n# for later\n# [[mqtt]]\n# name = "yard"\n'
+    path = Path("gateway.toml")
+    for text in (
+        f'[gateway]\nid = "old"\n[collector]\npublic_key = "x"\n{later}',
+        f'[gateway]\nid = "old"\n{later}\n[collector]\npublic_key = "x"\n[[mqtt]]\nname = "hall"\n',
+        f'[gateway]\nid = "old"\n[collector.https]\nurl = "x"\n{later}\n[log]\nlevel = "info"\n',
+    ):
+        once = _put_in(text, TABLES, path)
+        assert later in once
+        assert _put_in(once, TABLES, path) == once
