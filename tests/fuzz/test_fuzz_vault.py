@@ -15,7 +15,7 @@ from identity_vault.exchange.desk import ExchangeDesk
 from identity_vault.vault import Vault
 from tests.fuzz.conftest import rounds
 from tests.fuzz.rubbish import flipped, truncated
-from tests.fuzz.test_fuzz_web import TEXTS, TYPES
+from tests.fuzz.web_rubbish import TEXTS, TYPES
 from tests.vault.guardian_parts import Browser, Family, add_family, make_app, make_link
 from tests.vault.vault_parts import make_vault
 
