@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.chaos.restless_site import Nursery, RestlessSite, pause, rounds
 from tests.chaos.stores import Servers, running_servers
 from tests.conftest import Mosquitto
+from tests.postgresql import PostgreSql
+from tests.series.servers import VictoriaServer
 
 BROKER_ROUNDS = rounds(6)
 STORM_ROUNDS = rounds(20, times=15)
@@ -43,30 +47,7 @@ def test_a_storm_of_kills_leaves_the_balance_exact(restless: RestlessSite, chanc
     """Gateway, collector and broker die in any order and combination, several at once, and come
     back in any order. The balance at the end is exact.
     """
-    kill: dict[str, Callable[[], object]] = {
-        "gateway": restless.kill_gateway,
-        "collector": restless.kill_collector,
-        "broker": restless.kill_broker,
-    }
-    revive: dict[str, Callable[[], object]] = {
-        "gateway": restless.launch_gateway,
-        "collector": restless.launch_collector,
-        "broker": restless.restart_broker,
-    }
-    restless.launch_collector()
-    restless.launch_gateway()
-    restless.publisher.start()
-    for number in range(STORM_ROUNDS):
-        if number % 2:
-            restless.await_promise()
-        pause(chance, 0.4)
-        victims = chance.sample(list(kill), chance.choice([1, 1, 2, 3]))
-        for victim in victims:
-            kill[victim]()
-        chance.shuffle(victims)
-        for victim in victims:
-            pause(chance, 0.2)
-            revive[victim]()
+    _storm(restless, chance, STORM_ROUNDS, _programs(restless))
     restless.settle()
     figures = restless.check_balance()
     print(figures, dict(restless.kills))
@@ -84,7 +65,7 @@ def test_a_storm_that_kills_the_servers_too_leaves_the_balance_exact(
     with running_servers() as servers:
         site = RestlessSite(tmp_path, mosquitto, nursery, stores=servers, readings_a_tick=1)
         try:
-            _storm(site, servers, chance)
+            _storm(site, chance, SERVER_ROUNDS, _programs(site) | _servers(site, servers))
             # A window of 500 batches in 20 s, after a long storm in which VictoriaMetrics hardly lived as long.
             site.settle(drain_s_max=900)
             figures = site.check_balance()
@@ -94,41 +75,47 @@ def test_a_storm_that_kills_the_servers_too_leaves_the_balance_exact(
     assert set(site.kills) == {"gateway", "collector", "broker", "postgresql", "victoria"}
 
 
-def _storm(site: RestlessSite, servers: Servers, chance: random.Random) -> None:
-    def kill(victim: str) -> None:
-        if victim == "victoria":
-            servers.victoria.kill()
-        else:
-            servers.postgresql.kill()
-        site.kills[victim] += 1
+class Mortal(NamedTuple):
+    """How something dies, and how it comes back."""
 
-    deaths: dict[str, Callable[[], object]] = {
-        "gateway": site.kill_gateway,
-        "collector": site.kill_collector,
-        "broker": site.kill_broker,
-        "postgresql": lambda: kill("postgresql"),
-        "victoria": lambda: kill("victoria"),
+    kill: Callable[[], object]
+    revive: Callable[[], object]
+
+
+def _programs(site: RestlessSite) -> dict[str, Mortal]:
+    return {
+        "gateway": Mortal(site.kill_gateway, site.launch_gateway),
+        "collector": Mortal(site.kill_collector, site.launch_collector),
+        "broker": Mortal(site.kill_broker, site.restart_broker),
     }
-    lives: dict[str, Callable[[], object]] = {
-        "gateway": site.launch_gateway,
-        "collector": site.launch_collector,
-        "broker": site.restart_broker,
-        "postgresql": servers.postgresql.start,
-        "victoria": servers.victoria.start,
+
+
+def _servers(site: RestlessSite, servers: Servers) -> dict[str, Mortal]:
+    def kill(name: str, server: PostgreSql | VictoriaServer) -> None:
+        server.kill()
+        site.kills[name] += 1
+
+    found: dict[str, PostgreSql | VictoriaServer] = {
+        "postgresql": servers.postgresql,
+        "victoria": servers.victoria,
     }
+    return {name: Mortal(partial(kill, name, server), server.start) for name, server in found.items()}
+
+
+def _storm(site: RestlessSite, chance: random.Random, times: int, mortals: dict[str, Mortal]) -> None:
     site.launch_collector()
     site.launch_gateway()
     site.publisher.start()
-    for number in range(SERVER_ROUNDS):
+    for number in range(times):
         if number % 2:
             site.await_promise()
-        pause(chance, 0.6)
-        victims = chance.sample(list(deaths), chance.choice([1, 1, 2, 3]))
+        pause(chance, 0.4)
+        victims = chance.sample(list(mortals), chance.choice([1, 1, 2, 3]))
         for victim in victims:
-            deaths[victim]()
+            mortals[victim].kill()
         chance.shuffle(victims)
         for victim in victims:
             pause(chance, 0.2)
-            lives[victim]()
+            mortals[victim].revive()
         if site.collector is not None and not site.collector.running:
             site.launch_collector()
