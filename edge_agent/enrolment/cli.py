@@ -71,14 +71,16 @@ def enrol_command(
         try:
             target = parse_collector(collector)
         except ValueError as error:
-            raise UsageError(f"COLLECTOR {error}") from error
+            raise UsageError(f"采集端地址不对 COLLECTOR {error}") from error
         if ca_file is not None and not ca_file.is_file():
-            raise UsageError(f"--ca-file: there is no {ca_file}")
+            raise UsageError(f"--ca-file: 没有这个文件 there is no {ca_file}")
         given = code if code is not None else typer.prompt("注册码 Code")
         try:
             good_code = enrolment.parse_code(given)
         except ValueError as error:
-            raise UsageError(f"--code: {error}") from error
+            raise UsageError(
+                f"--code: 注册码是 8 位字母和数字，没有 0、1、I、L、O，请再看一遍 {error}"
+            ) from error
         working = enrol(
             target,
             good_code,
