@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from collector.intake import http as http_module
@@ -22,13 +23,23 @@ from foundation import httpconnection
 from telemetry.decoding import INT_MAX
 from telemetry.enrolment import CONTENT_TYPE as QUESTION_TYPE
 from telemetry.enrolment import ENROL_PATH, ROTATE_PATH, encode
-from telemetry.envelope import Kind
+from telemetry.envelope import Kind, open_envelope
 from telemetry.posting import CONTENT_TYPE, Place, pack
 from tests.collector.conftest import SCHOOL, MakeLab, Sender, check, column, database, eventually, make_lab
 from tests.enrolment.enrolling import WRONG_CODE, Box, Site, code_key, site_of, wall_ms
 from tests.foundation.test_broker_tls import Authority
 from tests.fuzz.conftest import rounds
-from tests.fuzz.rubbish import PACKED, Envelopes, flipped, noise, padded, reordered, truncated
+from tests.fuzz.rubbish import (
+    PACKED,
+    Envelopes,
+    flipped,
+    misplace,
+    nested,
+    noise,
+    padded,
+    reordered,
+    truncated,
+)
 
 __all__ = ["database", "make_lab"]
 
@@ -117,13 +128,13 @@ class Rubbish:
     """Requests at every path, and ways to spoil them."""
 
     def __init__(self, chance: random.Random, sender: Sender, box: Box, shown: bytes) -> None:
-        self._chance, self._sender, self._box = chance, sender, box
+        self._chance, self._sender = chance, sender
         batch = sender.batch(1, column(values=[1, 2.5, 3])).data
         urgent = sender.batch(1, stream="urgent", records=[check()]).data
         self._envelopes = [Envelopes(chance, one, sender.signer) for one in (batch, urgent)]
         self._question = encode(box.question(WRONG_CODE, shown))
-        self._rotation = box.rotation(Box(), wall_ms())
-        self._smuggled = SMUGGLED
+        self._rotation = box.rotation(Box(), wall_ms(), gateway=sender.gateway)
+        self._smuggled, self._turn = SMUGGLED, 0
 
     def body(self) -> tuple[str, str, bytes]:
         """Path, content type and contents, of which nothing is good."""
@@ -133,9 +144,8 @@ class Rubbish:
             return PLACE if kind == "post" else PLACE.replace("bulk", "urgent"), CONTENT_TYPE, self._posted()
         good = self._question if kind == "enrol" else self._rotation
         spoilt = [spoil(chance, good) for spoil in (flipped, truncated, reordered, padded)]
-        wrapped = self._box_says(chance.choice(PACKED))
         body = chance.choice(
-            [*spoilt, noise(chance), chance.choice(PACKED), wrapped, self._rotation, self._question]
+            [*spoilt, noise(chance), chance.choice(PACKED), self._signed(), self._rotation, self._question]
         )
         return ENROL_PATH if kind == "enrol" else ROTATE_PATH, QUESTION_TYPE, body
 
@@ -151,21 +161,27 @@ class Rubbish:
             body = self._chance.choice((flipped, truncated, padded))(self._chance, body)
         return body
 
-    def _box_says(self, payload: bytes) -> bytes:
-        return Sender.wrap(self._box.sender(), payload, kind=Kind.ROTATION).data
+    def _signed(self) -> bytes:
+        """A question for new keys, signed by the gateway it is about, and wrong within."""
+        good = open_envelope(self._rotation).payload
+        fields = msgspec.msgpack.decode(good)
+        misplace(self._chance, fields)
+        made = (msgspec.msgpack.encode(fields), nested(good), self._chance.choice(PACKED))
+        return self._sender.wrap(self._chance.choice(made), kind=Kind.ROTATION).data
 
     def whole(self) -> bytes:
         path, type_, body = self.body()
         return request(path, body, type_=type_)
 
     def spoilt(self) -> bytes:
-        """A request whose head or length is not what it should be."""
+        """A request whose head or length is not what it should be; one kind after the other."""
         path, type_, body = self.body()
         chance = self._chance
-        lie = chance.choice((0, 1, len(body) // 2, len(body) + 1, 2**31, 2**63))
+        lie = chance.choice((0, 1, len(body) // 2, len(body) + 1))
         whole = request(path, body, type_=type_)
-        return chance.choice((
-            request(path, body, framing=b"Content-Length: %d\r\n" % lie),
+        kinds = (
+            request(path, body, type_=type_, framing=b"Content-Length: %d\r\n" % lie),
+            request(path, body, type_=type_, framing=b"Content-Length: %d\r\n" % chance.choice((2**31, 2**63))),
             request(path, body, framing=b"Transfer-Encoding: chunked\r\n"),
             request(path, b"5\r\nab\r\n-1\r\n", framing=b"Transfer-Encoding: chunked\r\n"),
             request(path, b"F" * 40 + b"\r\n", framing=b"Transfer-Encoding: chunked\r\n"),
@@ -184,7 +200,9 @@ class Rubbish:
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + chance.randbytes(50),
             b"\x16\x03\x01\x02\x00\x01" + chance.randbytes(200),
             b"\r\n" * 30_000,
-        ))  # fmt: skip
+        )  # fmt: skip
+        self._turn += 1
+        return kinds[self._turn % len(kinds)]
 
     def smuggling(self, framing: bytes) -> bytes:
         """A good post behind, or within, a request whose end is in doubt."""
@@ -217,12 +235,15 @@ async def listening(
 
 
 async def post_until(site: Site, sender: Sender, done: asyncio.Event) -> int:
-    """Good posts, one after another and again while it is too early; how many were taken."""
+    """Good posts, one after another and, like a gateway's, again where there was no room or no time for one; how
+    many were taken.
+    """
     posted = 0
     while not done.is_set() or posted < 3:
-        answer = await post_good(site, sender, posted + 1)
-        assert answer.status_code in {200, 429, 503}, answer.text
-        posted += answer.status_code == 200
+        with contextlib.suppress(httpx.TransportError):
+            answer = await post_good(site, sender, posted + 1)
+            assert answer.status_code in {200, 408, 429, 503}, answer.text
+            posted += answer.status_code == 200
         await asyncio.sleep(0.02)
     return posted
 
