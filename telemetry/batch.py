@@ -133,11 +133,17 @@ _decode_payload = msgspec.msgpack.Decoder(_Payload).decode
 
 
 class BatchBuilder:
-    """Collects chunks and records until the batch is closed; then encodes the body and starts anew."""
+    """Collects chunks and records until the batch is closed; then encodes the body and starts anew.
+
+    Of readings of one series that come at the same time each is moved on to a millisecond of its own, from one
+    batch to the next too: some stores keep one point a series and millisecond. Who comes with an older
+    time keeps it.
+    """
 
     def __init__(self, table: SeriesTable) -> None:
         self._table = table
         self._compressor = zstandard.ZstdCompressor(level=3)
+        self._runs: dict[int, list[int]] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -153,10 +159,20 @@ class BatchBuilder:
         return bool(self.readings or self._records)
 
     def add(self, chunk: Chunk) -> None:
-        by_series = self._columns
+        by_series, runs = self._columns, self._runs
         for series, time_ms, value, quality in zip(
             chunk.series, chunk.time_ms, chunk.value, chunk.quality, strict=True
         ):
+            # First and last of the milliseconds, one after another, that are taken.
+            run = runs.get(series)
+            if run is None:
+                runs[series] = [time_ms, time_ms]
+            elif time_ms > run[1]:
+                if time_ms > run[1] + 1:
+                    run[0] = time_ms
+                run[1] = time_ms
+            elif time_ms >= run[0]:
+                time_ms = run[1] = run[1] + 1  # noqa: PLW2901  # said above
             column = by_series.get(series)
             if column is None:
                 column = by_series[series] = ([], [], [])

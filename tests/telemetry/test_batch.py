@@ -112,7 +112,7 @@ def test_the_builder_groups_by_series_and_starts_anew() -> None:
     body = decode_body(header(6), builder.close(BASE_MS))
     assert not builder
     assert body.readings()[:2] == [Reading(damp, BASE_MS + 5, 40.0), Reading(damp, BASE_MS - 5, 41.0)]
-    assert body.readings()[-1] == Reading(warm, BASE_MS, 21.5, Quality.STALE)
+    assert body.readings()[-1] == Reading(warm, BASE_MS + 1, 21.5, Quality.STALE)
     assert chunk.readings(table)[1] == Reading(warm, BASE_MS, 21.5, Quality.STALE)
     assert decode_body(header(0), builder.close(BASE_MS)) == Body([], [], [], [], [], [])
 
