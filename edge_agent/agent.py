@@ -86,7 +86,7 @@ class Agent:
         with folder_locked(self.config.gateway.data_dir):
             tell(beginning := begin(self.config, self._kept))
             async with await open_buffer(beginning.config) as buffer:
-                with metrics_served(self.config.metrics, self.counters, buffer.stats):
+                async with metrics_served(self.config.metrics, self.counters, buffer.stats):
                     await self._work(beginning, buffer)
                 self.batches_left = buffer.stats().batches
 

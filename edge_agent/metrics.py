@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from functools import partial
+from typing import Final
 
-from prometheus_client import CollectorRegistry, start_http_server
+import h11
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from edge_agent.buffer.contract import BufferStats
 from edge_agent.counters import Counters, DeviceCounters
+from foundation.httpconnection import Connection, Handler, Reply
 
 _POLLED = (
     ("polls", "Times a device was asked"),
@@ -23,18 +29,70 @@ _POLLED = (
 )
 
 
-@contextlib.contextmanager
-def served(host: str, port: int, counters: Counters, buffer: Callable[[], BufferStats]) -> Iterator[None]:
-    """Answers at the port until left. Raises OSError when it cannot be listened on."""
+CONNECTIONS_MAX: Final = 16
+"""Who watches a gateway is one program, or a few."""
+REQUEST_S_MAX: Final = 10.0
+IDLE_S_MAX: Final = 75.0
+"""Longer than a Prometheus rests between two looks."""
+_BODY_BYTES_MAX: Final = 1_024
+
+log = structlog.get_logger()
+
+
+@contextlib.asynccontextmanager
+async def served(
+    host: str, port: int, counters: Counters, buffer: Callable[[], BufferStats]
+) -> AsyncIterator[None]:
+    """Answers at the port until left, at any path. Raises OSError when it cannot be listened on."""
     registry = CollectorRegistry()
     registry.register(GatewayMetrics(counters, buffer))
-    server, thread = start_http_server(port, host, registry)
+    refused = Counter(
+        "campus_edge_metrics_refused", "Connections to this port closed unheard, too many", registry=registry
+    )
+    handler = Handler(partial(_answer, registry), lambda _: None, lambda _: (b"text/plain", b""))
+    talks: set[asyncio.Task[None]] = set()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(talks) >= CONNECTIONS_MAX:
+            refused.inc()
+            writer.transport.abort()
+            return
+        task = asyncio.create_task(_talk(reader, writer, handler), name="metrics-connection")
+        talks.add(task)
+        task.add_done_callback(talks.discard)
+
+    server = await asyncio.start_server(connected, host, port)
     try:
         yield
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        server.close()
+        for one in talks:
+            one.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+
+
+async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:
+    try:
+        await Connection(
+            reader,
+            writer,
+            handler,
+            body_bytes_max=_BODY_BYTES_MAX,
+            request_s_max=REQUEST_S_MAX,
+            idle_s_max=IDLE_S_MAX,
+        ).run()
+    except OSError:
+        pass  # who asked has gone
+    except Exception:  # the supervising boundary of a connection
+        log.exception("metrics could not be told")
+    finally:
+        writer.transport.abort()
+
+
+def _answer(registry: CollectorRegistry, request: h11.Request) -> Reply:
+    if request.method not in {b"GET", b"HEAD"}:
+        return Reply(405, headers=((b"Allow", b"GET, HEAD"),))
+    return Reply(200, generate_latest(registry), ((b"Content-Type", CONTENT_TYPE_LATEST.encode()),))
 
 
 class GatewayMetrics(Collector):

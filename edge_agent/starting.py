@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 from edge_agent.buffer import SqliteBuffer
 from edge_agent.buffer.contract import BufferFullError, BufferStats
 from edge_agent.config import GatewayConfig, MetricsSection
 from edge_agent.counters import Counters
+from foundation.oserrors import why
 
 
 class StartError(Exception):
@@ -30,10 +31,10 @@ async def open_buffer(config: GatewayConfig) -> SqliteBuffer:
         raise StartError(f"gateway.data_dir {folder} cannot be used: {error}") from error
 
 
-@contextlib.contextmanager
-def metrics_served(
+@contextlib.asynccontextmanager
+async def metrics_served(
     settings: MetricsSection, counters: Counters, buffer: Callable[[], BufferStats]
-) -> Iterator[None]:
+) -> AsyncIterator[None]:
     """Serves Prometheus metrics until left, if a port is configured. Raises StartError."""
     if not settings.port:
         yield
@@ -41,10 +42,10 @@ def metrics_served(
     # Loaded only where somebody asks: 3 MB of a gateway's little memory.
     from edge_agent.metrics import served  # noqa: PLC0415  # said above
 
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         try:
-            stack.enter_context(served(settings.host, settings.port, counters, buffer))
+            await stack.enter_async_context(served(settings.host, settings.port, counters, buffer))
         except OSError as error:
-            reason = f"metrics.port {settings.port} on {settings.host}: {error.strerror}"
+            reason = f"metrics.port {settings.port} on {settings.host}: {why(error)}"
             raise StartError(reason) from error
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
 from collections.abc import Generator
@@ -27,6 +28,8 @@ class PartServer(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(config)
+        # Below that are lines about requests that are none: whoever reaches the port could fill the log.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self._tls = tls
         self.answering = asyncio.Event()
         """Set once requests are answered."""

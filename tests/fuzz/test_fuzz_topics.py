@@ -1,4 +1,4 @@
-"""Rubbish on every topic, of anybody and rightly signed, while good readings and fevers go their way."""
+"""Rubbish on every topic and at the ports of page and metrics, of anybody and rightly signed, while good readings and fevers go their way."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from telemetry.configuration import Offer, digest, encode_offer
 from telemetry.envelope import ENVELOPE_BYTES_MIN, Kind, Signer
 from tests.conftest import MakeMosquitto, free_port
 from tests.fuzz.conftest import rounds
+from tests.fuzz.raw_requests import SHAPES, say
 from tests.fuzz.rubbish import (
     GENERATION,
     ODD,
@@ -190,6 +191,8 @@ def test_rubbish_on_every_topic_costs_what_is_good_nothing(site: Site, chance: r
             flood.to_the_collector()
             flood.to_the_gateway()
             flood.of_devices()
+            for one in (site.web_port, port):
+                say(one, chance, SHAPES[number % len(SHAPES)])
             if number % (ROUNDS // 10) == 0:
                 flood.bomb()
             if number % (ROUNDS // FEVERS) == 0 and len(fevers) <= FEVERS:
