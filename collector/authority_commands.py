@@ -11,7 +11,7 @@ from rich.console import Console
 
 from collector.command_records import files_in_words, opened_records
 from collector.config import load_config
-from collector.enrolment.authority import write_pair
+from collector.enrolment.authority import AuthorityError, write_pair
 from collector.enrolment.opening import open_authority, open_registrar
 from collector.intake.http_callers import fingerprint_of
 from collector.intake.line import wall_ms
@@ -67,7 +67,7 @@ def server(
         try:
             key, certificate = authority.issue_own(names[0], names, "server", wall_ms())
             key_file, certificate_file = write_pair(out, "server", key, certificate, renew=renew)
-        except ValueError as error:
+        except (ValueError, AuthorityError) as error:
             raise UsageError(str(error)) from error
         except OSError as error:
             raise UsageError(f"{out} cannot be written: {why(error)}") from error

@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from collector.enrolment.authority import Authority
+from collector.enrolment.authority import Authority, AuthorityError
 from collector.enrolment.certificates import Use, parse_names
 from foundation.commands import UsageError
 from foundation.oserrors import why
@@ -111,6 +111,8 @@ class BrokerFiles:
                     written.append(name)
             written += self._renew(self._broker, BROKER_NAME, self.hosts, "server", now_ms)
             written += self._renew(self.collector, COLLECTOR_NAME, [], "client", now_ms)
+        except AuthorityError as error:
+            raise UsageError(str(error)) from error
         except OSError as error:
             raise UsageError(f"{error.filename or self._folder} cannot be used: {why(error)}") from error
         return written

@@ -115,7 +115,9 @@ class Authority:
         return _ms(self.certificate.not_valid_after_utc)
 
     def issue_gateway(self, school: str, gateway: str, key: PublicKey, now_ms: int) -> x509.Certificate:
-        """A gateway's certificate for TLS. Raises ValueError for ids that are too long for one."""
+        """A gateway's certificate for TLS. Raises ValueError for ids that are too long for one, and
+        AuthorityError.
+        """
         name, names = gateway_names(school, gateway)
         return self._issue(key, name, names, "client", now_ms)
 
@@ -123,7 +125,7 @@ class Authority:
         self, name: str, hosts: Sequence[str], use: Use, now_ms: int
     ) -> tuple[bytes, x509.Certificate]:
         """A new key (PEM) and its certificate, for a part of the school's own: a server reached as `hosts`,
-        or a client. Raises ValueError that names a bad host.
+        or a client. Raises ValueError that names a bad host, and AuthorityError.
         """
         names = parse_names(hosts) if use == "server" or hosts else []
         key = generate_private_key(SECP256R1())
@@ -132,8 +134,15 @@ class Authority:
     def _issue(
         self, key: PublicKey, name: str, names: Sequence[x509.GeneralName], use: Use, now_ms: int
     ) -> x509.Certificate:
+        """Raises AuthorityError where the authority's own certificate has ended."""
+        now = _time(now_ms)
+        if now >= self.certificate.not_valid_after_utc:
+            raise AuthorityError(
+                f"by this machine's clock ({now:%Y-%m-%d}) {self.certificate_file} has ended; set the clock, or "
+                "make it anew (docs/enrolment.md, ten years are over)"
+            )
         return make_certificate(
-            self.certificate, self._key, key=key, name=name, names=names, use=use, now=_time(now_ms)
+            self.certificate, self._key, key=key, name=name, names=names, use=use, now=now
         )
 
     def write_crl(self, revoked: Iterable[tuple[str, int]], now_ms: int) -> None:

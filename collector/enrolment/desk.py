@@ -65,7 +65,8 @@ class EnrolmentDesk:
         self._now_ms = now_ms
         self._turn = asyncio.Lock()
         self._waiting = 0
-        self._unheard: dict[str, float] = {}
+        self._unheard: dict[str, tuple[float, float]] = {}
+        """Addresses: until when nothing is looked up for them, and when they may come again."""
         self._reported = FirstOnly(100)
         self._answers = Counter(
             "campus_enrolment_answers",
@@ -134,9 +135,11 @@ class EnrolmentDesk:
 
     async def _enrol(self, data: bytes, address: str, caller: Caller) -> bytes:
         question = decode(data, Question)
-        left_s = self._unheard.get(address, 0.0) - time.monotonic()
-        if left_s > 0:
-            raise RefusedError(429, "too many wrong codes came; come again later", int(left_s) + 1)
+        unheard_s, again_s = self._unheard.get(address, (0.0, 0.0))
+        if unheard_s > time.monotonic():
+            raise RefusedError(
+                429, "too many wrong codes came; come again later", int(again_s - time.monotonic()) + 1
+            )
         work = partial(
             self._registrar.enrol,
             question=question,
@@ -160,7 +163,8 @@ class EnrolmentDesk:
         """Who asks too often costs no transaction each time."""
         if len(self._unheard) >= UNHEARD_MAX:
             self._unheard.clear()
-        self._unheard[address] = time.monotonic() + min(wait_s, UNHEARD_S_MAX)
+        now_s = time.monotonic()
+        self._unheard[address] = now_s + min(wait_s, UNHEARD_S_MAX), now_s + wait_s
 
     async def _shown(self, caller: Caller) -> bytes:
         if caller.shown or self._proxy_cert_file is None:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
-from collector.enrolment.authority import Authority
+from collector.enrolment.authority import Authority, AuthorityError
 from collector.enrolment.certificates import PublicKey, RequestError, key_of_request
 from collector.intake.http_callers import fingerprint_of
 from collector.intake.objections import PLAUSIBLE_FROM_MS
@@ -64,7 +64,14 @@ class Issuer:
     def certify(
         self, connection: Connection, school: str, gateway: str, tls_key: PublicKey, now_ms: int
     ) -> Certificate:
-        made = self.authority.issue_gateway(school, gateway, tls_key, now_ms)
+        """Raises RefusedError."""
+        try:
+            made = self.authority.issue_gateway(school, gateway, tls_key, now_ms)
+        except AuthorityError as error:
+            log.error("no gateway gets a certificate", error=str(error))
+            raise RefusedError(
+                503, "the authority's certificate has ended by the collector's clock; its log has more", 60
+            ) from None
         # The newest is told by its time, also after a clock was put back.
         issued_ms = max(now_ms, enrolment.newest_issued_ms(connection, school, gateway) + 1)
         certificate = Certificate(

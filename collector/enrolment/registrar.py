@@ -48,6 +48,8 @@ from telemetry.envelope import Envelope, Signer, key_id
 from telemetry.topics import IDENTIFIER
 
 OPEN_MAX: Final = 20
+CROWDED_S: Final = 60
+"""So long an address with a wrong code is not heard again while too many come from everywhere."""
 
 
 Why = Literal["ids", "clock", "registered", "unregistered", "many"]
@@ -133,6 +135,8 @@ class Registrar:
             if proves(question.proof, question_proof(one.code_key, question, fingerprint)):
                 found = one
         if found is None:
+            if throttle.wait_of_all_s(now_ms) is not None:
+                raise RefusedError(429, "the code is wrong, and too many wrong ones came", CROWDED_S)
             return _wrong(connection, address, now_ms)
         key, tls_key = parse_keys(question.nonce, question.public_key, question.request)
         if found.used_ms is not None:
@@ -165,8 +169,8 @@ class Registrar:
             # The same box set up anew may keep its key, but not one that was revoked.
             if before.key_id != new_id or before.state == "revoked":
                 require_unused(connection, new_id)
-                enrolment.retire_key(connection, before, now_ms)
-            enrolment.end_old_keys(connection, school, id_, now_ms)
+                enrolment.retire_key(connection, before)
+            enrolment.end_old_keys(connection, school, id_)
             enrolment.revoke_certificates(connection, school, id_, now_ms)
             enrolment.set_key(connection, school, id_, public_text(key), new_id)
         certificate = self._issuer.certify(connection, school, id_, tls_key, now_ms)
@@ -188,7 +192,7 @@ class Registrar:
         newest = held[-1].serial if held else ""
         if gateway is None or (gateway.key_id, newest) != (proved.key_id, proved.serial):
             return 0
-        enrolment.end_old_keys(connection, proved.school, proved.gateway, now_ms)
+        enrolment.end_old_keys(connection, proved.school, proved.gateway)
         return enrolment.revoke_certificates(connection, proved.school, proved.gateway, now_ms, [newest])
 
     def revoke(self, connection: Connection, school: str, gateway: str, by: str, now_ms: int) -> bool:

@@ -88,7 +88,7 @@ def _renew(
         if new_id == signer_id:
             enrolment.forget_old_key(connection, new_id)
         require_unused(connection, new_id)
-        enrolment.retire_key(connection, gateway, now_ms)
+        enrolment.retire_key(connection, gateway)
         enrolment.renew_old_key(connection, signer_id, now_ms + GRACE_MS)
         enrolment.set_key(connection, school, id_, public_text(key), new_id)
     certificate = issuer.certify(connection, school, id_, tls_key, now_ms)

@@ -1,7 +1,8 @@
 """How many wrong codes are heard: few from one address, and not many from all of them together.
 
 A code cannot be guessed by asking (31⁸ of them, at most twenty that fit); this keeps a guesser from costing
-time, and shows one.
+time, and shows one. What comes from everywhere stops nobody who has a right code: else a stranger with some
+addresses could keep a school from enrolling for ever.
 """
 
 from __future__ import annotations
@@ -27,19 +28,18 @@ class Throttle:
 
     def wait_s(self, address: str, now_ms: int) -> int | None:
         """For how long nothing is heard from this address; None: it is."""
-        of_all = [at_ms for at_ms, _ in self._failures]
         of_address = [at_ms for at_ms, one in self._failures if one == address]
-        waits = [
-            _wait_ms(of_all, OF_ALL_MAX, OF_ALL_MS, now_ms),
-            _wait_ms(of_address, OF_ADDRESS_MAX, OF_ADDRESS_MS, now_ms),
-        ]
-        wait_ms = max(waits)
-        return math.ceil(wait_ms / 1000) if wait_ms > 0 else None
+        return _wait_s(of_address, OF_ADDRESS_MAX, OF_ADDRESS_MS, now_ms)
+
+    def wait_of_all_s(self, now_ms: int) -> int | None:
+        """For how long no wrong code is counted any more, from wherever it comes; None: it is."""
+        return _wait_s([at_ms for at_ms, _ in self._failures], OF_ALL_MAX, OF_ALL_MS, now_ms)
 
 
-def _wait_ms(times_ms: Sequence[int], count_max: int, span_ms: int, now_ms: int) -> int:
+def _wait_s(times_ms: Sequence[int], count_max: int, span_ms: int, now_ms: int) -> int | None:
     """Until fewer than `count_max` of these are within the span."""
-    return times_ms[-count_max] + span_ms - now_ms if len(times_ms) >= count_max else 0
+    wait_ms = times_ms[-count_max] + span_ms - now_ms if len(times_ms) >= count_max else 0
+    return math.ceil(wait_ms / 1000) if wait_ms > 0 else None
 
 
 def parse_address(text: str) -> str | None:

@@ -23,6 +23,8 @@ INVITATIONS_KEPT_MS: Final = 24 * 60 * 60_000
 """Used or not: a code that has ended is told from one that never was for no longer."""
 SLACK_MS: Final = 60_000
 """A clock that was put back by more makes an invitation one of another time, which is not taken."""
+ENDED_MS: Final = 0
+"""Until when a key is believed that has ended: no clock that is put back brings it to life."""
 
 
 @dataclass(frozen=True)
@@ -224,19 +226,19 @@ def find_old_key(connection: Connection, key_id: str, now_ms: int) -> OldKey | N
     return OldKey(**row) if row else None
 
 
-def retire_key(connection: Connection, gateway: Gateway, until_ms: int) -> None:
-    """The gateway's key is believed until then and never again; another takes its place."""
-    old = OldKey(gateway.key_id, gateway.public_key, gateway.school, gateway.id, until_ms)
+def retire_key(connection: Connection, gateway: Gateway) -> None:
+    """The gateway's key is believed no more, unless `renew_old_key` says so; another takes its place."""
+    old = OldKey(gateway.key_id, gateway.public_key, gateway.school, gateway.id, ENDED_MS)
     connection.execute(insert(gateway_keys), [old.__dict__])
 
 
-def end_old_keys(connection: Connection, school: str, gateway: str, at_ms: int) -> None:
+def end_old_keys(connection: Connection, school: str, gateway: str) -> None:
     """From now on they are not believed."""
     column = gateway_keys.c
     connection.execute(
         update(gateway_keys)
-        .where(column.school == school, column.gateway == gateway, column.until_ms > at_ms)
-        .values(until_ms=at_ms)
+        .where(column.school == school, column.gateway == gateway)
+        .values(until_ms=ENDED_MS)
     )
 
 
@@ -266,6 +268,6 @@ def revoke_gateway(connection: Connection, school: str, id_: str, at_ms: int) ->
     if not gateways.revoke(connection, school, id_, at_ms):
         return False
     revoke_certificates(connection, school, id_, at_ms)
-    end_old_keys(connection, school, id_, at_ms)
+    end_old_keys(connection, school, id_)
     end_invitations(connection, school, id_)
     return True
