@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
+from collector.fleet.worn import find_identifying
 from collector.text import Text
-from device_profiles.labels import quantities_of
 from foundation.tomlfile import FileProblems, parse
 from foundation.tomllines import LineIndex, Location
 from foundation.tomltext import toml_text
@@ -26,19 +26,12 @@ from telemetry.configuration import (
     join,
     split,
 )
-from telemetry.worn import is_worn
 
 PROBLEMS_SHOWN_MAX: Final = 20
 DEPTH_MAX: Final = 16
 """Beyond what any table of a gateway needs."""
 _FIRST: Final = ("name", "id", "profile", "place")
 """People look for these first in a table."""
-_WORN: Final = Text(
-    "这是有人佩戴的设备，谁戴哪一个不能存放在这里：请写进网关自己的 gateway.toml；"
-    "手环可以改用不需要地址的 bands = [{ profile = …, place = … }]",
-    "this device is worn by somebody, and who wears what must not be kept here: write it into the gateway's own "
-    "gateway.toml; for bands there is bands = [{ profile = …, place = … }], which needs no addresses",
-)
 _NO_JSON: Final = Text("不是 JSON 对象", "is no JSON object with the tables of gateway.toml")
 _NULL: Final = Text("不能写 null；不需要的设置请删去", "null is no value; leave the setting out")
 _TOO_DEEP: Final = Text(f"嵌套超过 {DEPTH_MAX} 层", f"is nested deeper than {DEPTH_MAX} levels")
@@ -137,12 +130,7 @@ def _problems(table: str, value: Any) -> Iterator[tuple[Location, Text]]:
         location = _where(table, value)
         yield location, Text(_in_chinese(table, value, location), str(error))
         return
-    if table in SOURCE_TABLES:
-        for at, source in enumerate(value):
-            devices = source.get("devices")
-            for number, device in enumerate(devices if isinstance(devices, list) else ()):
-                if isinstance(device, dict) and _is_worn(device.get("profile")):
-                    yield (table, at, "devices", number), _WORN
+    yield from find_identifying(table, value)
 
 
 def _where(table: str, value: Any) -> Location:
@@ -194,8 +182,3 @@ def _unwritable(document: Mapping[str, Any]) -> Text | None:
         if not level:
             return None
     return _TOO_DEEP
-
-
-def _is_worn(profile: object) -> bool:
-    """As far as it can be seen from here: a profile of the school's own is known to its gateways only."""
-    return isinstance(profile, str) and is_worn(quantities_of(profile) or ())

@@ -193,7 +193,48 @@ async def test_a_bad_text_is_told_by_its_line(
     assert (await get(client, f"{PLACE}/configurations"))["items"] == []
 
 
-@pytest.mark.parametrize("profile", ["ruuvi/ruuvitag", "school/own-model", 7])
+WORN = 'id = "a", profile = "sig/heart-rate", place = "gym", address = "C4:7C:8D:00:00:17"'
+ROOM = 'id = "t", profile = "ruuvi/ruuvitag", place = "gym", address = "C4:7C:8D:00:00:17"'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'[[ble]]\nname = "b"\ndevices = [{{ {WORN.replace("sig/", " Sig/")} }}]\n',
+        f'[[ble]]\nname = "b"\ndevice = [{{ {WORN} }}]\n',
+        f'[[ble]]\nname = "b"\n[ble.devices.x]\n{WORN.replace(", ", chr(10))}\n',
+        f'[[ble]]\nname = "b"\nbands = [{{ {WORN} }}]\n',
+        f'[[ble]]\nname = "b"\ndevices = [{{ {WORN.replace("profile", "model")} }}]\n',
+        f'[[ble]]\nname = "b"\ndevices = [{{ {ROOM.replace("gym", "c4-7c-8d-00-00-18/x")} }}]\n',
+        '[[ble]]\nname = "C4:7C:8D:00:00:17"\n',
+        f'[[osdp]]\nname = "o"\nreaders = [{{ {WORN} }}]\n',
+        '[[report]]\nmode = "every"\ndevices = ["band-C4:7C:8D:00:00:17"]\n',
+        '[silence.after_s]\n"C4:7C:8D:00:00:17" = 3\n',
+    ],
+)
+async def test_whose_band_it_is_slips_through_nowhere(
+    school: School, client: httpx.AsyncClient, text: str
+) -> None:
+    problem = await put(client, text, 422)
+    assert "C4:7C" not in str(problem)
+    assert (await get(client, f"{PLACE}/configurations"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    "address", ["24:E1:24:12:8B:00:00:17", "24-E1-24-12-8B-00-00-17", "C4:7C:8D:00:00:17"]
+)
+async def test_boxes_in_rooms_have_addresses_of_all_kinds(client: httpx.AsyncClient, address: str) -> None:
+    device = {
+        "id": address,
+        "profile": "zigbee2mqtt/tuya-ts0601-air",
+        "place": "main/301",
+        "address": address,
+    }
+    source = {"name": "broker", "broker": {"host": "mqtt.example"}, "devices": [device]}
+    assert (await client.put(f"{PLACE}/configuration", json={"mqtt": [source]})).status_code == 200
+
+
+@pytest.mark.parametrize("profile", ["ruuvi/ruuvitag", "school/own-model"])
 async def test_what_stands_in_rooms_may_have_an_address(client: httpx.AsyncClient, profile: object) -> None:
     device = {"id": "climate-301", "profile": profile, "place": "main/301", "address": "C4:7C:8D:00:00:01"}
     source = {"name": "radio", "devices": [device], "bands": [{"profile": "sig/heart-rate", "place": "gym"}]}
