@@ -70,7 +70,7 @@ class Agent:
         )
         self._carriers = Carriers()
         self._policy = load_policy(config.personal.policy if config.personal else None)
-        self._kept = KeptFile(config.gateway.data_dir)
+        self._kept = KeptFile(config.gateway.data_dir, config.collector.public_key)
         self._stop = asyncio.Event()
         self._vault_asked: asyncio.Event | None = None
         self.batches_left = 0

@@ -112,7 +112,9 @@ def check(
         logs.configure("error")
         load_signing_key(config.gateway.key_file)
         _report(str(config_file), "configuration and key are good", ok=True)
-        beginning = begin(config, KeptFile(config.gateway.data_dir), look_only=True)
+        beginning = begin(
+            config, KeptFile(config.gateway.data_dir, config.collector.public_key), look_only=True
+        )
         good = _report("configuration", describe(beginning), ok=beginning.refused is None)
         ok = asyncio.run(_check(beginning.config, timeout_s)) and good
     raise typer.Exit(0 if ok else 1)

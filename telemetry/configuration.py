@@ -165,6 +165,8 @@ def decode_offer(data: bytes) -> Offer:
         raise OtherFormatError("an offer of another format; the gateway needs a newer program")
     if not 0 < offer.version <= INT_MAX or not 0 <= offer.issued_ms <= INT_MAX:
         raise ConfigurationError("an offer with a number out of range")
+    if len(offer.removed) > SECTIONS_MAX:
+        raise ConfigurationError(f"an offer that removes {len(offer.removed)} sections")
     _check_size(offer.changed)
     return offer
 

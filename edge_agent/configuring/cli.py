@@ -45,7 +45,7 @@ def configuration(
     """
     with errors_in_words():
         config = load_config(config_file)
-        file = KeptFile(config.gateway.data_dir)
+        file = KeptFile(config.gateway.data_dir, config.collector.public_key)
         if what is What.RESET:
             _reset(config, file)
         else:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 
 import msgspec
+import structlog
 
 from foundation.wholefile import write_whole
 from telemetry.configuration import BYTES_MAX, digest
@@ -23,6 +24,9 @@ FILE_BYTES_MAX: Final = 8 * BYTES_MAX
 """Two versions, and what JSON adds to them."""
 STARTS_MAX: Final = 3
 """A version on probation may see the gateway begin so often."""
+
+
+log = structlog.get_logger()
 
 
 class KeptFileError(Exception):
@@ -45,7 +49,7 @@ class Kept(msgspec.Struct, frozen=True):
 
     proven: on probation, the version to go back to; None: `used` has proven itself. starts: how often the
     gateway has begun with a version on probation. refused, reason: what has been given up although it was
-    good when it came.
+    good when it came. collector: in the file only, whose configuration this is, by its public key.
     """
 
     format: int = FORMAT
@@ -55,6 +59,7 @@ class Kept(msgspec.Struct, frozen=True):
     starts: int = 0
     refused: int | None = None
     reason: str = ""
+    collector: str = ""
 
     @property
     def on_probation(self) -> bool:
@@ -91,13 +96,18 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class KeptFile:
-    """The file in the gateway's data folder. Calls wait for the disk."""
+    """The file in the gateway's data folder. collector: the public key of who is believed, as gateway.toml has
+    it. Calls wait for the disk.
+    """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, collector: str) -> None:
         self.path = data_dir / NAME
+        self._collector = collector
 
     def read(self) -> Kept:
-        """What was written last; nothing where there is no file. Raises KeptFileError."""
+        """What was written last; nothing where there is no file, or where another collector was believed when
+        it was written: neither its devices nor its numbers bind the one of now. Raises KeptFileError.
+        """
         try:
             with self.path.open("rb") as file:
                 data = file.read(FILE_BYTES_MAX + 1)
@@ -114,11 +124,15 @@ class KeptFile:
             raise KeptFileError(f"{self.path}: {describe(error)}") from None
         if found.format != FORMAT:
             raise KeptFileError(f"{self.path}: format {found.format} is not known, {FORMAT} is")
-        return found
+        if found.collector not in {"", self._collector}:
+            log.warning("what another collector has configured is left", version=found.used.version)
+            return Kept()
+        return msgspec.structs.replace(found, collector="")
 
     def write(self, kept: Kept) -> None:
         """All of it or nothing, durable when it returns. Raises KeptFileError."""
-        body = msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n"
+        named = msgspec.structs.replace(kept, collector=self._collector)
+        body = msgspec.json.format(msgspec.json.encode(named), indent=1) + b"\n"
         try:
             write_whole(self.path, _sum(body) + b"\n" + body)
         except OSError as error:

@@ -79,12 +79,11 @@ def _overlay(local: GatewayConfig, sections: Sections) -> GatewayConfig:
         except RefusedError as error:
             problems += error.problems
     problems += find_trespasses(local, parsed, catalogue)
+    problems += find_worn(parsed, catalogue)
     if problems:
         raise RefusedError(problems)
     config = _combined(local, parsed)
     problems = [_words(config, location, message) for location, message in find_problems(config)]
-    if not problems:  # only now every profile is there
-        problems += find_worn(config, parsed, catalogue)
     if problems:
         raise RefusedError(problems)
     return config

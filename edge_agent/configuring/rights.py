@@ -8,6 +8,8 @@ machine than ports and radios, or be told who wears what:
   the gateway's key.
 - A port is a serial port by its name, or one that gateway.toml names. Opening another device file can
   restart the machine or write over its disk.
+- The room that gateway.toml keeps free on the disk stays free: else a collector that takes nothing could
+  have the gateway fill its disk.
 - What people wear is listed in gateway.toml or known to the vault. A source of the file in which it is
   listed is not replaced, and no section lists any.
 """
@@ -19,13 +21,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from device_profiles.registry import Catalogue
+from device_profiles.registry import Catalogue, ProfileNotFoundError
 from edge_agent.config import GatewayConfig
 from edge_agent.drivers import sources_of
 from edge_agent.reporting.devices import worn_devices
 from foundation.tomlfile import StrictModel, dotted
 from foundation.tomllines import Location
 from telemetry.configuration import SOURCE_TABLES
+from telemetry.worn import is_worn
 
 SECRETS: Final = "device-secrets"
 _PORT: Final = re.compile(r"/dev/(?:serial/by-(?:id|path)/[^/\0]+|tty[A-Za-z]{1,8}\d{1,3})")
@@ -36,7 +39,13 @@ def find_trespasses(local: GatewayConfig, parsed: Mapping[str, Any], catalogue: 
     ports = {port for source in local.sources for _, port in _ports(source)}
     worn = set(worn_devices(local, catalogue))
     own = sources_of(local)
+    kept_free = local.buffer.disk_free_bytes_min
     for section, found in parsed.items():
+        if section == "buffer" and found.disk_free_bytes_min < kept_free:
+            yield (
+                f"buffer: disk_free_bytes_min must be {kept_free:,} or more, as much as gateway.toml keeps "
+                "free on the gateway's disk"
+            )
         if section.partition("/")[0] not in SOURCE_TABLES:
             continue
         if section in own and any(device.id in worn for device in own[section].devices):
@@ -54,16 +63,25 @@ def find_trespasses(local: GatewayConfig, parsed: Mapping[str, Any], catalogue: 
                 )
 
 
-def find_worn(config: GatewayConfig, parsed: Mapping[str, Any], catalogue: Catalogue) -> Iterator[str]:
-    """Devices of these sections that people wear. Every profile must be there."""
-    worn = set(worn_devices(config, catalogue))
+def find_worn(parsed: Mapping[str, Any], catalogue: Catalogue) -> Iterator[str]:
+    """Devices of these sections that people wear. It comes before everything is checked as a whole: that two
+    devices have one address would tell the collector whose band of the file it is.
+    """
     for section, found in parsed.items():
         for device in getattr(found, "devices", ()):
-            if device.id in worn:
+            if _is_worn(device, catalogue):
                 yield (
                     f"{section}: device {device.id}: is of a model that people wear; who wears what comes from "
                     "the vault: use bands, or list it in gateway.toml"
                 )
+
+
+def _is_worn(device: Any, catalogue: Catalogue) -> bool:
+    try:
+        spec = catalogue.get(getattr(device, "profile", "")).spec
+    except ProfileNotFoundError:  # is told when all is checked
+        return False
+    return is_worn(row.quantity for row in spec.fields)
 
 
 def _file_problems(what: str, path: Path, folder: Path) -> Iterator[str]:

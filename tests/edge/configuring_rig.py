@@ -35,7 +35,7 @@ class Rig:
     ) -> None:
         self.local = local
         self.collector = collector
-        self.file = KeptFile(local.gateway.data_dir)
+        self.file = KeptFile(local.gateway.data_dir, local.collector.public_key)
         self.beginning = begin(local, self.file)
         config = self.beginning.config
         self.outlook = Outlook(buffer, **config.uplink.model_dump())

@@ -180,7 +180,7 @@ async def test_a_damaged_file_is_put_aside_and_told_of(tmp_path: Path, mosquitto
     version = collector.make(broker_table(mosquitto.port, "air-1", "air-2"))
     async with running(tmp_path, mosquitto, collector, local) as line:
         await line.offer(version)
-    file = KeptFile(tmp_path / "data").path
+    file = KeptFile(tmp_path / "data", "").path
     file.write_bytes(file.read_bytes().replace(b"air-2", b"air-3"))
     async with running(tmp_path, mosquitto, collector, local) as line:
         told = line.said[0]

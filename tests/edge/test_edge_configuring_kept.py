@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from edge_agent.cli import app
+from edge_agent.config import load_config
 from edge_agent.configuring.kept import FILE_BYTES_MAX, Kept, KeptFile, KeptFileError, Version
 from edge_agent.folderlock import folder_locked
+from foundation.keyfiles import public_text
 from foundation.wholefile import write_whole
+from telemetry.decoding import INT_MAX
 from tests.edge.configuring_parts import CollectorDouble, bus, sections, write_gateway
 
 LOCAL = "[batch]\ninterval_s = 7.0\n" + bus("hall", 1, 1, 2)
@@ -31,7 +35,7 @@ def gateway(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def file(gateway: Path) -> KeptFile:
-    return KeptFile(gateway.parent / "data")
+    return KeptFile(gateway.parent / "data", load_config(gateway).collector.public_key)
 
 
 def test_a_version_and_those_before_it(file: KeptFile) -> None:
@@ -62,6 +66,18 @@ def test_a_damaged_file_is_never_believed(file: KeptFile) -> None:
     file.path.write_bytes(good + b" " * FILE_BYTES_MAX)
     with pytest.raises(KeptFileError, match="is damaged"):
         file.read()
+
+
+def test_of_another_collector_neither_devices_nor_numbers_count(file: KeptFile, gateway: Path) -> None:
+    """Whoever had the key of the one before could have used the highest number there is."""
+    file.write(Kept(newest=INT_MAX, used=Version(INT_MAX, USED.sections)))
+    other = KeptFile(gateway.parent / "data", public_text(CollectorDouble().signer.public_key))
+    assert other.read() == Kept()
+    assert file.read().newest == INT_MAX, "nothing is lost by looking"
+    # A file of before this was noted is believed.
+    body = file.path.read_bytes().partition(b"\n")[2].replace(b'"collector"', b'"formerly"')
+    write_whole(file.path, f"{zlib.crc32(body):08x}\n".encode() + body)
+    assert other.read().newest == INT_MAX
 
 
 def test_a_file_of_a_newer_program_is_told_apart(file: KeptFile) -> None:

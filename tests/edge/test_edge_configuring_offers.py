@@ -244,7 +244,7 @@ async def test_an_address_that_is_none_is_the_drivers_to_say(tmp_path: Path) -> 
     async with configuring(local_config(tmp_path, LOCAL), collector) as rig:
         await rig.offer(version)
         await eventually(lambda: rig.outcome("taken_back"), "its driver has ended by a fault")
-        await eventually(lambda: rig.running.version == 0, "the file runs again")
+        await eventually(lambda: rig.counters.configuration_version == 0, "the file runs again")
         assert "http/posts: its driver ended by a fault (ValueError)" in rig.running.reason
         is_in_force(rig, 0)
 
@@ -347,7 +347,7 @@ def test_a_version_with_which_the_gateway_does_not_stay_up_is_left(tmp_path: Pat
             await rig.offer(version)
 
     asyncio.run(use())
-    file = KeptFile(local.gateway.data_dir)
+    file = KeptFile(local.gateway.data_dir, local.collector.public_key)
     versions = [begin(local, file).kept.used.version for _ in range(4)]
     assert versions == [version, version, 0, 0]
     found = begin(local, file)

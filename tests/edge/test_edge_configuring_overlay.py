@@ -69,6 +69,15 @@ def test_a_section_takes_the_place_of_the_tables_of_its_name_and_of_nothing_else
     assert found.folder == local.folder
 
 
+def test_the_disk_is_not_filled_further_than_the_file_says(local: GatewayConfig) -> None:
+    """A collector that takes nothing could have the gateway stand still for want of room."""
+    least = local.buffer.disk_free_bytes_min
+    found = overlay(local, sections(f"[buffer]\nbytes_max = {2**50}\ndisk_free_bytes_min = {least}\n"))
+    assert found.buffer.bytes_max == 2**50
+    with pytest.raises(RefusedError, match=f"buffer: disk_free_bytes_min must be {least:,} or more"):
+        overlay(local, sections(f"[buffer]\ndisk_free_bytes_min = {least - 1}\n"))
+
+
 def test_files_lie_in_the_folder_for_them(local: GatewayConfig) -> None:
     text = (
         '[[mqtt]]\nname = "far"\nbroker = { host = "b.example", username = "u", password_file = "broker.password" }\n'
@@ -175,6 +184,14 @@ def test_who_wears_what_does_not_come_from_the_collector(local: GatewayConfig) -
     words = refusal(local, BAND.format("gym"))
     assert "ble/gym: gateway.toml lists there what people wear" in words
     assert "C1:00" not in words
+
+
+def test_a_refusal_does_not_tell_whose_band_has_an_address(local: GatewayConfig) -> None:
+    """Whoever has the collector's key could ask for one address after the other."""
+    [listed] = [device for source in local.ble for device in source.devices if "heart" in device.profile]
+    text = BAND.format("hall-2").replace("C1:00:00:30:20:07", listed.address)
+    assert refusal(local, text) == refusal(local, BAND.format("hall-2"))
+    assert listed.id not in refusal(local, text)
 
 
 def test_words_of_a_problem_quote_no_text_that_was_found(local: GatewayConfig) -> None:
