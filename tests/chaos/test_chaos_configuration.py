@@ -59,7 +59,9 @@ class Configured:
 
     def kept(self) -> Kept:
         """What the gateway would begin with: a version, and the whole of it."""
-        beginning = begin(self.local, KeptFile(self.local.gateway.data_dir, self.local.collector.public_key), look_only=True)
+        beginning = begin(
+            self.local, KeptFile(self.local.gateway.data_dir, self.local.collector.public_key), look_only=True
+        )
         used = beginning.kept.used
         assert beginning.refused is None
         assert used.sections == self.collector.versions[used.version]
