@@ -8,6 +8,7 @@ import msgspec
 
 from collector.accounts.model import Account, State, Step, Token
 from collector.accounts.permissions import (
+    OF_ALL_SCHOOLS,
     PERMISSIONS,
     ROLE_PERMISSIONS,
     SECOND_FACTOR_ROLES,
@@ -44,12 +45,12 @@ def account_of(stored: StoredAccount) -> Account:
 
 
 def principal_of(stored: StoredAccount, way: Way, session: str = "") -> Principal:
-    """All that the account's role may."""
+    """All that the account's role may; in some schools no more than what can be kept to those."""
     role = role_of(stored)
     return Principal(
         stored.username,
         role,
-        ROLE_PERMISSIONS[role],
+        ROLE_PERMISSIONS[role] - (OF_ALL_SCHOOLS if stored.schools is not None else frozenset()),
         None if stored.schools is None else frozenset(stored.schools),
         stored.classes,
         session,

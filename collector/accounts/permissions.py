@@ -63,5 +63,8 @@ ROLE_PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
     "district": frozenset(),
 }  # fmt: skip
 
+OF_ALL_SCHOOLS: Final[frozenset[Permission]] = frozenset({"accounts.manage", "audit.read"})
+"""For who sees all schools only: whoever may reset any password sees what its owner sees."""
+
 SECOND_FACTOR_ROLES: Final[frozenset[Role]] = frozenset({"admin"})
 """Who signs in with two factors, whatever they want (statement 17)."""

@@ -99,7 +99,7 @@ class Staff:
         rights = _rights(display_name, role, schools, classes)
 
         def change(connection: Connection, account: StoredAccount) -> Account:
-            if role != "admin":
+            if role != "admin" or rights["schools"] is not None:
                 _keep_an_admin(connection, account)
             self._set(connection, account, actor, "account_changed", _in_words(rights), **rights)
             if any(rights[name] != getattr(account, name) for name in ("role", "schools", "classes")):
@@ -258,5 +258,6 @@ def _in_words(rights: dict[str, Any]) -> str:
 
 
 def _keep_an_admin(connection: Connection, account: StoredAccount) -> None:
-    if account.role == "admin" and not accounts.count_active(connection, "admin", but=account.id):
+    manages = account.role == "admin" and account.schools is None
+    if manages and not accounts.count_active(connection, "admin", but=account.id):
         raise ChangeRefusedError("nobody else could manage accounts then; make another administrator first")

@@ -9,10 +9,10 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection
 
-from collector.accounts.conversion import principal_of, role_of, token_of
+from collector.accounts.conversion import principal_of, token_of
 from collector.accounts.errors import ChangeRefusedError, NoSuchAccountError
 from collector.accounts.model import NewToken, Token
-from collector.accounts.permissions import PERMISSIONS, ROLE_PERMISSIONS, Permission
+from collector.accounts.permissions import PERMISSIONS, Permission
 from collector.accounts.principal import Principal
 from collector.accounts.secret_values import TOKEN_MARK, digest_of, new_secret
 from collector.accounts.trail import Trail
@@ -65,7 +65,8 @@ class Tokens:
             account = accounts.by_id(connection, account_id)
             if account is None:
                 raise NoSuchAccountError("there is no such account")
-            allowed = [one for one in SCOPES if one in ROLE_PERMISSIONS[role_of(account)]]
+            owner = principal_of(account, "token")
+            allowed = [one for one in SCOPES if owner.may(one)]
             if not wanted or not set(wanted) <= set(allowed):
                 raise ChangeRefusedError(f"scopes of this account's tokens: {', '.join(allowed) or 'none'}")
             sessions.forget_old_tokens(connection, account_id, now_ms - _KEPT_MS)

@@ -59,9 +59,12 @@ def count(connection: Connection) -> int:
 
 
 def count_active(connection: Connection, role: str, *, but: int) -> int:
-    """Active accounts of a role, apart from one."""
+    """Active accounts of a role that see all schools, apart from one."""
     query = select(func.count()).where(
-        accounts.c.role == role, accounts.c.state == "active", accounts.c.id != but
+        accounts.c.role == role,
+        accounts.c.schools.is_(None),
+        accounts.c.state == "active",
+        accounts.c.id != but,
     )
     return connection.scalar(query) or 0
 
