@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from collector.accounts import lockout, second_factor
+from collector.accounts.lockout import KnownAddresses
 from collector.accounts.passwords import Checked
 from collector.accounts.trail import Trail
 from collector.records import accounts
@@ -29,11 +30,17 @@ class Attempts:
     def __init__(self, trail: Trail) -> None:
         self._trail = trail
         self._noted: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._known = KnownAddresses()
+
+    def must_wait(self, account: StoredAccount, address: str, now_ms: int) -> bool:
+        """Whether the account is locked for who asks from there."""
+        return lockout.is_locked(account.locked_until_ms, now_ms) and not self._known.has(account.id, address)
 
     def failed(
         self, connection: Connection, account: StoredAccount, what: str, address: str, now_ms: int
     ) -> bool:
         """Whether the account is locked from now on."""
+        self._known.failed(account.id, address)
         failures = account.failures + 1
         wait_ms = lockout.wait_ms(failures)
         accounts.change(
@@ -59,8 +66,9 @@ class Attempts:
             self._noted.popitem(last=False)
         self._trail.add(connection, "", "sign_in_refused", subject, f"{reason} from {address}")
 
-    def succeeded(self, connection: Connection, account: StoredAccount) -> StoredAccount:
+    def succeeded(self, connection: Connection, account: StoredAccount, address: str) -> StoredAccount:
         """Every factor was right."""
+        self._known.succeeded(account.id, address)
         if account.failures or account.locked_until_ms is not None:
             accounts.change(connection, account.id, failures=0, locked_until_ms=None)
         return replace(account, failures=0, locked_until_ms=None)
@@ -83,7 +91,7 @@ class Attempts:
             reason = "no such account" if account is None else "no password"
         elif account.state != "active":
             reason = "disabled"
-        elif lockout.is_locked(account.locked_until_ms, now_ms):
+        elif self.must_wait(account, address, now_ms):
             reason = "locked"
         if account is None or reason:
             self.refused(connection, account, reason, address, now_ms)

@@ -15,7 +15,7 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection
 
-from collector.accounts import lifetimes, lockout, second_factor
+from collector.accounts import lifetimes, second_factor
 from collector.accounts.attempts import Attempts
 from collector.accounts.conversion import account_of, next_step, principal_of
 from collector.accounts.errors import (
@@ -111,7 +111,7 @@ class Accounts:
         def conclude(connection: Connection) -> SignedIn | Exception:
             session, account = open_at(connection, secret, self._now_ms(), "password")
             now_ms = self._now_ms()
-            if lockout.is_locked(account.locked_until_ms, now_ms):
+            if self._attempts.must_wait(account, address, now_ms):
                 sessions.remove(connection, session.digest)
                 self._attempts.refused(connection, account, "locked", address, now_ms)
                 return SessionEndedError()
@@ -120,7 +120,7 @@ class Accounts:
                     return CodeRefusedError()
                 sessions.remove(connection, session.digest)
                 return SessionEndedError()
-            account = self._attempts.succeeded(connection, account)
+            account = self._attempts.succeeded(connection, account, address)
             self.trail.add(connection, account.username, "sign_in", account.username, f"code from {address}")
             return lifetimes.renew(connection, account, session, next_step(account, code_given=True), now_ms)
 
@@ -278,7 +278,7 @@ class Accounts:
         step = next_step(account, code_given=False)
         if step != "password":
             # Failures count on until the code is right, or a guesser of codes would begin anew each time.
-            account = self._attempts.succeeded(connection, account)
+            account = self._attempts.succeeded(connection, account, address)
         action = "sign_in" if step != "password" else "first_factor"
         self.trail.add(connection, account.username, action, account.username, f"{way} from {address}")
         return lifetimes.begin(connection, account, step, self._now_ms())
