@@ -43,7 +43,9 @@ class Checked(NamedTuple):
 
 def check_new(password: str, username: str) -> None:
     """Raises PasswordRefusedError for one that may not be chosen."""
-    if len(password) < CHARS_MIN:
+    # As it is stored: an input method left on full-width letters makes no common password a rare one.
+    plain = unicodedata.normalize("NFKC", password)
+    if len(plain) < CHARS_MIN:
         raise PasswordRefusedError(
             f"密码至少 {CHARS_MIN} 个字符，可以用一句话",
             f"at least {CHARS_MIN} characters; a sentence is fine",
@@ -52,9 +54,9 @@ def check_new(password: str, username: str) -> None:
         raise PasswordRefusedError(
             f"密码最多 {CHARS_MAX} 个字符", f"the password has more than {CHARS_MAX} characters"
         )
-    if len(username) >= 3 and username.lower() in password.lower():
+    if len(username) >= 3 and username.lower() in plain.lower():
         raise PasswordRefusedError("密码不能包含用户名", "the password contains the username")
-    if is_common(password):
+    if is_common(plain):
         raise PasswordRefusedError(
             "这个密码太常见，请换一个", "many people have this password; choose another"
         )

@@ -22,6 +22,9 @@ from collector.records import accounts as account_rows
 from tests.accounts.accounts_bench import BETTER, CHEAP, GOOD, HERE, Bench
 from tests.collector.record_databases import RecordsDatabase, on_both
 
+FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
+"""As a Chinese input method writes letters when it is left on full width."""
+
 
 @on_both
 async def test_somebody_new_chooses_a_password_and_is_signed_in(bench: Bench) -> None:
@@ -131,6 +134,8 @@ async def test_too_many_at_once_are_sent_away() -> None:
         ("1234567890", "many people"),
         ("aaaaaaaaaaaa", "many people"),
         ("Shanghai2026!", "many people"),
+        ("Password123".translate(FULL_WIDTH), "many people"),
+        ("Li.Ming is here".translate(FULL_WIDTH), "contains the username"),
     ],
 )
 def test_bad_passwords_are_refused_with_the_reason(password: str, why: str) -> None:
