@@ -61,6 +61,9 @@ class _Anything(BaseModel):
 
 def read_toml(data: bytes) -> dict[str, str]:
     """The sections of a TOML text. Raises TextProblemsError."""
+    for number, line in enumerate(data.splitlines(), 1):
+        if _has_long_key(line):
+            raise TextProblemsError([TextProblem(number, _TOO_DEEP)])
     try:
         parse(data, _Anything, "")
     except FileProblems as error:
@@ -80,6 +83,15 @@ def read_toml(data: bytes) -> dict[str, str]:
         return lines[0].line(location)
 
     return _checked(tomllib.loads(text), line_of)
+
+
+def _has_long_key(line: bytes) -> bool:
+    """Whether a line begins with a key or a table's name of more parts than `DEPTH_MAX`: tomllib takes minutes
+    for a long one.
+    """
+    head, sign, _ = line.partition(b"=")
+    is_table = line.lstrip().startswith(b"[") and b"," not in line
+    return head.count(b".") > DEPTH_MAX and (bool(sign) or is_table)
 
 
 def read_json(data: bytes) -> dict[str, str]:

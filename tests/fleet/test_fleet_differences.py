@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -105,3 +106,12 @@ def test_whatever_comes_is_a_configuration_or_told_why_not(data: bytes) -> None:
             assert all(problem.words.zh and problem.words.en for problem in found)
         else:
             assert read_toml(as_toml(found).encode()) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["a." * 50_000 + "a = 1", "[" + "a." * 50_000 + "a]", "[[" + "a." * 50_000 + "a]]"]
+)
+def test_a_name_of_many_parts_is_refused_before_it_is_read(text: str) -> None:
+    with pytest.raises(TextProblemsError, match="line 2: is nested deeper than 16 levels"):
+        read_toml(f"# a comment\n{text}\n".encode())
+    read_toml(b'[[mqtt]]\nname = "a"\nbroker = { host = "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t" }\n')
