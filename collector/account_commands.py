@@ -83,12 +83,14 @@ def list_accounts(config_file: ConfigFile) -> None:
 def reset_password(
     config_file: ConfigFile, username: Username, *, password_stdin: PasswordStdin = False, ask: Ask = False
 ) -> None:
-    """Give somebody a new password, which they change when they sign in. Their sessions end."""
+    """Give somebody a new password, which they change when they sign in. Their sessions and tokens end."""
     password = _password(stdin=password_stdin, ask=ask)
     made = with_accounts(
         config_file, lambda accounts: accounts.staff.reset_password(username, operator(), password)
     )
-    console.print(f"[green]✓[/] {username} has a new password")
+    console.print(
+        f"[green]✓[/] {username} has a new password; sessions and tokens from before are worth nothing"
+    )
     if password is None:
         _show_once("password", made)
 
@@ -120,9 +122,9 @@ def change_role(
 
 @account_app.command("disable")
 def disable_account(config_file: ConfigFile, username: Username) -> None:
-    """Let somebody in no more. What they did stays in the audit."""
+    """Let somebody in no more. Their sessions and tokens end; what they did stays in the audit."""
     with_accounts(config_file, lambda accounts: accounts.staff.disable(username, operator()))
-    console.print(f"[green]✓[/] {username} cannot sign in any more")
+    console.print(f"[green]✓[/] {username} cannot sign in any more, and no token of theirs works")
 
 
 @account_app.command("enable")

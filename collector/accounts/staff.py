@@ -111,12 +111,12 @@ class Staff:
         return await self._with(username, change)
 
     async def disable(self, username: str, actor: str) -> None:
-        """Raises ChangeRefusedError where no administrator would be left."""
+        """Its tokens end for good. Raises ChangeRefusedError where no administrator would be left."""
 
         def disable(connection: Connection, account: StoredAccount) -> None:
             _keep_an_admin(connection, account)
             self._set(connection, account, actor, "account_disabled", state="disabled")
-            sessions.remove_all(connection, account.id)
+            self._end_all(connection, account, actor)
 
         await self._with(username, disable)
 
@@ -138,7 +138,10 @@ class Staff:
         )
 
     async def reset_password(self, username: str, actor: str, password: str | None = None) -> str:
-        """The new one, as `add` does. Raises PasswordRefusedError, AccountsBusyError."""
+        """The new one, as `add` does. Tokens end too, for whoever had the old one may have made some.
+
+        Raises PasswordRefusedError, AccountsBusyError.
+        """
         password, hashed = await self._hashed(username, password)
 
         def reset(connection: Connection, account: StoredAccount) -> None:
@@ -146,7 +149,7 @@ class Staff:
                 connection, account, actor, "password_reset",
                 password=hashed, must_change=True, failures=0, locked_until_ms=None,
             )  # fmt: skip
-            sessions.remove_all(connection, account.id)
+            self._end_all(connection, account, actor)
 
         await self._with(username, reset)
         return password
@@ -191,6 +194,13 @@ class Staff:
             sessions.remove_all(connection, account.id)
 
         await self._with(username, unlink)
+
+    def _end_all(self, connection: Connection, account: StoredAccount, actor: str) -> None:
+        """Sessions and tokens."""
+        sessions.remove_all(connection, account.id)
+        ended = sessions.revoke_tokens(connection, account.id, self._now_ms())
+        if ended:
+            self._trail.add(connection, actor, "token_revoked", account.username, ", ".join(map(str, ended)))
 
     def _set(
         self,

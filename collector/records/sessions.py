@@ -110,6 +110,18 @@ def used_token(connection: Connection, id_: int, at_ms: int) -> None:
     connection.execute(update(api_tokens).where(api_tokens.c.id == id_).values(used_ms=at_ms))
 
 
+def revoke_tokens(connection: Connection, account: int, at_ms: int) -> list[int]:
+    """Those of an account that somebody could still use; the ids of these."""
+    good = (
+        api_tokens.c.account == account,
+        api_tokens.c.revoked_ms.is_(None),
+        api_tokens.c.expires_ms > at_ms,
+    )
+    found = list(connection.scalars(select(api_tokens.c.id).where(*good).order_by(api_tokens.c.id)))
+    connection.execute(update(api_tokens).where(*good).values(revoked_ms=at_ms))
+    return found
+
+
 def revoke_token(connection: Connection, account: int, id_: int, at_ms: int) -> bool:
     """Whether it is this account's; one that was revoked before stays so."""
     mine = (api_tokens.c.id == id_, api_tokens.c.account == account)

@@ -73,7 +73,7 @@ def test_the_first_account_and_what_becomes_of_it(config: Path) -> None:
         "--class",
         "3-2",
     )
-    said("account", "disable", config, "--username", "li")
+    assert "no token of theirs works" in said("account", "disable", config, "--username", "li")
     said(
         "account", "link", config, "--username", "wang", "--issuer", "https://login.example", "--subject", "w"
     )
@@ -86,7 +86,9 @@ def test_the_first_account_and_what_becomes_of_it(config: Path) -> None:
     said("account", "unlock", config, "--username", "li")
     said("account", "totp-reset", config, "--username", "li")
     said("account", "unlink", config, "--username", "wang")
-    assert len(secret_in(said("account", "password", config, "--username", "li"))) == 23
+    reset = said("account", "password", config, "--username", "li")
+    assert len(secret_in(reset)) == 23
+    assert "sessions and tokens from before are worth nothing" in " ".join(reset.split())
     audit = said("audit", "list", config)
     assert "account_added wang  admin; schools: all" in audit
     assert "command:" in audit

@@ -11,7 +11,7 @@ from collector.accounts.model import Account
 from collector.accounts.permissions import ROLE_PERMISSIONS, Permission
 from collector.accounts.principal import Principal
 from collector.accounts.tokens import TOKENS_MAX
-from tests.accounts.accounts_bench import Bench
+from tests.accounts.accounts_bench import BETTER, GOOD, HERE, Bench
 from tests.collector.record_databases import on_both
 
 DAY = 24 * 60
@@ -65,10 +65,6 @@ async def test_it_never_may_more_than_its_owner(bench: Bench) -> None:
     assert who.role == "canteen"
     assert who.permissions == {"series.read"}
     assert who.schools == frozenset({"other"})
-    await bench.accounts.staff.disable("li", "wang")
-    assert await principal(bench, made.secret) is None
-    await bench.accounts.staff.enable("li", "wang")
-    assert await principal(bench, made.secret)
 
 
 async def test_it_ends_by_its_date_or_by_hand(bench: Bench) -> None:
@@ -89,6 +85,38 @@ async def test_it_ends_by_its_date_or_by_hand(bench: Bench) -> None:
     bench.go_on(181 * DAY)
     await tokens.make(owner.id, "s", ["series.read"], 1, "li")
     assert len(await tokens.of(owner.id)) == 1, "what is over long ago is forgotten"
+
+
+@on_both
+async def test_an_administrator_who_resets_or_disables_ends_the_tokens(bench: Bench) -> None:
+    owner, other = await account(bench), await account(bench, "zhao", "facilities")
+    tokens, staff = bench.accounts.tokens, bench.accounts.staff
+    kept = await tokens.make(other.id, "s", ["series.read"], 30, "zhao")
+    first, second = [await tokens.make(owner.id, "s", ["series.read"], 30, "li") for _ in range(2)]
+    await staff.reset_password("li", "wang")
+    assert [await principal(bench, one.secret) for one in (first, second)] == [None, None]
+    third = await tokens.make(owner.id, "s", ["series.read"], 30, "li")
+    await staff.disable("li", "wang")
+    await staff.enable("li", "wang")
+    assert await principal(bench, third.secret) is None, "it does not come back with its owner"
+    assert await principal(bench, kept.secret)
+    rows = [one for one in await bench.accounts.trail.find() if one.action == "token_revoked"]
+    assert [(one.actor, one.subject, one.detail) for one in reversed(rows)] == [
+        ("wang", "li", f"{first.token.id}, {second.token.id}"),
+        ("wang", "li", str(third.token.id)),
+    ]
+    await staff.disable("li", "wang")
+    assert (await bench.actions()).count("token_revoked") == 2, "no row where there was none"
+
+
+async def test_the_own_new_password_leaves_the_tokens(bench: Bench) -> None:
+    """Programs use them, and their owner sees each."""
+    secret = (await bench.add()).secret
+    owner = await bench.accounts.staff.find("li")
+    assert owner is not None
+    made = await bench.accounts.tokens.make(owner.id, "s", ["series.read"], 30, "li")
+    await bench.accounts.change_password(secret, GOOD, BETTER, HERE)
+    assert await principal(bench, made.secret)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from collector.accounts.errors import (
@@ -17,26 +17,24 @@ from collector.accounts.errors import (
     SignInRefusedError,
     TooManyError,
 )
-from collector.accounts.model import NewToken, Token
+from collector.accounts.model import NewToken
 from collector.accounts.passwords import CHARS_MIN
 from collector.accounts.permissions import SECOND_FACTOR_ROLES, Permission
 from collector.accounts.tokens import SCOPES
 from collector.text import Language, Text
 from collector.web.access import PUBLIC, address_of
-from collector.web.api.parameters import ID_MAX
 from collector.web.cookies import clear_session, set_session
 from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
 from collector.web.rendering import Lang, language_of, remember_language
 from collector.web.signing.forms import Sent
 from collector.web.signing.sign_in import begin_again, change_password, said, with_status
+from collector.web.signing.token_rows import TokenId, token_rows
 from collector.web.signing.visitor import Open, SignedInHere, accounts_of, page, step_path
 from collector.web.signing.wording import PERMISSION_WORDS, ROLE_WORDS
-from collector.web.wording import clock_text
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
 
-TokenId = Annotated[int, Path(ge=1, le=ID_MAX)]
 TOKEN_DAYS: Final = (30, 90, 365)
 PATH: Final = "/account"
 _WRONG_PASSWORD: Final = Text("现在的密码不对", "The password you have now is wrong")
@@ -146,7 +144,7 @@ async def _page(
         done=_DONE[done].in_(language) if done in _DONE else "",
         password_chars_min=CHARS_MIN,
         needs_second_factor=account.role in SECOND_FACTOR_ROLES,
-        tokens=[_token(one, parts, language) for one in tokens if one.revoked_ms is None],
+        tokens=token_rows(tokens, parts, language),
         made=made.secret if made else "",
         scopes=[(one, PERMISSION_WORDS[one].in_(language)) for one in SCOPES if principal.may(one)],
         token_days=TOKEN_DAYS,
@@ -173,17 +171,3 @@ def _classes(classes: tuple[str, ...] | None, parts: WebParts, language: Languag
     words = [parts.labels.class_(one) for one in classes]
     named = (one.in_(language) if one else code for one, code in zip(words, classes, strict=True))
     return _listed(tuple(named), language)
-
-
-def _token(one: Token, parts: WebParts, language: Language) -> dict[str, object]:
-    now_ms = parts.now_ms()
-    return {
-        "id": one.id,
-        "name": one.name,
-        "scopes": ("、" if language == "zh" else ", ").join(
-            PERMISSION_WORDS[scope].in_(language) for scope in one.scopes
-        ),
-        "expires": clock_text(one.expires_ms, now_ms, parts.time_zone),
-        "is_over": one.expires_ms <= now_ms,
-        "used": "" if one.used_ms is None else clock_text(one.used_ms, now_ms, parts.time_zone),
-    }

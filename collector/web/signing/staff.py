@@ -25,6 +25,7 @@ from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
 from collector.web.rendering import Lang, language_of, remember_language
 from collector.web.signing.forms import Form, Sent
+from collector.web.signing.token_rows import TokenId, token_rows
 from collector.web.signing.visitor import accounts_of, page
 from collector.web.signing.wording import ROLE_WORDS
 from collector.web.wording import clock_text
@@ -53,10 +54,11 @@ _LINK_REFUSED: Final = Text(
 _BUSY: Final = Text("系统正忙，请过几秒再试", "Busy at the moment; try again in some seconds")
 _DONE: Final = {
     "change": Text("已保存。", "Saved."),
-    "disable": Text("账号已停用，登录已结束。", "The account is disabled, its sessions have ended."),
+    "disable": Text("账号已停用，登录和令牌已失效。", "The account is disabled, its sessions and tokens have ended."),
     "enable": Text("账号已启用。", "The account is enabled."),
     "unlock": Text("已解除锁定。", "The account is unlocked."),
     "second-factor": Text("两步验证已重置，下次登录时重新设置。", "The second factor is reset; it is set up anew at the next signing in."),
+    "token": Text("令牌已撤销。", "The token is revoked."),
     "link": Text("已关联。", "Linked."),
     "unlink": Text("已取消关联。", "The link is removed."),
 }  # fmt: skip
@@ -138,6 +140,19 @@ async def reset_password(request: Request, me: Admin, username: Username) -> Res
     return await _one(request, username, language, password=password)
 
 
+@router.post(f"{PATH}/{{username}}/tokens/{{token_id}}/revoke")
+async def revoke_token(request: Request, me: Admin, username: Username, token_id: TokenId) -> Response:
+    accounts = accounts_of(request)
+    owner = await accounts.staff.find(username)
+    if owner is None:
+        raise _unknown()
+    try:
+        await accounts.tokens.revoke(owner.id, token_id, me.name)
+    except NoSuchAccountError:
+        raise ProblemError(404, "this account has no such token") from None
+    return RedirectResponse(f"{PATH}/{username}?done=token", 303)
+
+
 @router.post(f"{PATH}/{{username}}/link")
 async def link(request: Request, me: Admin, username: Username, form: Sent) -> Response:
     parts: WebParts = request.app.state.parts
@@ -192,7 +207,8 @@ async def _one(
     password: str = "",
 ) -> Response:
     parts: WebParts = request.app.state.parts
-    account = await accounts_of(request).staff.find(username)
+    accounts = accounts_of(request)
+    account = await accounts.staff.find(username)
     if account is None:
         raise _unknown()
     oidc = parts.oidc
@@ -207,6 +223,7 @@ async def _one(
         password=password,
         person=_person(account, parts, language),
         account=account,
+        tokens=token_rows(await accounts.tokens.of(account.id), parts, language),
         roles=_roles(language),
         schools=" ".join(account.schools or ()),
         classes=" ".join(account.classes or ()),

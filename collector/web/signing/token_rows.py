@@ -1,0 +1,37 @@
+"""API tokens as a page lists them: one's own, and those of somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from fastapi import Path
+
+from collector.accounts.model import Token
+from collector.text import Language
+from collector.web.api.parameters import ID_MAX
+from collector.web.parts import WebParts
+from collector.web.signing.wording import PERMISSION_WORDS
+from collector.web.wording import clock_text
+
+TokenId = Annotated[int, Path(ge=1, le=ID_MAX)]
+
+
+def token_rows(tokens: Iterable[Token], parts: WebParts, language: Language) -> list[dict[str, object]]:
+    """For token_rows.html: all but those that were revoked."""
+    return [_row(one, parts, language) for one in tokens if one.revoked_ms is None]
+
+
+def _row(one: Token, parts: WebParts, language: Language) -> dict[str, object]:
+    now_ms = parts.now_ms()
+    return {
+        "id": one.id,
+        "name": one.name,
+        "scopes": ("、" if language == "zh" else ", ").join(
+            PERMISSION_WORDS[scope].in_(language) for scope in one.scopes
+        ),
+        "made": clock_text(one.created_ms, now_ms, parts.time_zone),
+        "expires": clock_text(one.expires_ms, now_ms, parts.time_zone),
+        "is_over": one.expires_ms <= now_ms,
+        "used": "" if one.used_ms is None else clock_text(one.used_ms, now_ms, parts.time_zone),
+    }
