@@ -6,8 +6,9 @@ module shows every setting.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -22,6 +23,7 @@ from collector.vault.settings import VaultSection
 from foundation.broker import BrokerSettings
 from foundation.logs import LogFormat, LogLevel
 from foundation.loopback import is_loopback
+from foundation.networks import Network
 from foundation.plugins import PluginsSection
 from foundation.servercertificate import CertificateSection
 from foundation.tomlfile import StrictModel, load
@@ -38,14 +40,24 @@ class CollectorSection(StrictModel):
 
 class WebSection(CertificateSection):
     """Page and API. cert_file, key_file: for TLS. behind_proxy: a proxy stands before it that ends TLS and,
-    where accounts are switched off, authenticates.
+    where accounts are switched off, authenticates. proxies: from where it asks; nobody else may then.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8420, ge=0, le=65_535)
     behind_proxy: bool = False
+    proxies: Annotated[tuple[Network, ...], Field(max_length=20)] = (
+        IPv4Network("127.0.0.1"),
+        IPv6Network("::1"),
+    )
     host_names: tuple[str, ...] = ()
     """Names under which the page is reached, beside localhost."""
+
+    @model_validator(mode="after")
+    def _some_proxy(self) -> Self:
+        if self.behind_proxy and not self.proxies:
+            raise ValueError("behind_proxy = true, and proxies names none: nobody could reach the page")
+        return self
 
 
 class LogSection(StrictModel):

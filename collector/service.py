@@ -44,6 +44,7 @@ from collector.web.app import create_app
 from collector.web.labels import Labels
 from collector.web.names import Names
 from collector.web.parts import WebParts
+from collector.web.proxies import Proxies
 from collector.web.server import WebServer, server_config
 from device_profiles.labels import ModelTexts
 from foundation.commands import UsageError
@@ -194,7 +195,7 @@ class Service:
                 "rollups": store.health,
             },
             now_ms=wall_ms,
-            behind_proxy=config.web.behind_proxy,
+            proxies=Proxies(config.web.proxies, registry) if config.web.behind_proxy else None,
             host_names=frozenset(config.web.host_names),
             labels=labels,
             accounts=accounts,

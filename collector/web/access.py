@@ -93,14 +93,7 @@ def count(request: Request, kind: Kind, key: str) -> None:
 
 
 def address_of(request: Request) -> str:
-    """Where a request comes from; behind a proxy the last that it names, for a caller can write what it
-    likes before that.
-    """
-    if request.app.state.parts.behind_proxy:
-        named = request.headers.getlist("x-forwarded-for")
-        last = named[-1].rpartition(",")[2].strip() if named else ""
-        if last:
-            return last[:45]
+    """Where a request comes from; behind a proxy as that says (collector.web.proxies)."""
     return request.client.host if request.client else ""
 
 

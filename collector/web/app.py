@@ -98,7 +98,8 @@ def create_app(parts: WebParts) -> FastAPI:
         raise RuntimeError(f"routes that name neither a permission nor PUBLIC: {', '.join(unguarded)}")
     app.add_middleware(
         Boundary,
-        host_names=None if parts.behind_proxy else LOOPBACK_NAMES | parts.host_names,
+        host_names=None if parts.proxies else LOOPBACK_NAMES | parts.host_names,
+        proxies=parts.proxies,
         vault_origin=parts.names.vault.url if parts.names else "",
     )
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way to extend it

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from collector.web.problems import problem_response
+from collector.web.proxies import Proxies
 from foundation.webboundary import (
     LOOPBACK_NAMES,
     SAFE_METHODS,
@@ -49,6 +50,8 @@ _HEADERS: Final = {
 _OVER_TLS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 """A browser that was here once never asks in clear again: a year, this name only."""
 
+_PAST_PROXY: Final = 403, "this server answers its proxy only", "Ask by the name that the school uses."
+
 _log = structlog.get_logger(__name__)
 
 
@@ -63,10 +66,18 @@ class Boundary:
     `host_names` is the set of names the server may be called by, None to leave that to a proxy.
     Without the check, a page of any web site could reach a server on loopback by a name that it lets
     point there (DNS rebinding). `vault_origin`: where else the page's scripts may ask; empty: nowhere.
+    `proxies`: who alone may ask then, and is believed about whom they ask for.
     """
 
-    def __init__(self, app: ASGIApp, host_names: Iterable[str] | None, vault_origin: str = "") -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        host_names: Iterable[str] | None,
+        vault_origin: str = "",
+        proxies: Proxies | None = None,
+    ) -> None:
         self._app = app
+        self._proxies = proxies
         policy = f"{_POLICY}; connect-src 'self' {vault_origin}" if vault_origin else _POLICY
         self._headers = {"Content-Security-Policy": policy, **_HEADERS}
         self._host_names = None if host_names is None else frozenset(name.lower() for name in host_names)
@@ -75,6 +86,8 @@ class Boundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        forwarded = self._proxies.forwarded(scope) if self._proxies else scope
+        scope = forwarded or scope
         started = False
 
         async def send_safely(message: Message) -> None:
@@ -88,7 +101,7 @@ class Boundary:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        refusal = self._refuse(scope)
+        refusal = self._refuse(scope) if forwarded else _PAST_PROXY
         if refusal:
             status, detail, remedy = refusal
             await problem_response(status, detail, remedy=remedy)(scope, receive, send_safely)

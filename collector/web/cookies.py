@@ -63,7 +63,4 @@ def _journey_name(over_tls: bool) -> str:  # noqa: FBT001  # read at a glance in
 
 
 def _over_tls(request: Request) -> bool:
-    if request.app.state.parts.behind_proxy:
-        # A proxy that ends TLS says so; one that does not say is on this machine.
-        return request.headers.get("x-forwarded-proto", request.url.scheme).split(",")[-1].strip() == "https"
     return request.url.scheme == "https"

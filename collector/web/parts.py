@@ -21,6 +21,7 @@ from collector.scenarios.kinds import AlertKinds
 from collector.series.contract import SeriesStore
 from collector.web.labels import Labels
 from collector.web.names import Names
+from collector.web.proxies import Proxies
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class WebParts:
 
     `title` is the school's name as the page shows it. `health` tells of each component "ok" or, in a
     few words, its trouble. `now_ms` is the wall clock. `host_names` are further names by which
-    browsers may call this server; `behind_proxy` leaves that check to the proxy. `time_zone` is the
+    browsers may call this server; `proxies` leaves that check to those, None: none stands before it. `time_zone` is the
     school's; `labels` are its names of places and classes; `kinds` are what alerts are called,
     those of plug-ins among them; `names` is None without a vault. `accounts` is None where whoever is on this
     machine may everything; `oidc` where the school has no sign-in service, and
@@ -45,7 +46,7 @@ class WebParts:
     registry: CollectorRegistry
     health: Callable[[], Mapping[str, str]]
     now_ms: Callable[[], int]
-    behind_proxy: bool = False
+    proxies: Proxies | None = None
     host_names: frozenset[str] = frozenset()
     labels: Labels = field(default_factory=Labels)
     names: Names | None = None

@@ -26,8 +26,8 @@ def server_config(app: FastAPI) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        # Believed unless told not to: of whoever asks from this machine, whatever they say of their address.
-        proxy_headers=app.state.parts.behind_proxy,
+        # Who is believed about an address is decided in one place, collector.web.proxies.
+        proxy_headers=False,
         lifespan="off",
         limit_concurrency=CONNECTIONS_MAX,
         timeout_graceful_shutdown=GRACEFUL_STOP_S,

@@ -29,6 +29,7 @@ from tests.accounts.accounts_bench import HERE, Bench
 from tests.collector.conftest import eventually
 from tests.collector.record_databases import KEY
 from tests.web.conftest import NOW_MS, SAFETY, SCHOOL, School
+from tests.web.signing_parts import proxies
 
 OTHER_SCHOOL = "example-middle"
 PUBLIC_PATHS = {"/healthz", "/sign-in", "/sign-out", "/account"}
@@ -316,7 +317,7 @@ async def test_whoever_asks_too_often_waits(school: School) -> None:
 async def test_behind_a_proxy_the_address_is_the_last_it_names(school: School, *, behind_proxy: bool) -> None:
     few = {**RATES, "stranger": Rate(1, 60)}
     bench = Bench(school.records, Rates(lambda: 0.0, few))
-    school.change(accounts=bench.accounts, behind_proxy=behind_proxy)
+    school.change(accounts=bench.accounts, proxies=proxies("127.0.0.1") if behind_proxy else None)
     async with asking(school) as client:
         named = ["10.0.0.1", "10.9.9.9, 10.0.0.2", "10.8.8.8, 10.0.0.1"]
         statuses = [

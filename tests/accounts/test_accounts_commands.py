@@ -171,6 +171,9 @@ WEB = "[web]\nport = 0\n"
             '[web]\nhost = "0.0.0.0"\ncert_file = "a"\nkey_file = "b"\n[accounts]\nrequired = false\n',
             "asks for no password",
         ),
+        ("[web]\nbehind_proxy = true\nproxies = []\n", "nobody could reach the page"),
+        ('[web]\nproxies = ["proxy.example"]\n', "no address such as"),
+        ('[web]\nproxies = ["10.0.0.5/8"]\n', "written by its first address: 10.0.0.0/8"),
     ],
 )
 def test_a_page_for_the_network_is_closed(config: Path, web: str, words: str) -> None:
@@ -185,6 +188,7 @@ def test_a_page_for_the_network_is_closed(config: Path, web: str, words: str) ->
         '[web]\nhost = "0.0.0.0"\ncert_file = "a"\nkey_file = "b"\n',
         '[web]\nhost = "0.0.0.0"\nbehind_proxy = true\n',
         '[web]\nhost = "0.0.0.0"\nbehind_proxy = true\n[accounts]\nrequired = false\n',
+        '[web]\nhost = "0.0.0.0"\nbehind_proxy = true\nproxies = ["10.0.0.5", "10.1.0.0/16", "fd00::/8"]\n',
         "[accounts]\nrequired = false\n",
     ],
 )

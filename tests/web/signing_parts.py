@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+from prometheus_client import CollectorRegistry
 
 from collector.accounts.model import NewAccount
 from collector.accounts.rates import Rates
+from collector.web.proxies import Proxies
+from foundation.networks import parse_network
 from tests.accounts.accounts_bench import GOOD, HERE, Bench
 from tests.web.conftest import NOW_MS, School
 
@@ -20,6 +23,11 @@ def with_accounts(school: School, rates: Rates | None = None, **parts: Any) -> B
     bench.now_ms = school.parts.now_ms()
     school.change(accounts=bench.accounts, **parts)
     return bench
+
+
+def proxies(*written: str, registry: CollectorRegistry | None = None) -> Proxies:
+    """Those that may stand before the page."""
+    return Proxies([parse_network(one) for one in written], registry or CollectorRegistry())
 
 
 def browser(school: School, **headers: str) -> httpx.AsyncClient:
@@ -50,4 +58,4 @@ async def newcomer(bench: Bench, username: str = "li", role: Any = "nurse") -> s
     return await bench.accounts.staff.add(NewAccount(username, "示例老师", role), "test")
 
 
-__all__ = ["GOOD", "HERE", "NOW_MS", "browser", "enter", "newcomer", "sign_in", "with_accounts"]
+__all__ = ["GOOD", "HERE", "NOW_MS", "browser", "enter", "newcomer", "proxies", "sign_in", "with_accounts"]

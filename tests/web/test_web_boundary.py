@@ -8,6 +8,7 @@ import pytest
 from collector.web.app import create_app
 from collector.web.boundary import host_name
 from tests.web.conftest import School
+from tests.web.signing_parts import proxies
 
 PATHS = ("/", "/parts/alerts", "/api/v1/alerts", "/static/page.js", "/healthz", "/nothing")
 
@@ -41,7 +42,7 @@ async def test_another_name_is_refused(client: httpx.AsyncClient, host: str) -> 
 async def test_configured_names_and_a_proxy_widen_that(school: School) -> None:
     object.__setattr__(school.parts, "host_names", frozenset({"Campus.example"}))
     named = httpx.ASGITransport(app=create_app(school.parts))
-    object.__setattr__(school.parts, "behind_proxy", True)
+    object.__setattr__(school.parts, "proxies", proxies("127.0.0.1"))
     proxied = httpx.ASGITransport(app=create_app(school.parts))
     for transport, host, status in (
         (named, "campus.example", 200),

@@ -18,7 +18,7 @@ from telemetry.readings import SeriesKey
 from tests.accounts.accounts_bench import Bench
 from tests.collector.conftest import eventually
 from tests.web.conftest import GATEWAY, NOW_MS, SCHOOL, School
-from tests.web.signing_parts import browser, enter, with_accounts
+from tests.web.signing_parts import browser, enter, proxies, with_accounts
 
 OTHER_SCHOOL = "example-middle"
 MANY = 2_500
@@ -118,7 +118,7 @@ async def test_without_a_proxy_nobody_says_from_where_they_come(
 ) -> None:
     """Through the real server, which believes X-Forwarded-For of this machine unless it is told not to."""
     few = {**RATES, "stranger": Rate(1, 60)}
-    with_accounts(school, Rates(lambda: 0.0, few), behind_proxy=behind_proxy)
+    with_accounts(school, Rates(lambda: 0.0, few), proxies=proxies("127.0.0.1") if behind_proxy else None)
     listening = socket.create_server(("127.0.0.1", 0))
     server = WebServer(server_config(school.app), school.parts)
     serving = asyncio.create_task(server.serve([listening]), name="server")
