@@ -4,6 +4,7 @@
     ├── SignInRefusedError    say "wrong, or locked for a while" and nothing more
     ├── CodeRefusedError      the session goes on: ask for another code
     ├── SessionEndedError     sign in (again)
+    ├── NotRecentError        the session goes on: sign out and in again for this
     ├── PasswordRefusedError  ask for another password; it says why
     ├── NoSuchAccountError, AccountExistsError, ChangeRefusedError   tell the administrator
     ├── TooManyError          answer 429, ask again after `retry_after_s`
@@ -38,6 +39,13 @@ class SessionEndedError(AccountError):
 
     def __init__(self) -> None:
         super().__init__("the session is over; sign in again")
+
+
+class NotRecentError(AccountError):
+    """Somebody without a password wants what is asked for a password, and signed in a while ago."""
+
+    def __init__(self) -> None:
+        super().__init__("sign out and in again first; then it may be done for some minutes")
 
 
 class PasswordRefusedError(AccountError):

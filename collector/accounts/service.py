@@ -8,7 +8,7 @@ looks again whether the account is still as it was.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -18,15 +18,12 @@ from sqlalchemy import Connection
 from collector.accounts import lifetimes, second_factor
 from collector.accounts.attempts import Attempts
 from collector.accounts.conversion import account_of, next_step, principal_of
-from collector.accounts.errors import (
-    CodeRefusedError,
-    PasswordRefusedError,
-    SessionEndedError,
-    SignInRefusedError,
-)
+from collector.accounts.errors import CodeRefusedError, PasswordRefusedError, SessionEndedError
 from collector.accounts.lifetimes import open_at
-from collector.accounts.model import Session, SignedIn, Step, TotpDone, TotpOffer
+from collector.accounts.model import NewToken, Session, SignedIn, TotpDone, TotpOffer
+from collector.accounts.once_more import OnceMore, or_refused
 from collector.accounts.passwords import Passwords, check_new
+from collector.accounts.permissions import Permission
 from collector.accounts.rates import Rates, key_of_address
 from collector.accounts.secret_values import digest_of
 from collector.accounts.staff import Staff, as_username
@@ -65,6 +62,7 @@ class Accounts:
         self.staff = Staff(records, self.trail, self._passwords, now_ms)
         self.tokens = Tokens(records, self.trail, now_ms)
         self._attempts = Attempts(self.trail)
+        self._once_more = OnceMore(records, self._attempts, self._passwords, now_ms)
 
     async def is_empty(self) -> bool:
         """Whether nobody has an account yet: the sign-in page says how to make the first one."""
@@ -83,7 +81,7 @@ class Accounts:
                 return None
             return self._signed_in(connection, account, "password", address)
 
-        return _or_refused(await self._records.run(conclude))
+        return or_refused(await self._records.run(conclude))
 
     async def sign_in_external(self, issuer: str, subject: str, address: str) -> SignedIn:
         """Somebody whom the sign-in service vouches for and an administrator has linked. A second factor of
@@ -99,7 +97,7 @@ class Accounts:
                 return None
             return self._signed_in(connection, account, "sign-in service", address)
 
-        return _or_refused(await self._records.run(conclude))
+        return or_refused(await self._records.run(conclude))
 
     async def confirm_code(self, secret: str, code: str, address: str) -> SignedIn:
         """The second factor: six digits of the app, or a recovery code. From step ``password``.
@@ -136,11 +134,14 @@ class Accounts:
         offered = second_factor.offered_secret(self._offer_key, session.digest)
         return TotpOffer(second_factor.as_uri(offered, account.username), second_factor.as_text(offered))
 
-    async def finish_totp(self, secret: str, code: str) -> TotpDone:
-        """The first code of the app that was set up. Raises CodeRefusedError, SessionEndedError."""
+    async def finish_totp(self, secret: str, code: str, password: str, address: str) -> TotpDone:
+        """The first code of the app that was set up. The password is asked for at ``full`` only: at
+        ``setup`` somebody has just signed in.
 
-        def conclude(connection: Connection) -> TotpDone:
-            session, account = open_at(connection, secret, self._now_ms(), "setup", "full")
+        Raises CodeRefusedError, SessionEndedError, and at ``full`` what `remove_totp` raises.
+        """
+
+        def finish(connection: Connection, session: StoredSession, account: StoredAccount) -> TotpDone:
             if account.totp_secret is not None:
                 raise SessionEndedError
             offered, now_ms = second_factor.offered_secret(self._offer_key, session.digest), self._now_ms()
@@ -155,12 +156,21 @@ class Accounts:
             sessions.remove_all(connection, account.id)
             return TotpDone(lifetimes.begin(connection, account, "full", now_ms, session.name), codes)
 
-        return await self._records.run(conclude)
+        session, _ = await self._records.look(
+            lambda connection: open_at(connection, secret, self._now_ms(), "setup", "full")
+        )
+        if session.step == "setup":
+            return await self._records.run(
+                lambda connection: finish(connection, *open_at(connection, secret, self._now_ms(), "setup"))
+            )
+        self.rates.take("sign-in", key_of_address(address))
+        return await self._once_more.by_any(secret, password, address, finish, "full")
 
     async def remove_totp(self, secret: str, password: str, address: str) -> SignedIn:
         """Without a second factor from now on (or, for a role that needs one, at ``setup``).
 
-        Raises SignInRefusedError for a wrong password, TooManyError, AccountsBusyError, SessionEndedError.
+        Raises SignInRefusedError for a wrong password, NotRecentError, TooManyError, AccountsBusyError,
+        SessionEndedError.
         """
 
         def remove(connection: Connection, session: StoredSession, account: StoredAccount) -> SignedIn:
@@ -173,7 +183,7 @@ class Accounts:
             return lifetimes.begin(connection, account, step, now_ms, session.name)
 
         self.rates.take("sign-in", key_of_address(address))
-        return await self._with_password(secret, password, address, remove, "full")
+        return await self._once_more.by_any(secret, password, address, remove, "full")
 
     async def change_password(self, secret: str, old: str, new: str, address: str) -> SignedIn:
         """At ``change`` or ``full``; every other session of the account ends.
@@ -199,7 +209,18 @@ class Accounts:
             step = next_step(account, code_given=True)
             return lifetimes.begin(connection, account, step, now_ms, session.name)
 
-        return await self._with_password(secret, old, address, change, "change", "full")
+        return await self._once_more.by_password(secret, old, address, change, "change", "full")
+
+    async def make_token(
+        self, secret: str, password: str, address: str, name: str, scopes: Iterable[Permission], days: int
+    ) -> NewToken:
+        """A token in one's own name. Raises what `remove_totp` and `Tokens.make` raise."""
+
+        def make(connection: Connection, _: StoredSession, account: StoredAccount) -> NewToken:
+            return self.tokens.add(connection, account, name, scopes, days, account.username)
+
+        self.rates.take("sign-in", key_of_address(address))
+        return await self._once_more.by_any(secret, password, address, make, "full")
 
     async def session(self, secret: str, *, by_person: bool = True) -> Session | None:
         """Who is behind a cookie. None: sign in. by_person: they did something just now, which an open page
@@ -253,27 +274,6 @@ class Accounts:
 
         await self._records.run(conclude)
 
-    async def _with_password(
-        self,
-        secret: str,
-        password: str,
-        address: str,
-        work: Callable[[Connection, StoredSession, StoredAccount], Result],
-        *steps: Step,
-    ) -> Result:
-        """`work` for a session whose owner has typed the password once more."""
-        _, seen = await self._records.look(
-            lambda connection: open_at(connection, secret, self._now_ms(), *steps)
-        )
-        checked = await self._passwords.check(seen.password, password)
-
-        def conclude(connection: Connection) -> Result | None:
-            session, _ = open_at(connection, secret, self._now_ms(), *steps)
-            account = self._attempts.after_password(connection, seen, checked, address, self._now_ms())
-            return None if account is None else work(connection, session, account)
-
-        return _or_refused(await self._records.run(conclude))
-
     def _signed_in(self, connection: Connection, account: StoredAccount, way: str, address: str) -> SignedIn:
         step = next_step(account, code_given=False)
         if step != "password":
@@ -282,13 +282,6 @@ class Accounts:
         action = "sign_in" if step != "password" else "first_factor"
         self.trail.add(connection, account.username, action, account.username, f"{way} from {address}")
         return lifetimes.begin(connection, account, step, self._now_ms())
-
-
-def _or_refused(result: Result | None) -> Result:
-    """Raised outside the transaction, which keeps the failure."""
-    if result is None:
-        raise SignInRefusedError
-    return result
 
 
 def _or_raised(result: Result | Exception) -> Result:

@@ -17,6 +17,7 @@ from collector.accounts.principal import Principal
 from collector.accounts.secret_values import TOKEN_MARK, digest_of, new_secret
 from collector.accounts.trail import Trail
 from collector.records import Records, RecordsUnavailableError, accounts, sessions
+from collector.records.accounts import StoredAccount
 
 SCOPES: Final[tuple[Permission, ...]] = tuple(
     one for one in PERMISSIONS if one not in {"accounts.manage", "names.ask"}
@@ -47,37 +48,50 @@ class Tokens:
         """days: 1 to 400. Raises NoSuchAccountError, ChangeRefusedError (no scope, one that the owner has
         not, a wrong name or number of days, too many tokens).
         """
+
+        def make(connection: Connection) -> NewToken:
+            account = accounts.by_id(connection, account_id)
+            if account is None:
+                raise NoSuchAccountError("there is no such account")
+            return self.add(connection, account, name, scopes, days, actor)
+
+        return await self._records.run(make)
+
+    def add(
+        self,
+        connection: Connection,
+        account: StoredAccount,
+        name: str,
+        scopes: Iterable[Permission],
+        days: int,
+        actor: str,
+    ) -> NewToken:
+        """`make` in the caller's transaction (`Records.run`)."""
         wanted, now_ms, secret = sorted(set(scopes)), self._now_ms(), TOKEN_MARK + new_secret()
         if not (name.strip() and name.isprintable() and len(name) <= NAME_CHARS_MAX):
             raise ChangeRefusedError(f"a token's name has 1 to {NAME_CHARS_MAX} characters")
         if not 1 <= days <= DAYS_MAX:
             raise ChangeRefusedError(f"a token is good for 1 to {DAYS_MAX} days")
+        owner = principal_of(account, "token")
+        allowed = [one for one in SCOPES if owner.may(one)]
+        if not wanted or not set(wanted) <= set(allowed):
+            raise ChangeRefusedError(f"scopes of this account's tokens: {', '.join(allowed) or 'none'}")
+        sessions.forget_old_tokens(connection, account.id, now_ms - _KEPT_MS)
+        if sessions.count_tokens(connection, account.id, now_ms) >= TOKENS_MAX:
+            raise ChangeRefusedError(f"an account has {TOKENS_MAX} tokens at most; revoke one first")
         values = {
-            "account": account_id,
+            "account": account.id,
             "name": name.strip(),
             "scopes": msgspec.json.encode(wanted).decode(),
             "digest": digest_of(secret),
             "created_ms": now_ms,
             "expires_ms": now_ms + days * _DAY_MS,
         }
-
-        def add(connection: Connection) -> Token:
-            account = accounts.by_id(connection, account_id)
-            if account is None:
-                raise NoSuchAccountError("there is no such account")
-            owner = principal_of(account, "token")
-            allowed = [one for one in SCOPES if owner.may(one)]
-            if not wanted or not set(wanted) <= set(allowed):
-                raise ChangeRefusedError(f"scopes of this account's tokens: {', '.join(allowed) or 'none'}")
-            sessions.forget_old_tokens(connection, account_id, now_ms - _KEPT_MS)
-            if sessions.count_tokens(connection, account_id, now_ms) >= TOKENS_MAX:
-                raise ChangeRefusedError(f"an account has {TOKENS_MAX} tokens at most; revoke one first")
-            id_ = sessions.add_token(connection, values)
-            detail = f"{id_}, {days} days: {', '.join(wanted)}"
-            self._trail.add(connection, actor, "token_made", account.username, detail)
-            return next(token_of(one) for one in sessions.tokens_of(connection, account_id) if one.id == id_)
-
-        return NewToken(secret, await self._records.run(add))
+        id_ = sessions.add_token(connection, values)
+        detail = f"{id_}, {days} days: {', '.join(wanted)}"
+        self._trail.add(connection, actor, "token_made", account.username, detail)
+        made = next(one for one in sessions.tokens_of(connection, account.id) if one.id == id_)
+        return NewToken(secret, token_of(made))
 
     async def of(self, account_id: int) -> list[Token]:
         """The newest first, revoked and expired ones too."""

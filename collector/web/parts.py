@@ -30,8 +30,8 @@ class WebParts:
 
     `title` is the school's name as the page shows it. `health` tells of each component "ok" or, in a
     few words, its trouble. `now_ms` is the wall clock. `host_names` are further names by which
-    browsers may call this server; `proxies` leaves that check to those, None: none stands before it. `time_zone` is the
-    school's; `labels` are its names of places and classes; `kinds` are what alerts are called,
+    browsers may call this server; `proxies` leaves that check to those (None: none stands before it).
+    `time_zone` is the school's; `labels` are its names of places and classes; `kinds` are what alerts are called,
     those of plug-ins among them; `names` is None without a vault. `accounts` is None where whoever is on this
     machine may everything; `oidc` where the school has no sign-in service, and
     `registrar` where gateways are registered by hand. Setting `closing` ends every open

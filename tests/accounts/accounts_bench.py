@@ -46,7 +46,7 @@ class Bench:
         signed_in = await self.add(username, role)
         offer = await self.accounts.begin_totp(signed_in.secret)
         app = pyotp.TOTP(offer.text.replace(" ", ""))
-        done = await self.accounts.finish_totp(signed_in.secret, self.code(app))
+        done = await self.accounts.finish_totp(signed_in.secret, self.code(app), GOOD, HERE)
         return done.signed_in.secret, app
 
     def code(self, app: pyotp.TOTP) -> str:

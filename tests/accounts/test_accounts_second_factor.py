@@ -60,8 +60,8 @@ async def test_an_administrator_sets_one_up_before_anything_else(bench: Bench) -
     assert (app.name, app.issuer) == ("wang", "Campus Pulse")
     assert app.secret == offer.text.replace(" ", "")
     with pytest.raises(CodeRefusedError):
-        await bench.accounts.finish_totp(signed_in.secret, "000000")
-    done = await bench.accounts.finish_totp(signed_in.secret, bench.code(app))  # type: ignore[arg-type]
+        await bench.accounts.finish_totp(signed_in.secret, "000000", "", HERE)
+    done = await bench.accounts.finish_totp(signed_in.secret, bench.code(app), "", HERE)  # type: ignore[arg-type]
     assert done.signed_in.step == "full"
     assert len(set(done.recovery_codes)) == 10
     assert await bench.accounts.session(signed_in.secret) is None
@@ -94,7 +94,7 @@ async def test_a_recovery_code_stands_in_its_place_once(bench: Bench) -> None:
     signed_in = await bench.add("wang", "admin")
     offer = await bench.accounts.begin_totp(signed_in.secret)
     app = pyotp.TOTP(offer.text.replace(" ", ""))
-    codes = (await bench.accounts.finish_totp(signed_in.secret, bench.code(app))).recovery_codes
+    codes = (await bench.accounts.finish_totp(signed_in.secret, bench.code(app), "", HERE)).recovery_codes
     for typed in (codes[0], codes[1].lower().replace("-", " ")):
         begun = await bench.accounts.sign_in("wang", GOOD, HERE)
         assert (await bench.accounts.confirm_code(begun.secret, typed, HERE)).step == "full"

@@ -56,7 +56,7 @@ async def test_before_the_last_step_nobody_may_anything(bench: Bench) -> None:
     assert session.principal.permissions == frozenset()
     for refused in (
         bench.accounts.begin_totp(signed_in.secret),
-        bench.accounts.finish_totp(signed_in.secret, "000000"),
+        bench.accounts.finish_totp(signed_in.secret, "000000", "", HERE),
         bench.accounts.confirm_code(signed_in.secret, "000000", HERE),
         bench.accounts.remove_totp(signed_in.secret, first, HERE),
     ):

@@ -55,7 +55,7 @@ GOOD_FORMS: dict[str, dict[str, str]] = {
     },
     f"/accounts/{VICTIM}/change": {"display_name": "示例", "role": "nurse", "schools": SCHOOL, "classes": ""},
     f"/accounts/{VICTIM}/link": {"subject": "20260901"},
-    "/account/tokens": {"name": "示例", "scope": "series.read", "days": "30"},
+    "/account/tokens": {"name": "示例", "scope": "series.read", "days": "30", "password": GOOD},
     "/account/password": {"old": "no password of mine", "new": BETTER, "again": BETTER},
     "/account/second-factor/remove": {"password": "no password of mine"},
     "/fleet/invite": {"school": SCHOOL, "gateway": "gw-new", "replace": "yes"},
@@ -67,7 +67,7 @@ GOOD_FORMS: dict[str, dict[str, str]] = {
     "/sign-in": {"username": VICTIM, "password": "no password of mine", "next": "/fleet"},
     "/sign-in/code": {"code": "123456", "next": "/"},
     "/sign-in/password": {"old": GOOD, "new": BETTER, "again": BETTER, "next": "/"},
-    "/sign-in/second-factor": {"code": "123456", "next": "/"},
+    "/sign-in/second-factor": {"code": "123456", "next": "/", "password": GOOD},
     "/alerts/1/acknowledge": {"by": "示例"},
     "/api/v1/alerts/1/acknowledge": {"by": "示例"},
 }

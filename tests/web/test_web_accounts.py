@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pyotp
 import pytest
 from sqlalchemy import delete, update
 
@@ -93,15 +94,52 @@ async def test_a_second_factor_is_removed_with_the_password_only(
     assert "没有设置" in (await client.get("/account")).text
 
 
+async def test_a_second_factor_is_set_up_with_the_password(bench: Bench, client: httpx.AsyncClient) -> None:
+    await enter(bench, client)
+    page = await client.get("/sign-in/second-factor?next=/account")
+    assert 'name="password"' in page.text
+    found = re.search(r'<code class="secret">([A-Z2-7 ]+)</code>', page.text)
+    assert found
+    code = bench.code(pyotp.TOTP(found[1].replace(" ", "")))
+    wrong = await client.post("/sign-in/second-factor", data={"code": code, "password": "wrong wrong wrong"})
+    assert (wrong.status_code, said(wrong)) == (401, "现在的密码不对")
+    assert found[0] in wrong.text
+    done = await client.post("/sign-in/second-factor", data={"code": code, "password": GOOD})
+    assert "恢复码" in done.text
+    assert "已设置" in (await client.get("/account")).text
+
+
+async def test_who_has_no_password_has_to_have_signed_in_just_now(
+    bench: Bench, client: httpx.AsyncClient
+) -> None:
+    await bench.add("li", "nurse")
+    await bench.accounts.staff.link("li", "wang", "https://login.example.edu", "s-1", only=True)
+    signed_in = await bench.accounts.sign_in_external("https://login.example.edu", "s-1", "::1")
+    client.cookies.set("session", signed_in.secret)
+    for path in ("/account", "/sign-in/second-factor"):
+        page = (await client.get(path)).text
+        assert 'name="password"' not in page
+        assert "10 分钟内" in page
+    fields = {"name": "看板", "days": "30", "scope": "series.read"}
+    assert 'id="token"' in (await client.post("/account/tokens", data=fields)).text
+    bench.go_on(11)
+    late = await client.post("/account/tokens", data=fields)
+    assert (late.status_code, said(late)[:4]) == (403, "请先退出")
+    late = await client.post("/sign-in/second-factor", data={"code": "000000"})
+    assert (late.status_code, said(late)[:4]) == (403, "请先退出")
+
+
 async def test_a_token_is_shown_once_reads_what_it_may_and_is_revoked(
     school: School, bench: Bench, client: httpx.AsyncClient
 ) -> None:
     await enter(bench, client, "facilities")
-    none = await client.post("/account/tokens", data={"name": "看板", "days": "30"})
+    none = await client.post("/account/tokens", data={"name": "看板", "days": "30", "password": GOOD})
     assert (none.status_code, said(none)[:6]) == (422, "令牌没有建立")
-    made = await client.post(
-        "/account/tokens", data={"name": "看板", "days": "30", "scope": ["series.read", "accounts.manage"]}
-    )
+    fields = {"name": "看板", "days": "30", "scope": ["series.read", "accounts.manage"]}
+    for typed in ({}, {"password": "wrong wrong wrong"}):
+        wrong = await client.post("/account/tokens", data=fields | typed)
+        assert (wrong.status_code, said(wrong)) == (401, "现在的密码不对")
+    made = await client.post("/account/tokens", data=fields | {"password": GOOD})
     found = re.search(r'id="token">([^<]+)<', made.text)
     assert found
     token = found[1]

@@ -114,6 +114,7 @@ async def test_an_administrator_sets_up_a_second_factor_and_uses_it(school: Scho
         assert "管理员账号必须设置" in page.text
         assert re.search(r"<svg[^>]*viewBox=", page.text)
         assert "style=" not in page.text
+        assert 'name="password"' not in page.text
         secret = re.search(r'<code class="secret">([A-Z2-7 ]+)</code>', page.text)
         assert secret
         app = pyotp.TOTP(secret[1].replace(" ", ""))

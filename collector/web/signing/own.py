@@ -12,6 +12,7 @@ from collector.accounts.errors import (
     AccountsBusyError,
     ChangeRefusedError,
     NoSuchAccountError,
+    NotRecentError,
     PasswordRefusedError,
     SessionEndedError,
     SignInRefusedError,
@@ -28,7 +29,7 @@ from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
 from collector.web.rendering import Lang, language_of, remember_language
 from collector.web.signing.forms import Sent
-from collector.web.signing.sign_in import begin_again, change_password, said, with_status
+from collector.web.signing.sign_in import begin_again, change_password, said_again, with_status
 from collector.web.signing.token_rows import TokenId, token_rows
 from collector.web.signing.visitor import Open, SignedInHere, accounts_of, page, step_path
 from collector.web.signing.wording import PERMISSION_WORDS, ROLE_WORDS
@@ -37,7 +38,6 @@ router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
 
 TOKEN_DAYS: Final = (30, 90, 365)
 PATH: Final = "/account"
-_WRONG_PASSWORD: Final = Text("现在的密码不对", "The password you have now is wrong")
 _TOKEN_REFUSED: Final = Text(
     "令牌没有建立：请写名称（1 至 64 个字符），并至少选一项", "No token was made: give it a name (1 to 64 characters) and tick at least one box"
 )  # fmt: skip
@@ -45,7 +45,9 @@ _DONE: Final = {
     "password": Text("密码已修改，其他设备上的登录已结束。", "The password is changed; other sessions have ended."),
     "revoked": Text("令牌已撤销。", "The token is revoked."),
 }  # fmt: skip
-_EXPECTED: Final = (SignInRefusedError, PasswordRefusedError, TooManyError, AccountsBusyError)
+_EXPECTED: Final = (
+    SignInRefusedError, NotRecentError, PasswordRefusedError, TooManyError, AccountsBusyError,
+)  # fmt: skip
 
 
 @router.get(PATH)
@@ -94,14 +96,15 @@ async def sign_out_everywhere(request: Request, me: SignedInHere) -> Response:
 @router.post(f"{PATH}/tokens")
 async def make_token(request: Request, me: SignedInHere, form: Sent) -> Response:
     """The token, which no other answer ever shows."""
-    account = me.session.account
     scopes: list[Permission] = [one for one in SCOPES if one in form.all("scope")]
     days = int(form.text("days")) if form.text("days") in map(str, TOKEN_DAYS) else TOKEN_DAYS[0]
     try:
-        made = await accounts_of(request).tokens.make(
-            account.id, form.text("name"), scopes, days, account.username
+        made = await accounts_of(request).make_token(
+            me.secret, form.secret("password"), address_of(request), form.text("name"), scopes, days
         )
-    except ChangeRefusedError as error:
+    except SessionEndedError:
+        return begin_again(request, PATH)
+    except (ChangeRefusedError, *_EXPECTED) as error:
         return await _page(request, me, language_of(request), error=error, at="tokens")
     return await _page(request, me, language_of(request), made=made)
 
@@ -153,11 +156,9 @@ async def _page(
 
 
 def _trouble(error: AccountError, language: Language) -> str:
-    if isinstance(error, SignInRefusedError):
-        return _WRONG_PASSWORD.in_(language)
     if isinstance(error, ChangeRefusedError):
         return _TOKEN_REFUSED.in_(language)
-    return said(error, language)
+    return said_again(error, language)
 
 
 def _listed(names: tuple[str, ...] | None, language: Language) -> str:

@@ -9,18 +9,27 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
-from collector.accounts.errors import AccountError, CodeRefusedError, SessionEndedError, TooManyError
+from collector.accounts.errors import (
+    AccountError,
+    AccountsBusyError,
+    CodeRefusedError,
+    NotRecentError,
+    SessionEndedError,
+    SignInRefusedError,
+    TooManyError,
+)
 from collector.accounts.permissions import SECOND_FACTOR_ROLES
-from collector.web.access import PUBLIC
+from collector.web.access import PUBLIC, address_of
 from collector.web.cookies import set_session
 from collector.web.rendering import Lang, language_of, remember_language
 from collector.web.signing.forms import Sent, own_path, with_next
-from collector.web.signing.sign_in import Next, begin_again, said, with_status
+from collector.web.signing.sign_in import Next, begin_again, said_again, with_status
 from collector.web.signing.visitor import Open, accounts_of, open_session, page, step_path
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
 
 PATH = "/sign-in/second-factor"
+_EXPECTED = CodeRefusedError, SignInRefusedError, NotRecentError, TooManyError, AccountsBusyError
 
 
 @router.get(PATH)
@@ -35,10 +44,12 @@ async def finish(request: Request, form: Sent) -> Response:
     if found is None:
         return begin_again(request, next_path)
     try:
-        done = await accounts_of(request).finish_totp(found.secret, form.text("code"))
+        done = await accounts_of(request).finish_totp(
+            found.secret, form.text("code"), form.secret("password"), address_of(request)
+        )
     except SessionEndedError:
         return begin_again(request, next_path)
-    except (CodeRefusedError, TooManyError) as error:
+    except _EXPECTED as error:
         return await _page(request, next_path, None, error)
     response = await page(
         request,
@@ -69,7 +80,9 @@ async def _page(
         "second_factor.html",
         with_next(PATH, next_path),
         next=next_path,
-        trouble=said(error, language) if error else "",
+        trouble=said_again(error, language) if error else "",
+        asks_again=found.session.step == "full",
+        account=found.session.account,
         required=found.session.account.role in SECOND_FACTOR_ROLES,
         qr=qr_code(offer.uri),
         secret_text=offer.text,

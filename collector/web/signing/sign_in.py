@@ -11,6 +11,7 @@ from collector.accounts.errors import (
     AccountError,
     AccountsBusyError,
     CodeRefusedError,
+    NotRecentError,
     PasswordRefusedError,
     SessionEndedError,
     SignInRefusedError,
@@ -46,9 +47,13 @@ _SAYS: Final = {
     ),
     AccountsBusyError: Text("同时登录的人太多，请过几秒再试", "Too many are signing in at the moment; try again in some seconds"),
     SessionEndedError: Text("登录已结束，请重新登录", "That took too long; sign in again"),
+    NotRecentError: Text(
+        "请先退出，再登录一次，然后在 10 分钟内操作", "Sign out and in again first, and do it within 10 minutes"
+    ),
 }  # fmt: skip
-_STATUS: Final = {SignInRefusedError: 401, CodeRefusedError: 401, AccountsBusyError: 503}
+_STATUS: Final = {SignInRefusedError: 401, CodeRefusedError: 401, AccountsBusyError: 503, NotRecentError: 403}
 _TEMPLATES: Final[dict[Step, str]] = {"password": "sign_in_code.html", "change": "sign_in_password.html"}
+_WRONG_PASSWORD: Final = Text("现在的密码不对", "The password you have now is wrong")
 _NOT_THE_SAME: Final = Text("两次输入的新密码不一样", "The two new passwords differ")
 
 
@@ -151,6 +156,13 @@ def said(error: AccountError, language: Language) -> str:
             f"试得太多了，请过 {minutes} 分钟再试", f"Too many tries; wait {minutes} min and try again"
         ).in_(language)
     return _SAYS[type(error)].in_(language)
+
+
+def said_again(error: AccountError, language: Language) -> str:
+    """The same for somebody who is signed in and was asked for the password once more."""
+    if isinstance(error, SignInRefusedError):
+        return _WRONG_PASSWORD.in_(language)
+    return said(error, language)
 
 
 def with_status(response: Response, error: AccountError) -> Response:
