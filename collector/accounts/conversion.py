@@ -65,11 +65,13 @@ def token_of(stored: StoredToken) -> Token:
     return Token(**{**vars(stored), "scopes": scopes})
 
 
-def next_step(account: StoredAccount, *, code_given: bool) -> Step:
-    """Where a signing-in stands whose password was right, or that came from the sign-in service."""
+def next_step(account: StoredAccount, *, code_given: bool, by_service: bool = False) -> Step:
+    """Where a signing-in stands whose password was right, or that came from the sign-in service: who does
+    without the password need not have the one that somebody else made.
+    """
     if account.totp_secret is not None and not code_given:
-        return "password"
-    if account.must_change and account.password is not None:
+        return "external" if by_service else "password"
+    if account.must_change and account.password is not None and not by_service:
         return "change"
     if account.totp_secret is None and account.role in SECOND_FACTOR_ROLES:
         return "setup"

@@ -9,10 +9,11 @@ from collector.accounts.permissions import Permission, Role
 from collector.accounts.principal import Principal
 
 State = Literal["active", "disabled"]
-Step = Literal["password", "change", "setup", "full"]
-"""How far a signing-in has come. ``password``: the code of the second factor is missing. ``change``: the
-password was made by somebody else, choose another. ``setup``: the role needs a second factor and the
-account has none. Only ``full`` may do anything else.
+Step = Literal["password", "external", "change", "setup", "full"]
+"""How far a signing-in has come. ``password``: the code of the second factor is missing; ``external``: the
+same of somebody whom the sign-in service vouches for. ``change``: the password was made by somebody else,
+choose another. ``setup``: the role needs a second factor and the account has none. Only ``full`` may do
+anything else.
 """
 
 

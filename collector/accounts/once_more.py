@@ -56,22 +56,30 @@ class OnceMore:
     async def by_any(
         self, secret: str, password: str, address: str, work: Work[Result], *steps: Step
     ) -> Result:
-        """The same; who has no password must have signed in just now. Raises NotRecentError besides."""
+        """The same; who has no password, or one for the first time only, must have signed in just now.
+
+        Raises NotRecentError besides.
+        """
         _, seen = await self._records.look(
             lambda connection: open_at(connection, secret, self._now_ms(), *steps)
         )
-        if seen.password is not None:
+        if _has_password(seen):
             return await self.by_password(secret, password, address, work, *steps)
 
         def conclude(connection: Connection) -> Result:
             session, account = open_at(connection, secret, self._now_ms(), *steps)
-            if account.password is not None:
+            if _has_password(account):
                 raise SessionEndedError
             if self._now_ms() - session.created_ms > RECENT_MS:
                 raise NotRecentError
             return work(connection, session, account)
 
         return await self._records.run(conclude)
+
+
+def _has_password(account: StoredAccount) -> bool:
+    """One of their own."""
+    return account.password is not None and not account.must_change
 
 
 def or_refused(result: Result | None) -> Result:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection
@@ -32,6 +32,9 @@ from collector.accounts.trail import Trail, derive
 from collector.records import Records, RecordsUnavailableError, accounts, sessions
 from collector.records.accounts import StoredAccount
 from collector.records.sessions import StoredSession
+
+BY_SERVICE: Final = "sign-in service"
+"""As the audit names this way in."""
 
 Result = TypeVar("Result")
 
@@ -95,19 +98,19 @@ class Accounts:
                 reason = "disabled" if account else "not linked"
                 self._attempts.refused(connection, account, reason, address, self._now_ms())
                 return None
-            return self._signed_in(connection, account, "sign-in service", address)
+            return self._signed_in(connection, account, BY_SERVICE, address)
 
         return or_refused(await self._records.run(conclude))
 
     async def confirm_code(self, secret: str, code: str, address: str) -> SignedIn:
-        """The second factor: six digits of the app, or a recovery code. From step ``password``.
+        """The second factor: six digits of the app, or a recovery code. From ``password`` or ``external``.
 
         Raises CodeRefusedError, TooManyError, SessionEndedError (also after the fifth wrong code).
         """
         self.rates.take("code", key_of_address(address))
 
         def conclude(connection: Connection) -> SignedIn | Exception:
-            session, account = open_at(connection, secret, self._now_ms(), "password")
+            session, account = open_at(connection, secret, self._now_ms(), "password", "external")
             now_ms = self._now_ms()
             if self._attempts.must_wait(account, address, now_ms):
                 sessions.remove(connection, session.digest)
@@ -120,7 +123,8 @@ class Accounts:
                 return SessionEndedError()
             account = self._attempts.succeeded(connection, account, address)
             self.trail.add(connection, account.username, "sign_in", account.username, f"code from {address}")
-            return lifetimes.renew(connection, account, session, next_step(account, code_given=True), now_ms)
+            step = next_step(account, code_given=True, by_service=session.step == "external")
+            return lifetimes.renew(connection, account, session, step, now_ms)
 
         return _or_raised(await self._records.run(conclude))
 
@@ -179,7 +183,8 @@ class Accounts:
             account = replace(account, totp_secret=None, totp_step=None)
             self.trail.add(connection, account.username, "totp_removed", account.username)
             sessions.remove_all(connection, account.id)
-            step = next_step(account, code_given=True)
+            # At ``full`` only who came by the service has a password to change still.
+            step = next_step(account, code_given=True, by_service=True)
             return lifetimes.begin(connection, account, step, now_ms, session.name)
 
         self.rates.take("sign-in", key_of_address(address))
@@ -275,11 +280,12 @@ class Accounts:
         await self._records.run(conclude)
 
     def _signed_in(self, connection: Connection, account: StoredAccount, way: str, address: str) -> SignedIn:
-        step = next_step(account, code_given=False)
-        if step != "password":
+        step = next_step(account, code_given=False, by_service=way == BY_SERVICE)
+        awaits_code = step in {"password", "external"}
+        if not awaits_code:
             # Failures count on until the code is right, or a guesser of codes would begin anew each time.
             account = self._attempts.succeeded(connection, account, address)
-        action = "sign_in" if step != "password" else "first_factor"
+        action = "first_factor" if awaits_code else "sign_in"
         self.trail.add(connection, account.username, action, account.username, f"{way} from {address}")
         return lifetimes.begin(connection, account, step, self._now_ms())
 

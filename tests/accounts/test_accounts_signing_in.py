@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from argon2 import PasswordHasher
@@ -10,6 +11,7 @@ from argon2 import PasswordHasher
 from collector.accounts import lifetimes
 from collector.accounts.errors import (
     AccountsBusyError,
+    NotRecentError,
     PasswordRefusedError,
     SessionEndedError,
     SignInRefusedError,
@@ -17,6 +19,7 @@ from collector.accounts.errors import (
 )
 from collector.accounts.model import NewAccount, SignedIn, TotpOffer
 from collector.accounts.passwords import AT_ONCE, HASHER, WAITING_MAX, Checked, Passwords, check_new
+from collector.accounts.permissions import Permission
 from collector.accounts.rates import Rates
 from collector.records import accounts as account_rows
 from tests.accounts.accounts_bench import BETTER, CHEAP, GOOD, HERE, Bench
@@ -288,11 +291,50 @@ async def test_who_is_linked_comes_in_by_the_sign_in_service(bench: Bench) -> No
     await bench.add_with_totp("wang")
     await bench.accounts.staff.link("wang", "test", issuer, "s-1", only=True)
     begun = await bench.accounts.sign_in_external(issuer, "s-1", HERE)
-    assert begun.step == "password", "the second factor is asked for all the same"
+    assert begun.step == "external", "the second factor is asked for all the same"
     with pytest.raises(SignInRefusedError):
         await bench.accounts.sign_in("wang", GOOD, HERE)
     await bench.accounts.staff.reset_totp("wang", "test")
     assert (await bench.accounts.sign_in_external(issuer, "s-1", HERE)).step == "setup"
+
+
+@on_both
+async def test_by_the_sign_in_service_nobody_asks_for_the_one_time_password(bench: Bench) -> None:
+    issuer, staff = "https://login.example.edu", bench.accounts.staff
+    first = await staff.add(NewAccount("li", "示例", "nurse"), "test")
+    await staff.link("li", "test", issuer, "s-1")
+    inside = await bench.accounts.sign_in_external(issuer, "s-1", HERE)
+    assert inside.step == "full"
+    assert (await bench.accounts.sign_in("li", first, HERE)).step == "change", "the password lets nobody in"
+    scopes: list[Permission] = ["series.read"]
+    make = partial(bench.accounts.make_token, address=HERE, name="s", scopes=scopes, days=1)
+    await make(inside.secret, "")
+    bench.go_on(11)
+    with pytest.raises(NotRecentError):
+        await make(inside.secret, first)
+    chosen = await bench.accounts.change_password(inside.secret, first, GOOD, HERE)
+    assert chosen.step == "full"
+    await make(chosen.secret, GOOD)
+
+
+async def test_nor_after_the_second_factor(bench: Bench) -> None:
+    issuer = "https://login.example.edu"
+    _, app = await bench.add_with_totp("wang", "admin")
+    await bench.accounts.staff.link("wang", "test", issuer, "s-1")
+    first = await bench.accounts.staff.reset_password("wang", "test")
+    bench.go_on(1)
+    begun = await bench.accounts.sign_in_external(issuer, "s-1", HERE)
+    assert begun.step == "external"
+    assert "sign_in" not in (await bench.actions())[-1:]
+    with pytest.raises(SessionEndedError):
+        await bench.accounts.begin_totp(begun.secret)
+    inside = await bench.accounts.confirm_code(begun.secret, bench.code(app), HERE)
+    assert inside.step == "full"
+    without = await bench.accounts.remove_totp(inside.secret, "", HERE)
+    assert without.step == "setup"
+    bench.go_on(1)
+    begun = await bench.accounts.sign_in("wang", first, HERE)
+    assert begun.step == "change", "with the one-time password it is asked for as before"
 
 
 def test_no_secret_is_shown_by_accident() -> None:

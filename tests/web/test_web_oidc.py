@@ -16,7 +16,7 @@ from foundation.keyfiles import write_secret
 from tests.accounts.accounts_bench import Bench
 from tests.accounts.oidc_provider import CLIENT_ID, CLIENT_SECRET, SUBJECT, Provider, running_provider
 from tests.web.conftest import School, now_ms
-from tests.web.signing_parts import GOOD, browser, sign_in, with_accounts
+from tests.web.signing_parts import GOOD, browser, newcomer, sign_in, with_accounts
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,38 @@ async def test_an_account_with_a_second_factor_needs_it_all_the_same(
     inside = await come_and_go(client, "/sign-in/oidc?next=/audit")
     assert inside.headers["location"] == "/sign-in/code?next=/audit"
     assert (await client.get("/audit")).headers["location"].startswith("/sign-in")
+
+
+async def test_whose_first_password_is_not_changed_comes_in_without_it(
+    bench: Bench, client: httpx.AsyncClient, provider: Provider
+) -> None:
+    await newcomer(bench, "li")
+    await bench.accounts.staff.link("li", "test", provider.url, SUBJECT)
+    assert (await come_and_go(client, "/sign-in/oidc?next=/account")).headers["location"] == "/account"
+    page = (await client.get("/account")).text
+    assert "10 分钟内" in page
+    assert 'id="token-password"' not in page
+    assert "/account/password" in page
+
+
+async def test_and_with_a_second_factor_by_its_code_alone(
+    bench: Bench, client: httpx.AsyncClient, provider: Provider
+) -> None:
+    _, app = await bench.add_with_totp("wang")
+    await bench.accounts.staff.link("wang", "test", provider.url, SUBJECT)
+    await bench.accounts.staff.reset_password("wang", "test")
+    bench.now_ms += 60_000
+    assert (
+        (await come_and_go(client, "/sign-in/oidc?next=/audit"))
+        .headers["location"]
+        .startswith("/sign-in/code")
+    )
+    assert "next" in (await client.get("/sign-in/code?next=/audit")).text
+    wrong = await client.post("/sign-in/code", data={"code": "000000", "next": "/audit"})
+    assert wrong.status_code == 401
+    done = await client.post("/sign-in/code", data={"code": bench.code(app), "next": "/audit"})
+    assert done.headers["location"] == "/audit"
+    assert (await client.get("/audit")).status_code == 200
 
 
 async def test_whom_nobody_has_linked_is_told_what_to_do_and_it_is_noted(

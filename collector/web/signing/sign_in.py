@@ -27,6 +27,7 @@ from collector.web.parts import WebParts
 from collector.web.rendering import Lang, language_of, remember_language
 from collector.web.signing.forms import Form, Sent, own_path, with_next
 from collector.web.signing.visitor import (
+    STEP_PATHS,
     Open,
     accounts_of,
     go_on,
@@ -183,11 +184,11 @@ def begin_again(request: Request, next_path: str) -> Response:
 
 
 async def _at(request: Request, step: Step, next_path: str) -> Open | Response:
-    """The session at this step; else where the browser has to go."""
+    """The session at the page of this step; else where the browser has to go."""
     found = await open_session(request)
     if found is None:
         return begin_again(request, next_path)
-    if found.session.step != step:
+    if STEP_PATHS.get(found.session.step) != STEP_PATHS[step]:
         return RedirectResponse(step_path(found.session.step, next_path), 303)
     return found
 

@@ -22,6 +22,7 @@ from collector.web.signing.wording import ROLE_WORDS
 
 STEP_PATHS: Final[dict[Step, str]] = {
     "password": "/sign-in/code",
+    "external": "/sign-in/code",
     "change": "/sign-in/password",
     "setup": "/sign-in/second-factor",
 }
