@@ -240,3 +240,23 @@ def test_a_path_is_the_own_one_or_the_first_page(path: str) -> None:
 def test_own_pages_are_kept() -> None:
     for path in ("/", "/account?lang=zh", "/?filter=302&rooms=30", "/audit?before=51"):
         assert own_path(path) == path
+
+
+@pytest.mark.parametrize(
+    ("period_s", "wait_s", "zh", "en"), [(30, 45, "45 秒", "45 s"), (60, 105, "2 分钟", "2 min")]
+)
+async def test_who_asks_too_often_is_told_in_words_how_long_to_wait(
+    school: School, period_s: float, wait_s: int, zh: str, en: str
+) -> None:
+    with_accounts(school, Rates(lambda: 15.0, {**RATES, "stranger": Rate(1, period_s)}))
+    async with browser(school) as client:
+        assert (await client.get("/audit")).status_code == 303
+        for language, words in (("zh-CN", f"请过 {zh}再试"), ("en", f"wait {en} and try again")):
+            page = await client.get("/audit", headers={"Accept-Language": language})
+            assert (page.status_code, page.headers["retry-after"]) == (429, str(wait_s))
+            assert page.headers["content-type"].startswith("text/html")
+            assert words in page.text
+        for program in ("/api/v1/series", "/parts/alerts"):
+            answer = await client.get(program)
+            assert answer.status_code == 429
+            assert answer.headers["content-type"] == "application/problem+json"

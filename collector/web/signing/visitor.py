@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from collector.accounts.model import Session, SignedIn, Step
 from collector.accounts.principal import Principal
 from collector.accounts.service import Accounts
-from collector.text import Language
+from collector.text import Language, Text
 from collector.web.cookies import session_secret, set_session
 from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
@@ -115,12 +115,14 @@ def _is_for_people(request: Request) -> bool:
 
 
 async def turn_away(request: Request, error: ProblemError) -> Response | None:
-    """To the sign-in page (401), or a page that says who is signed in and may not (403). None for programs,
-    and for whatever else is wrong.
+    """To the sign-in page (401), or a page that says who is signed in and may not (403), or how long to wait
+    (429). None for programs, and for whatever else is wrong.
     """
     parts: WebParts = request.app.state.parts
-    if parts.accounts is None or error.status not in {401, 403} or not _is_for_people(request):
+    if parts.accounts is None or error.status not in {401, 403, 429} or not _is_for_people(request):
         return None
+    if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return await _wait(request, error)
     if error.status == HTTPStatus.UNAUTHORIZED:
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(
@@ -131,4 +133,15 @@ async def turn_away(request: Request, error: ProblemError) -> Response | None:
         return RedirectResponse(step_path(found.session.step, "/"), 303)
     response = await page(request, language_of(request), "not_allowed.html", "")
     response.status_code = error.status
+    return response
+
+
+async def _wait(request: Request, error: ProblemError) -> Response:
+    language, headers = language_of(request), error.headers or {}
+    wait_s = int(headers.get("Retry-After", "60"))
+    minutes = -(-wait_s // 60)
+    words = Text(f"{wait_s} 秒", f"{wait_s} s") if wait_s < 60 else Text(f"{minutes} 分钟", f"{minutes} min")
+    response = await page(request, language, "too_many.html", "", wait=words.in_(language))
+    response.status_code = error.status
+    response.headers.update(headers)
     return response
