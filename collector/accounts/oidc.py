@@ -27,6 +27,7 @@ from joserfc.errors import ClaimError, ExpiredTokenError, InvalidKeyIdError, Jos
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
+from collector.accounts.oidc_keys import usable_keys
 from collector.accounts.oidc_settings import OidcSection
 from collector.accounts.oidc_state import Journey, Journeys
 from collector.accounts.oidc_wire import (
@@ -228,12 +229,7 @@ class OidcSignIn:
     async def _key_set(self, described: Description, *, anew: bool = False) -> KeySet:
         now_s = time.monotonic()
         if anew or self._keys is None or now_s >= self._keys[0]:
-            found = await self._wire.keys(described.jwks_uri)
-            try:
-                keys = KeySet.import_key_set(found)  # type: ignore[arg-type]  # checked by what it raises
-            except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
-                raise OidcRefusedError("keys") from error
-            self._keys = now_s + KEPT_S, keys
+            self._keys = now_s + KEPT_S, usable_keys(await self._wire.keys(described.jwks_uri))
         return self._keys[1]
 
     def _roles(self, claims: Mapping[str, object]) -> frozenset[Role] | None:

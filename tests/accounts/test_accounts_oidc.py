@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 
 from collector.accounts import oidc_wire
 from collector.accounts.oidc import AT_ONCE, Identity, OidcSignIn
+from collector.accounts.oidc_keys import KEYS_MAX, usable_keys
 from collector.accounts.oidc_settings import OidcSection
 from collector.accounts.oidc_state import LIFE_MS, Journey, Journeys
 from collector.accounts.oidc_wire import ANSWER_BYTES_MAX, OidcRefusedError, OidcUnavailableError
@@ -185,6 +186,39 @@ async def test_rubbish_instead_of_keys(provider: Provider, tmp_path: Path, keys:
     # and it is not kept
     provider.answers.clear()
     assert (await come_and_go(one)).subject == SUBJECT
+
+
+BAD_KEYS: tuple[object, ...] = (
+    {}, 7, None, [], "key", {"kty": "RSA"}, {"kty": 7}, {"kty": ["RSA"]}, {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"},
+    {"kty": "RSA", "n": "", "e": ""}, {"kty": "RSA", "n": "AQ", "e": "!"}, {"kty": "RSA", "n": 7, "e": "AQAB"},
+    {"kty": "EC", "crv": "P-256", "x": "!", "y": "?"}, {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+    {"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA"}, {"kty": "EC", "crv": ["P-256"], "x": "AA", "y": "AA"},
+    {"kty": "OKP", "crv": "Ed25519", "x": "AA"}, {"kty": "OKP", "crv": "none", "x": "AA"}, {"kty": "oct"}, {"kty": "oct", "k": "AA"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kid", [None, "one", 7, ["one"]])
+async def test_a_key_that_is_none_keeps_nobody_out(provider: Provider, tmp_path: Path, kid: object) -> None:
+    """Nor does one stand in the way of another that bears the same name."""
+    bad = [one | {"kid": kid, "use": "sig"} if isinstance(one, dict) and kid else one for one in BAD_KEYS]
+    good = provider.key.as_dict(private=False)
+    for keys in ([*bad, good], [good, *bad]):
+        provider.answers["/keys"] = JSONResponse({"keys": keys})
+        assert (await come_and_go(sign_in(provider, tmp_path))).subject == SUBJECT
+
+
+@pytest.mark.parametrize("bad", BAD_KEYS, ids=str)
+def test_a_key_that_is_none_is_left_out(bad: object) -> None:
+    good = ECKey.generate_key("P-256", {"kid": "one"})
+    listed = {"keys": [bad, good.as_dict(private=False)]}
+    assert [one.kid for one in usable_keys(listed)] == ["one"]
+    with pytest.raises(OidcRefusedError, match="keys"):
+        usable_keys({"keys": [bad]})
+
+
+def test_as_many_keys_are_looked_at_as_anybody_has() -> None:
+    keys = [ECKey.generate_key("P-256", {"kid": str(n)}).as_dict(private=False) for n in range(KEYS_MAX + 1)]
+    assert len(list(usable_keys({"keys": keys}))) == KEYS_MAX
 
 
 @pytest.mark.parametrize(
