@@ -290,6 +290,7 @@ def test_without_scripts_everything_works_too(running: Running, bench: Bench, br
     page.get_by_text("Make a token").click()
     page.get_by_label("Name (what for)").fill("board")
     page.get_by_label("Rooms and devices").check()
+    page.get_by_label("Your password").fill(GOOD)
     page.get_by_role("button", name="Make").click()
     expect(page.locator("#token")).to_have_text(re.compile(r"^cp_\S{30,}$"))
     page.get_by_role("button", name="Revoke").click()
