@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from collector.accounts.oidc import OidcSignIn
 from collector.accounts.oidc_settings import OidcSection
 from foundation.keyfiles import write_secret
-from tests.accounts.accounts_bench import Bench
+from tests.accounts.accounts_bench import HERE, Bench
 from tests.accounts.oidc_provider import CLIENT_ID, CLIENT_SECRET, SUBJECT, running_provider
 from tests.collector.vault_double import VaultDouble
 from tests.web.conftest import PSEUDONYM, SAFETY, Running, now_ms, reading
@@ -330,3 +330,43 @@ def test_a_sign_in_service_on_another_site_brings_somebody_in(
         phone.get_by_role("link", name="示例统一身份认证").click()
         expect(phone.get_by_role("heading", level=1)).to_have_text("我的账号")
         expect(phone).to_have_url(f"{page_url}/account")
+
+
+def test_an_administrator_revokes_a_token_and_sets_no_factor_up_without_the_password(
+    running: Running, bench: Bench, people: People
+) -> None:
+    _, app = running.call(bench.add_with_totp("wang"))
+    li = running.call(bench.add("li", "facilities"))
+    made = running.call(
+        bench.accounts.make_token(li.secret, GOOD, HERE, "走廊看板", ["series.read", "alerts.safety"], 90)
+    )
+    bench.go_on(1)
+    phone = people.phone()
+    phone.goto("/accounts/li")
+    sign_in(phone, "wang", GOOD)
+    enter_code(phone, bench.code(app))
+    tokens = phone.get_by_role("region", name="程序用的令牌")
+    expect(tokens).to_contain_text("走廊看板")
+    expect(tokens).to_contain_text("建立于")
+    phone.get_by_text("停用账号").click()
+    expect(phone.get_by_text("令牌都会撤销，不能再登录")).to_be_visible()
+    check(phone)
+    assert made.secret not in phone.content()
+    tokens.get_by_role("button", name="撤销").click()
+    expect(phone.get_by_role("status")).to_have_text("令牌已撤销。")
+    expect(tokens).to_have_count(0)
+
+    other = people.phone()
+    other.goto("/sign-in/second-factor?next=/account")
+    sign_in(other, "li", GOOD)
+    other.goto("/sign-in/second-factor?next=/account")
+    own = pyotp.TOTP(other.locator("code.secret").inner_text().replace(" ", ""))
+    other.get_by_label("应用显示的 6 位数字").fill(bench.code(own))
+    other.get_by_label("您的密码").fill(WRONG)
+    other.get_by_role("button", name="确认").click()
+    expect(other.get_by_role("alert")).to_have_text("现在的密码不对")
+    check(other)
+    other.get_by_label("应用显示的 6 位数字").fill(bench.code(own))
+    other.get_by_label("您的密码").fill(GOOD)
+    other.get_by_role("button", name="确认").click()
+    expect(other.get_by_role("heading", level=1)).to_have_text("恢复码")
