@@ -80,7 +80,7 @@ async def test_the_proxy_is_believed(school: School, trusted: tuple[str, ...]) -
     ],
 )
 def test_who_is_a_proxy(client: tuple[str, int] | None, *, is_one: bool) -> None:
-    scope = {"type": "http", "headers": [], "client": client, "scheme": "http"}
+    scope: dict[str, object] = {"type": "http", "headers": [], "client": client, "scheme": "http"}
     told = proxies("127.0.0.1", "fe80::/64").forwarded(scope)
     assert (told is not None) == is_one
     if told is not None:
