@@ -34,7 +34,7 @@ from foundation import broker, wholefile
 
 Point = tuple[Any, str, str]
 COLLECTOR_POINTS: dict[str, Point] = {
-    "within the transaction of received": (alerts, "add", "after"),
+    "within the transaction of received": (alerts, "add_fresh", "after"),
     "after the commit of received": (Commits, "received", "after"),
     "before the series store": (DuckDbStore, "append", "before"),
     "after the series store": (DuckDbStore, "append", "after"),

@@ -34,8 +34,8 @@ async def test_a_key_that_has_ended_stays_ended_when_the_clock_is_put_back(
     await desk.reread()
     assert (await desk.report(stolen)).status_code == 401
     assert (await desk.report(stolen, shows=stolen)).status_code in {401, 403}
-    answer = await desk.rotate(stolen.rotation(Box(), desk.now_ms()), None)
-    assert answer.status_code == 401
+    refused = await desk.rotate(stolen.rotation(Box(), desk.now_ms()), None)
+    assert refused.status_code == 401
 
 
 async def test_wrong_codes_from_everywhere_stop_nobody_who_has_a_right_one(desk: Site) -> None:
