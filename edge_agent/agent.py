@@ -37,6 +37,7 @@ from edge_agent.uplink.choice import make_uplink
 from edge_agent.uplink.forwarder import Forwarder
 from foundation.broker import BrokerSettings
 from foundation.keyfiles import load_signing_key, parse_public
+from foundation.memory import give_back
 from telemetry.envelope import Signer
 from telemetry.limits import default_limits
 from telemetry.readings import SeriesTable
@@ -171,6 +172,7 @@ class Agent:
                 group.create_task(gate.run(), name="gate"),
             ]
             configuring = group.create_task(configurator.run(switch), name="configuration")
+            give_back()  # what reading the configuration took
             log.info("gateway running", school=school, gateway=gateway, drivers=len(drivers))
             self.running.set()
             await self._stop.wait()

@@ -33,7 +33,7 @@ FOUND_CHARS_MAX = 80
 class StrictModel(BaseModel):
     """Base of all configuration: frozen, and a misspelt key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 @dataclass(frozen=True)
