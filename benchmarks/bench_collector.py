@@ -2,10 +2,10 @@
 
     python benchmarks/bench_collector.py [--readings N] [--alerts N]
 
-Signed batches of 40 series are submitted straight into the line, with the real DuckDB store and the
-real records database: readings per CPU-second until `stored` is answered, beside the bare store's
-`append` of the same batches in groups of the same size, in the same process. Then, while the bulk
-lane is kept full, the time from an urgent batch's submit to the hub's signal, and to its alert
+Signed batches of 40 series are submitted straight into the line, with each of the real stores and the
+real records database: readings per CPU-second, the server's own included, until `stored` is answered,
+beside what the store takes by itself: `append` of the same batches, decoded, in groups of the same size.
+Verifying and decoding is what the line adds. Then, with DuckDB and while the bulk lane is kept full, the time from an urgent batch's submit to the hub's signal, and to its alert
 being found in the records database.
 """
 
@@ -17,7 +17,7 @@ import contextlib
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -27,16 +27,23 @@ from prometheus_client import CollectorRegistry
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.bench_series_servers import HELD_BYTES
+from benchmarks.bench_series_servers import cpu_s as cpu_with
 from collector.hub import Hub
 from collector.intake.contract import Incoming
 from collector.intake.lane_queue import GROUP_MESSAGES_MAX
 from collector.intake.line import BatchLine, wall_ms
 from collector.intake.metrics import LineMetrics
+from collector.intake.opening import OPENED_READINGS_MAX
 from collector.overview import Overview
 from collector.records import Gateway, Records
 from collector.scenarios import event_rules
-from collector.series.contract import BatchKey, SeriesBatch
+from collector.series.contract import BatchKey, SeriesBatch, SeriesStore
 from collector.series.duckdb_store import DuckDbStore
+from collector.series.influx import Influx, InfluxTarget
+from collector.series.server_store import ServerStore
+from collector.series.server_wire import Access, ServerWire
+from collector.series.victoria import Victoria
 from foundation.keyfiles import public_text
 from telemetry.ack import decode_ack
 from telemetry.batch import FORMAT, Header, Stream, decode_body, decode_payload, encode_body, encode_payload
@@ -47,6 +54,7 @@ from telemetry.ranges import RangeSet
 from telemetry.readings import SeriesKey
 from telemetry.records import MorningCheck
 from telemetry.topics import Address
+from tests.series.servers import InfluxServer, SeriesServer, VictoriaServer
 
 SERIES: Final = 40
 GATEWAYS: Final = 8
@@ -122,7 +130,7 @@ class Gateways:
 class Running:
     """A line at work, and how many bulk batches it has answered as stored."""
 
-    def __init__(self, records: Records, store: DuckDbStore) -> None:
+    def __init__(self, records: Records, store: SeriesStore) -> None:
         self.records, self.hub = records, Hub()
         self.stored = 0
         self.progress = asyncio.Event()
@@ -151,11 +159,61 @@ class Running:
             await self.progress.wait()
 
 
+class StoreKind(NamedTuple):
+    """A store: the server it needs, and how it is opened given a folder and that server's address."""
+
+    name: str
+    server: Callable[[], SeriesServer] | None
+    open: Callable[[Path, str], Awaitable[SeriesStore]]
+
+
+async def _duckdb(folder: Path, _: str) -> SeriesStore:
+    return await DuckDbStore.open(folder / "series.duckdb")
+
+
+async def _victoria(_: Path, url: str) -> SeriesStore:
+    # How long it is held costs time, not work.
+    return ServerStore(Victoria(ServerWire(Access(url))), hold_s=1, held_bytes_max=HELD_BYTES)
+
+
+async def _influx(_: Path, url: str) -> SeriesStore:
+    return ServerStore(Influx(ServerWire(Access(url)), InfluxTarget("campus")), hold_s=0, held_bytes_max=0)
+
+
+EMBEDDED: Final = StoreKind("DuckDB", None, _duckdb)
+SERVERS: Final = (
+    StoreKind("VictoriaMetrics", VictoriaServer, _victoria),
+    StoreKind("InfluxDB", InfluxServer, _influx),
+)
+
+
+@contextlib.contextmanager
+def serving(kind: StoreKind) -> Iterator[SeriesServer | None]:
+    """The kind's server, empty."""
+    if kind.server is None:
+        yield None
+        return
+    server = kind.server().start()
+    try:
+        if isinstance(server, InfluxServer):
+            server.ask("/query", q="CREATE DATABASE campus")
+        yield server
+    finally:
+        server.remove()
+
+
+def cpu_s(server: SeriesServer | None) -> float:
+    """Of this process and the server, so far."""
+    return time.process_time() if server is None else cpu_with(server)
+
+
 @contextlib.asynccontextmanager
-async def running(folder: Path, gateways: Gateways) -> AsyncIterator[Running]:
+async def running(
+    folder: Path, gateways: Gateways, kind: StoreKind = EMBEDDED, url: str = ""
+) -> AsyncIterator[Running]:
     records = Records.open(folder / "records.db", Ed25519PrivateKey.generate())
     gateways.register(records)
-    store = await DuckDbStore.open(folder / "series.duckdb")
+    store = await kind.open(folder, url)
     made = Running(records, store)
     await made.line.load()
     task = asyncio.create_task(made.line.run(), name="line")
@@ -168,45 +226,52 @@ async def running(folder: Path, gateways: Gateways) -> AsyncIterator[Running]:
         await records.close()
 
 
-async def measure_line(folder: Path, gateways: Gateways, messages: Sequence[Incoming]) -> float:
+async def measure_line(
+    folder: Path, kind: StoreKind, gateways: Gateways, messages: Sequence[Incoming]
+) -> float:
     """CPU-seconds until everything is stored and answered."""
-    async with running(folder, gateways) as made:
-        started = time.process_time()
-        await made.line.submit(messages, made.answer)
-        await made.until_stored(len(messages))
-        return time.process_time() - started
+    with serving(kind) as server:
+        async with running(folder, gateways, kind, server.url if server else "") as made:
+            started = cpu_s(server)
+            await made.line.submit(messages, made.answer)
+            await made.until_stored(len(messages))
+            return cpu_s(server) - started
 
 
-async def measure_store(folder: Path, messages: Sequence[Incoming]) -> float:
+async def measure_store(folder: Path, kind: StoreKind, messages: Sequence[Incoming]) -> float:
     """CPU-seconds of the store alone, which is given the decoded batches in groups."""
     batches = []
     for message in messages:
         header, packed = decode_payload(message.data[ENVELOPE_BYTES_MIN:])
         key = BatchKey(header.school, header.gateway, header.stream, header.generation, header.sequence)
         batches.append(SeriesBatch(key, header.clock, decode_body(header, packed)))
-    store = await DuckDbStore.open(folder / "bare.duckdb")
-    started = time.process_time()
-    readings, group = 0, []
-    for batch in batches:
-        group.append(batch)
-        readings += len(batch.body.time_ms)
-        if len(group) == GROUP_MESSAGES_MAX or readings >= 100_000 or batch is batches[-1]:
-            await (await store.append(group))
-            readings, group = 0, []
-    used = time.process_time() - started
-    await store.close()
+    alone = folder / "alone"
+    alone.mkdir()
+    with serving(kind) as server:
+        store = await kind.open(alone, server.url if server else "")
+        started = cpu_s(server)
+        readings, group, durable = 0, [], []
+        for batch in batches:
+            group.append(batch)
+            readings += len(batch.body.time_ms)
+            if len(group) == GROUP_MESSAGES_MAX or readings >= OPENED_READINGS_MAX or batch is batches[-1]:
+                durable.append(await store.append(group))
+                readings, group = 0, []
+        await asyncio.gather(*durable)
+        used = cpu_s(server) - started
+        await store.close()
     return used
 
 
-async def compare(size: int, readings: int, rounds: int = 3) -> Cost:
+async def compare(kind: StoreKind, size: int, readings: int, rounds: int = 3) -> Cost:
     """The median of some rounds, line and store in turns."""
     gateways = Gateways()
     messages = gateways.bulk(size, readings // size)
     costs = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as name:
-            line = await measure_line(Path(name), gateways, messages)
-            store = await measure_store(Path(name), messages)
+            line = await measure_line(Path(name), kind, gateways, messages)
+            store = await measure_store(Path(name), kind, messages)
         total = len(messages) * size
         costs.append(Cost(total / line, total / store))
     return Cost(statistics.median(c.line for c in costs), statistics.median(c.store for c in costs))
@@ -253,10 +318,12 @@ def percentile(seconds: Sequence[float], share: float) -> str:
 
 async def main(readings: int, alerts: int) -> None:
     console = Console()
-    costs = Table("readings a batch", "line, readings/CPU-s", "bare store", "ratio")
-    for size in (500, 5_000):
-        cost = await compare(size, readings)
-        costs.add_row(f"{size}", f"{cost.line:,.0f}", f"{cost.store:,.0f}", f"{cost.line / cost.store:.2f}")
+    costs = Table("store", "readings a batch", "line, readings/CPU-s", "store by itself", "ratio")
+    for kind in (EMBEDDED, *SERVERS):
+        for size in (500, 5_000):
+            cost = await compare(kind, size, readings)
+            figures = (f"{cost.line:,.0f}", f"{cost.store:,.0f}", f"{cost.line / cost.store:.2f}")
+            costs.add_row(kind.name, f"{size}", *figures)
     console.print(costs)
     latency = Table("bulk meanwhile", "alerts", "signal p50", "p99", "in the records p50", "p99")
     for size in (500, 5_000):
