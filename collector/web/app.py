@@ -14,6 +14,7 @@ from collector.accounts.rates import Rates
 from collector.web import fleet_gateway, fleet_invite, fleet_page, observe, page, problems, signing
 from collector.web.access import declared, undeclared
 from collector.web.api import alerts, configurations, enrolment, exports, gateways, live, names, series
+from collector.web.api.export_streams import Turns
 from collector.web.api.models import Acknowledge
 from collector.web.boundary import LOOPBACK_NAMES, Boundary
 from collector.web.cookies import OVER_TLS
@@ -76,7 +77,7 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.parts = parts
     app.state.identify = identify_with(parts.accounts) if parts.accounts else None
     app.state.rates = parts.accounts.rates if parts.accounts else Rates()
-    app.state.exports = exports.Turns()
+    app.state.exports = Turns()
     app.state.rooms = page.share_rooms(parts)
     app.state.fleet = share_fleet(parts)
     app.state.streams = EventStreams(parts.hub, parts.closing)

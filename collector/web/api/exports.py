@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Annotated, Any, Final
 
-import duckdb
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from collector.accounts.permissions import Permission
 from collector.accounts.principal import Principal
-from collector.exports import csv_text, fhir, ngsi_ld, senml
-from collector.exports.columns import Labelled
-from collector.exports.parquet import ParquetFile, TooManyRowsError
+from collector.exports import fhir, ngsi_ld, senml
 from collector.exports.reading import Wanted, pieces
 from collector.records import measurements
 from collector.series.contract import SeriesPoints
@@ -32,6 +23,7 @@ from collector.web.api.export_parameters import (
     check_range,
     next_url,
 )
+from collector.web.api.export_streams import csv_of, parquet_of, streamed
 from collector.web.api.parameters import QueryParameters
 from collector.web.api.series import find_series, period, wanted_points
 from collector.web.parts import Parts, WebParts
@@ -39,12 +31,8 @@ from collector.web.problems import ProblemError, describe
 
 router = APIRouter(prefix="/exports", tags=["exports"])
 
-EXPORTS_MAX: Final = 2
-"""At the same time; each reads a lot."""
-BUSY_S: Final = 10
 CONSENT_AGE_MS_MAX: Final = 24 * 3_600_000
 """Older, and it is not known any more whose consent stands."""
-READ_BYTES: Final = 256 * 1024
 PARQUET: Final = "application/vnd.apache.parquet"
 _KINDS: Final[dict[str, tuple[measurements.Measured, Permission]]] = {
     "temperature": ("morning_check", "records.health"),
@@ -54,29 +42,6 @@ _KINDS: Final[dict[str, tuple[measurements.Measured, Permission]]] = {
 _Page = Annotated[Principal, allow("exports.series")]
 _File = Annotated[Principal, allow("exports.series", rate="exports")]
 _Records = Annotated[Principal, allow("exports.records", rate="exports")]
-
-
-class Turns:
-    """How many large exports run at the moment."""
-
-    def __init__(self) -> None:
-        self._running = 0
-
-    @contextlib.contextmanager
-    def one(self) -> Iterator[None]:
-        """Raises ProblemError while too many run."""
-        if self._running >= EXPORTS_MAX:
-            raise ProblemError(
-                503,
-                f"{EXPORTS_MAX} exports are running already",
-                remedy=f"Try again in {BUSY_S} s.",
-                headers={"Retry-After": str(BUSY_S)},
-            )
-        self._running += 1
-        try:
-            yield
-        finally:
-            self._running -= 1
 
 
 def _describe(media_type: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -94,8 +59,8 @@ async def series_csv(
 ) -> Response:
     """UTF-8 with a byte order mark; a line a point, with the school's time and ms since 1970 UTC."""
     wanted = await _wanted(parts, asker, query)
-    text = _csv(parts, request.app.state.exports, asker, wanted)
-    return await _streamed(text, "text/csv; charset=utf-8", "campus-series.csv")
+    text = csv_of(parts, request.app.state.exports, asker, wanted)
+    return await streamed(text, "text/csv; charset=utf-8", "campus-series.csv")
 
 
 @router.get(
@@ -109,8 +74,8 @@ async def series_parquet(
 ) -> Response:
     """One table, sorted by time; at most 20 million rows."""
     wanted = await _wanted(parts, asker, query)
-    data = _parquet(parts, request.app.state.exports, asker, wanted)
-    return await _streamed(data, PARQUET, "campus-series.parquet")
+    data = parquet_of(parts, request.app.state.exports, asker, wanted)
+    return await streamed(data, PARQUET, "campus-series.parquet")
 
 
 @router.get(
@@ -210,57 +175,6 @@ def _consent_ms(parts: WebParts, now_ms: int) -> int:
             remedy="Look whether the vault runs and can be reached, then try again.",
         )
     return confirmed_ms
-
-
-async def _csv(parts: WebParts, turns: Turns, asker: Principal, wanted: Wanted) -> AsyncIterator[bytes]:
-    with turns.one():
-        yield csv_text.heading()
-        async for piece in _labelled(parts, asker, wanted):
-            yield await asyncio.to_thread(csv_text.lines, piece, parts.time_zone)
-
-
-async def _parquet(parts: WebParts, turns: Turns, asker: Principal, wanted: Wanted) -> AsyncIterator[bytes]:
-    with turns.one(), tempfile.TemporaryDirectory(prefix="campus-export-") as folder:
-        for_file = await asyncio.to_thread(ParquetFile, Path(folder))
-        try:
-            async for piece in _labelled(parts, asker, wanted):
-                await asyncio.to_thread(for_file.add, piece)
-            file = await asyncio.to_thread(for_file.finish)
-        except TooManyRowsError as error:
-            raise ProblemError(422, str(error)) from error
-        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            raise ProblemError(
-                503,
-                "there is no room for the file",
-                remedy="Ask for a shorter range, or make room on the disk.",
-            ) from error
-        finally:
-            await asyncio.to_thread(for_file.close)
-        with file.open("rb") as source:
-            while data := await asyncio.to_thread(source.read, READ_BYTES):
-                yield data
-
-
-async def _labelled(parts: WebParts, asker: Principal, wanted: Wanted) -> AsyncIterator[Labelled]:
-    async for piece in pieces(parts.store, wanted):
-        if asker.sees_school(piece.series.school):
-            name = parts.labels.place(piece.series.place)
-            yield Labelled.of(piece, name.zh if name else "")
-
-
-async def _streamed(chunks: AsyncIterator[bytes], media_type: str, name: str) -> Response:
-    """The response, once its first chunk is there: what goes wrong before that is answered as an error, what
-    goes wrong later breaks the connection off, so that nobody takes half a file for a whole one.
-    """
-    first = await anext(chunks)
-
-    async def all_of_it() -> AsyncIterator[bytes]:
-        yield first
-        async for chunk in chunks:
-            yield chunk
-
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(all_of_it(), media_type=media_type, headers=headers)
 
 
 async def _page(
