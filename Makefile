@@ -24,7 +24,7 @@ demo: .venv/.runtime
 
 test: .venv/.dev
 	@sh tools/test-packages.sh
-	$(BIN)/pytest -n 3 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff check
