@@ -17,7 +17,7 @@ from collector.intake.line import wall_ms
 from collector.overview import GatewayOverview
 from collector.records import Records, configurations
 from collector.records.configurations import NOTE_CHARS_MAX, GatewayKey, UnknownGatewayError
-from collector.web.wording import iso
+from collector.times import iso
 from foundation.commands import UsageError
 from foundation.tomlfile import FileProblems, Problem
 from telemetry.configuration import BYTES_MAX, Sections

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
-from collector.web.wording import iso
+from collector.times import iso
 from telemetry.records import WINDOW_S
 
 MEDIA_TYPE: Final = "application/fhir+json; fhirVersion=5.0"

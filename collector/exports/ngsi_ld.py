@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from collector.series.contract import SeriesInfo
-from collector.web.wording import iso
+from collector.times import iso
 from telemetry.quality import PACKED_NAMES
 from telemetry.quantities import QUANTITIES
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from collector.series.contract import SeriesInfo
 from collector.text import Language
+from collector.times import iso
 from collector.web.api.series import state_words
 from collector.web.labels import Labels
 from collector.web.parts import WebParts
@@ -17,7 +18,6 @@ from collector.web.wording import (
     CLOCK_MARKS,
     QUALITY_MARKS,
     age_text,
-    iso,
     label,
     number_text,
     quantity_row,

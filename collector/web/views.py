@@ -8,12 +8,12 @@ from typing import Final
 from collector.records import Alert
 from collector.scenarios.kinds import AlertKind
 from collector.text import Language, Text
+from collector.times import iso
 from collector.web.parts import WebParts
 from collector.web.wording import (
     SITES,
     age_text,
     clock_text,
-    iso,
     number_text,
     unit_text,
 )

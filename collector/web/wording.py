@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from collector.text import Language, Text
+from collector.times import iso
 from telemetry.quality import ClockQuality, Quality
 from telemetry.quantities import QUANTITIES, UNIT_DIFFERS, Quantity
 
@@ -111,15 +112,6 @@ def size_text(size_bytes: int) -> str:
         if size_bytes >= factor:
             return f"{size_bytes / factor:.1f} {unit}"
     return f"{size_bytes} B"
-
-
-def iso(time_ms: int) -> str:
-    """ISO 8601 in UTC, with milliseconds; a time outside the calendar is said in milliseconds."""
-    try:
-        moment = datetime.fromtimestamp(time_ms / 1_000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return f"{time_ms} ms"
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def clock_text(time_ms: int, now_ms: int, zone: ZoneInfo) -> str:

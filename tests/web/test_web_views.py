@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.times import iso
 from collector.web.reasons import REASONS, counts_text
-from collector.web.wording import age_text, iso, number_text, state_text, unit_text
+from collector.web.wording import age_text, number_text, state_text, unit_text
 from telemetry.batch import GapReason
 from telemetry.quality import Quality
 from telemetry.quantities import QUANTITIES, Lane

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from collector.accounts.principal import Principal
 from collector.records import Alert
 from collector.records.alerts import AlertState
+from collector.times import iso
 from collector.web.access import allow
 from collector.web.api.models import Acknowledge, AlertItem, AlertPage, Words
 from collector.web.api.parameters import ID_MAX, AlertParameters
@@ -19,7 +20,6 @@ from collector.web.labels import Labels
 from collector.web.parts import Parts, WebParts
 from collector.web.problems import FieldError, ProblemError, describe_guarded
 from collector.web.sight import SEE_ALERTS, as_seen, sight_of
-from collector.web.wording import iso
 
 router = APIRouter(tags=["alerts"])
 

@@ -9,8 +9,8 @@ from pydantic import Field
 from collector.fleet.difference import Change
 from collector.fleet.standing import Standing, Word
 from collector.records.configurations import Version
+from collector.times import iso
 from collector.web.api.models import Model
-from collector.web.wording import iso
 
 _TIME = "2026-09-01T00:01:02.500Z"
 _DIGEST = "9f" * 32

@@ -13,6 +13,7 @@ from collector.fleet.difference import SectionDifference, compare
 from collector.fleet.reading import TextProblemsError, as_document, as_toml, read_json, read_toml
 from collector.records import configurations
 from collector.records.configurations import NOTE_CHARS_MAX, Version
+from collector.times import iso
 from collector.web.access import allow
 from collector.web.api.configuration_models import (
     ConfigurationNow,
@@ -28,7 +29,6 @@ from collector.web.api.parameters import Cursor
 from collector.web.configuring import configured, find_gateway, find_version, make_version, restored_note
 from collector.web.parts import Parts
 from collector.web.problems import FieldError, ProblemError, describe_guarded
-from collector.web.wording import iso
 from telemetry.configuration import Sections
 from telemetry.topics import IDENTIFIER
 

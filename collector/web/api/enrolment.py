@@ -13,12 +13,12 @@ from pydantic import Field
 from collector.accounts.principal import Principal
 from collector.enrolment.registrar import InvitationError, Registrar
 from collector.records import enrolment
+from collector.times import iso
 from collector.web.access import allow
 from collector.web.api.configurations import GatewayId, School
 from collector.web.api.models import Model
 from collector.web.parts import Parts, WebParts
 from collector.web.problems import ProblemError, describe
-from collector.web.wording import iso
 from foundation.oserrors import why
 
 router = APIRouter(tags=["gateways"], prefix="/gateways/{school}/{gateway}")

@@ -9,11 +9,11 @@ from fastapi import APIRouter
 from collector.accounts.principal import Principal
 from collector.overview import GatewayOverview
 from collector.records import Gateway, enrolment
+from collector.times import iso
 from collector.web.access import allow
 from collector.web.api.models import Buffer, GatewayItem, GatewayList, GatewayStatus
 from collector.web.parts import Parts, WebParts
 from collector.web.problems import describe_guarded
-from collector.web.wording import iso
 
 router = APIRouter(tags=["gateways"])
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Response
 from collector.accounts.principal import Principal
 from collector.exports.reading import Wanted
 from collector.series.contract import Selector, SeriesInfo, SeriesPoints, SeriesStore
+from collector.times import iso
 from collector.web.access import allow
 from collector.web.api.models import Latest, QueryAnswer, Series, SeriesPage, Words
 from collector.web.api.parameters import (
@@ -25,7 +26,7 @@ from collector.web.api.resolution import AUTO, choose_step, resolution_of
 from collector.web.labels import Labels
 from collector.web.parts import Parts, WebParts
 from collector.web.problems import describe_guarded, parameter_error
-from collector.web.wording import iso, label, quantity_row
+from collector.web.wording import label, quantity_row
 from telemetry.quality import PACKED_NAMES
 from telemetry.quantities import BOOL
 

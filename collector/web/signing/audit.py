@@ -10,13 +10,14 @@ from fastapi.responses import Response
 from collector.accounts.model import AuditRow
 from collector.accounts.trail import Problem
 from collector.text import Language, Text
+from collector.times import iso
 from collector.web.access import allow
 from collector.web.api.parameters import ID_MAX
 from collector.web.parts import WebParts
 from collector.web.rendering import Lang, language_of, remember_language
 from collector.web.signing.visitor import accounts_of, page
 from collector.web.signing.wording import ACTION_WORDS, detail_words
-from collector.web.wording import clock_text, iso
+from collector.web.wording import clock_text
 
 router = APIRouter(include_in_schema=False)
 
