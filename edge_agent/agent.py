@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Iterator, Sequence
 
@@ -172,6 +173,7 @@ class Agent:
                 group.create_task(gate.run(), name="gate"),
             ]
             configuring = group.create_task(configurator.run(switch), name="configuration")
+            gc.collect()
             give_back()  # what reading the configuration took
             log.info("gateway running", school=school, gateway=gateway, drivers=len(drivers))
             self.running.set()

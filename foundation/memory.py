@@ -7,9 +7,12 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
+_M_TRIM_THRESHOLD: Final = -1
+_M_TOP_PAD: Final = -2
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 _LARGE_BYTES: Final = 128 * 1024
+_SPARE_BYTES: Final = 16 * 1024
 
 
 def use_little() -> None:
@@ -20,6 +23,8 @@ def use_little() -> None:
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _SPARE_BYTES)
+        mallopt(_M_TOP_PAD, _SPARE_BYTES)
 
 
 def give_back() -> None:
