@@ -22,9 +22,11 @@ help:
 demo: .venv/.runtime
 	@$(BIN)/campus demo $(ARGS)
 
+# The tests start hundreds of programs: what Python compiled once is kept, whatever the surroundings say.
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/.dev
 	@sh tools/test-packages.sh
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n 3 $(ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff check

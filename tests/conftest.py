@@ -20,6 +20,7 @@ import pytest
 import structlog
 
 from tests.postgresql import PostgreSql, running_postgresql
+from tests.side_by_side import FileAtATime, in_order, unit_of
 
 # Processes that run tests side by side are told a width of 80; commands under test ask for their own.
 os.environ.pop("COLUMNS", None)
@@ -161,13 +162,16 @@ def _answers(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file, or of files that share what is dear to make, run in one process, one after the
-    other; files run side by side (`--dist loadgroup`).
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> FileAtATime:
+    return FileAtATime(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In each of several processes: the order in which files are given out."""
+    if hasattr(config, "workerinput"):
+        places = {unit: place for place, unit in enumerate(in_order(unit_of(item.nodeid) for item in items))}
+        items.sort(key=lambda item: places[unit_of(item.nodeid)])
 
 
 @pytest.fixture(scope="session")

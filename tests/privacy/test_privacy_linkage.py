@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from itertools import combinations
 
-import pytest
-
 from telemetry.purposes import PURPOSE_NAMES
 from telemetry.records import RECORD_TYPES, HeartRateWindow, Record, name_of
 from tests.privacy.linkage import telling_values
 from tests.privacy.unpacking import unpacked
 from tests.privacy.week import Week
-
-pytestmark = pytest.mark.xdist_group("week")
 
 
 def _by_purpose(week: Week) -> dict[str, list[Record]]:

@@ -6,15 +6,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-import pytest
-
 from telemetry.credential_map import encode_update
 from telemetry.records import RECORD_TYPES, HeartRateWindow, MorningCheck, name_of
 from tests.privacy.leak_search import LeakSearch
 from tests.privacy.unpacking import Source
 from tests.privacy.week import Week
-
-pytestmark = pytest.mark.xdist_group("week")
 
 DEVICES = {
     "morning_check": {

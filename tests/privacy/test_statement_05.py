@@ -6,13 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import pytest
-
 from telemetry.credential_map import Person
 from tests.privacy.linkage import telling_values
 from tests.privacy.week import Week
-
-pytestmark = pytest.mark.xdist_group("week")
 
 
 def _pseudonyms(people: Iterable[Person]) -> set[str]:

@@ -34,8 +34,6 @@ from tests.edge.maps import make_map, person
 from tests.privacy.sim_time import SchoolTime
 from tests.privacy.week import Week
 
-pytestmark = pytest.mark.xdist_group("week")
-
 CARD = "0102030A"
 PSEUDONYM = "0EXAMPLE0PSEUDONYM0000000A"
 KEY = "G3c3uUo8wJpQkqVqYl0M0xU1n7y0p2m7hJ8q1rJm9T8="
