@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from device_profiles.registry import Catalogue
-from edge_agent.agent import Agent
+from edge_agent import running
 from edge_agent.buffer.peek import BufferUnreadableError, read_stats
 from edge_agent.clock import Clock
 from edge_agent.config import GatewayConfig, PersonalSection, load_config
@@ -23,14 +23,13 @@ from edge_agent.counters import Counters
 from edge_agent.drivers import Driver, make_drivers
 from edge_agent.gate import load_policy
 from edge_agent.scan import cli as scan_cli
-from edge_agent.starting import StartError
 from edge_agent.uplink.choice import make_uplink
 from edge_agent.uplink.contract import UplinkError
 from firmware_bridges.osdp_keys import create_key
-from foundation import logs, memory
+from foundation import logs
 from foundation.commands import UsageError, errors_in_words
+from foundation.faults import kind_of, where_of
 from foundation.keyfiles import create_signing_key, load_signing_key, public_text
-from foundation.stopping import run_until_told
 from telemetry.envelope import Signer
 from telemetry.readings import SeriesTable
 
@@ -86,14 +85,7 @@ def run(config_file: ConfigFile) -> None:
 
     It needs no collector to start: what it reads waits in the buffer, for weeks if it must.
     """
-    with errors_in_words():
-        config = load_config(config_file)
-        logs.configure(config.log.level, config.log.format)
-        memory.use_little()
-        try:
-            asyncio.run(run_until_told(Agent(config)))
-        except StartError as error:
-            raise UsageError(str(error)) from error
+    running.run(config_file)
 
 
 @app.command()
@@ -172,7 +164,11 @@ async def _check(config: GatewayConfig, timeout_s: float) -> bool:
 
 async def _check_driver(driver: Driver, timeout_s: float) -> bool:
     """Tells of each device as soon as its driver does."""
-    return all([_report(one.device, one.text, ok=one.ok) async for one in driver.check(timeout_s)])
+    try:
+        return all([_report(one.device, one.text, ok=one.ok) async for one in driver.check(timeout_s)])
+    except Exception as error:  # noqa: BLE001  # a supervising boundary: the other drivers are checked too
+        text = f"驱动程序出错 its driver failed: {kind_of(error)}, {where_of(error)}"
+        return _report(driver.name, text, ok=False)
 
 
 @app.command()

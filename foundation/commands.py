@@ -5,10 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-import typer
-from rich.console import Console
-from rich.markup import escape
-
 from foundation.keyfiles import KeyFileError
 from foundation.plugins import PluginError
 from foundation.tomlfile import FileProblems
@@ -29,7 +25,11 @@ def errors_in_words() -> Iterator[None]:
         lines = [str(error)]
     else:
         return
+    # Loaded only where there is something to say: 3 MB of a gateway's little memory.
+    from rich.console import Console  # noqa: PLC0415  # said above
+    from rich.markup import escape  # noqa: PLC0415  # said above
+
     console = Console(stderr=True)
     for line in lines:
         console.print(f"[red]error:[/] {escape(line)}", soft_wrap=True, highlight=False)
-    raise typer.Exit(2)
+    raise SystemExit(2)

@@ -1,11 +1,14 @@
-"""Less memory for a process on a small machine: settings of the C library (mallopt(3), malloc_trim(3)).
-Where it has no such calls, nothing happens.
+"""Less memory for a process on a small machine: settings of the C library (mallopt(3), malloc_trim(3)),
+which does nothing where it has no such calls, and libraries that stay away.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-from typing import Final
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_TOP_PAD: Final = -2
@@ -34,3 +37,18 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+@contextlib.contextmanager
+def left_out(*libraries: str) -> Iterator[None]:
+    """Until left these are as if not installed, for what is imported meanwhile and would load them for no
+    other reason than that they are there. One that is loaded already stays.
+    """
+    modules: dict[str, Any] = sys.modules
+    away = [name for name in libraries if name not in modules]
+    modules.update(dict.fromkeys(away))
+    try:
+        yield
+    finally:
+        for name in away:
+            del modules[name]
