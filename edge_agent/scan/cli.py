@@ -104,7 +104,7 @@ def stub(bus: str, found: Sequence[Found]) -> str:
 
 
 def _tcp(address: str) -> tuple[Link, str]:
-    from edge_agent.drivers.modbus.tcp import TcpLink  # noqa: PLC0415  # pymodbus only where it is used
+    from edge_agent.drivers.modbus.tcp import TcpLink  # noqa: PLC0415  # only where it is used
 
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or not 1 <= int(port) <= 65_535:

@@ -19,7 +19,6 @@ from edge_agent.drivers.modbus.config import ModbusSource, bind_device, serial_s
 from edge_agent.drivers.modbus.device import PolledDevice
 from edge_agent.drivers.modbus.link import BusAwayError, Link
 from edge_agent.drivers.modbus.requests import Request
-from edge_agent.drivers.modbus.rtu import RtuLink, SerialLine
 from edge_agent.drivers.modbus.tcp import TcpLink
 from edge_agent.drivers.settings import Parity
 from telemetry.readings import Chunk, SeriesTable
@@ -124,6 +123,9 @@ class ModbusDriver:
             assert source.tcp is not None
             return TcpLink(source.tcp.host, source.tcp.port)
         baud, parity, stop_bits = serial_settings(source, self._catalogue)
+        # Loaded only where there is a serial bus: pymodbus takes a megabyte of a gateway's little memory.
+        from edge_agent.drivers.modbus.rtu import RtuLink, SerialLine  # noqa: PLC0415  # said above
+
         letter = PARITY_LETTERS[parity]
         return RtuLink(SerialLine(source.serial.port, baud, letter, stop_bits, source.serial.echo))
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from typing import Final
-
-from pymodbus.framer import FramerSocket
-from pymodbus.pdu import DecodePDU
 
 from edge_agent.drivers.modbus.link import (
     GATEWAY_SILENT,
@@ -26,7 +24,8 @@ from foundation.oserrors import why
 CONNECT_S_MAX: Final = 5.0
 UNANSWERED_MAX: Final = 4
 """So many requests in a row without a byte: the gateway has gone without saying so."""
-_HEAD_BYTES: Final = 7
+_HEAD: Final = struct.Struct(">HHHB")
+"""Number of the request, protocol 0, how many bytes follow from the unit on, unit."""
 _PDU_BYTES_MAX: Final = 253
 
 
@@ -38,7 +37,6 @@ class TcpLink:
     def __init__(self, host: str, port: int) -> None:
         self._host = host
         self._port = port
-        self._framer = FramerSocket(DecodePDU(False))
         self._number = 0
         self._unanswered = 0
         self._connection: _Connection | None = None
@@ -72,7 +70,7 @@ class TcpLink:
         if connection is None or connection.lost is not None:
             raise BusAwayError(connection.lost if connection and connection.lost else "not connected")
         self._number = self._number % 0xFFFF + 1
-        frame = self._framer.encode(bytes((request.fc,)) + request.body, unit, self._number)
+        frame = _frame(self._number, unit, request)
         answer = connection.ask(self._number, frame)
         try:
             async with asyncio.timeout(timeout_s):
@@ -86,6 +84,10 @@ class TcpLink:
             connection.forget()
         self._unanswered = 0
         return _body(unit, request, replied_unit, pdu)
+
+
+def _frame(number: int, unit: int, request: Request) -> bytes:
+    return _HEAD.pack(number, 0, 2 + len(request.body), unit) + bytes((request.fc,)) + request.body
 
 
 def _body(unit: int, request: Request, replied_unit: int, pdu: bytes) -> bytes:
@@ -146,16 +148,15 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        while len(self._buffer) >= _HEAD_BYTES:
-            head = self._buffer
-            length = int.from_bytes(head[4:6], "big")
-            if head[2] or head[3] or not 2 <= length <= _PDU_BYTES_MAX + 1:
+        while len(self._buffer) >= _HEAD.size:
+            number, protocol, length, unit = _HEAD.unpack_from(self._buffer)
+            if protocol or not 2 <= length <= _PDU_BYTES_MAX + 1:
                 # Out of step: from here on nothing can be told from anything.
                 self.close()
                 return
-            if len(head) < 6 + length:
+            if len(self._buffer) < 6 + length:
                 return
-            number, unit, pdu = int.from_bytes(head[:2], "big"), head[6], bytes(head[7 : 6 + length])
+            pdu = bytes(self._buffer[_HEAD.size : 6 + length])
             del self._buffer[: 6 + length]
             if self._answer is None or self._answer.done() or number != self._number:
                 self.late_replies += 1
