@@ -28,6 +28,7 @@ from telemetry.configuration import (
 )
 
 PROBLEMS_SHOWN_MAX: Final = 20
+_CHARS_MAX: Final = 1_000
 DEPTH_MAX: Final = 16
 """Beyond what any table of a gateway needs."""
 _FIRST: Final = ("name", "id", "profile", "place")
@@ -43,6 +44,10 @@ class TextProblem(NamedTuple):
     line: int | None
     words: Text
 
+    @property
+    def zh(self) -> str:
+        return self.words.zh if self.line is None else f"第 {self.line} 行：{self.words.zh}"
+
     def __str__(self) -> str:
         return self.words.en if self.line is None else f"line {self.line}: {self.words.en}"
 
@@ -53,6 +58,14 @@ class TextProblemsError(ValueError):
     def __init__(self, problems: list[TextProblem]) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.problems = tuple(problems[:PROBLEMS_SHOWN_MAX])
+
+    @property
+    def words(self) -> Text:
+        """All of it in one line."""
+        return Text(
+            "；".join(one.zh for one in self.problems)[:_CHARS_MAX],
+            "; ".join(map(str, self.problems))[:_CHARS_MAX],
+        )
 
 
 class _Anything(BaseModel):

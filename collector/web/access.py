@@ -18,7 +18,9 @@ from collector.accounts.errors import TooManyError
 from collector.accounts.permissions import PERMISSIONS, Permission
 from collector.accounts.principal import Principal
 from collector.accounts.rates import Kind, Rates, key_of_address
+from collector.text import Text
 from collector.web.problems import ProblemError
+from collector.web.roles import ROLE_WORDS
 
 Identify = Callable[[Request], Awaitable[Principal | None]]
 """Who sends a request, from its cookie or its token; None: nobody we know."""
@@ -41,15 +43,22 @@ def allow(*permissions: Permission, rate: Kind = "api") -> Any:
             count(request, "stranger", key_of_address(address_of(request)))
             raise ProblemError(
                 401,
-                "nobody is signed in",
-                remedy="Sign in at /sign-in, or send a token as Authorization: Bearer.",
+                Text("没有登录", "nobody is signed in"),
+                remedy=Text(
+                    "请到 /sign-in 登录，或者带上令牌：Authorization: Bearer。",
+                    "Sign in at /sign-in, or send a token as Authorization: Bearer.",
+                ),
                 headers={"WWW-Authenticate": "Bearer"},
             )
         if principal.way != "open":
             count(request, rate, principal.session or f"{principal.way} {principal.name}")
         if not any(map(principal.may, permissions)):
-            what = f"the role {principal.role}" if principal.way != "token" else "this token"
-            raise ProblemError(403, f"{what} may not do this")
+            if principal.way == "token":
+                raise ProblemError(403, Text("这个令牌没有这项权限", "this token may not do this"))
+            role = principal.role
+            raise ProblemError(
+                403, Text(f"“{ROLE_WORDS[role].zh}”岗位没有这项权限", f"the role {role} may not do this")
+            )
         return principal
 
     ask.permissions = permissions  # type: ignore[attr-defined]  # read by the test that walks over the routes
@@ -86,8 +95,8 @@ def count(request: Request, kind: Kind, key: str) -> None:
     except TooManyError as error:
         raise ProblemError(
             429,
-            "too many requests",
-            remedy=f"Try again in {error.retry_after_s} s.",
+            Text("操作太频繁", "too many requests"),
+            remedy=Text(f"请过 {error.retry_after_s} 秒再试。", f"Try again in {error.retry_after_s} s."),
             headers={"Retry-After": str(error.retry_after_s)},
         ) from None
 

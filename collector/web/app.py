@@ -92,7 +92,7 @@ def create_app(parts: WebParts) -> FastAPI:
     ):  # fmt: skip
         app.include_router(router)
     app.mount("/static", _Assets(directory=STATIC_FOLDER), name="static")
-    problems.install(app)
+    problems.install(app, signing.for_people)
     signing.install(app)
     unguarded = undeclared(app, _FOR_ALL)
     if unguarded:
@@ -101,6 +101,7 @@ def create_app(parts: WebParts) -> FastAPI:
         Boundary,
         host_names=None if parts.proxies else LOOPBACK_NAMES | parts.host_names,
         proxies=parts.proxies,
+        title=parts.title,
         vault_origin=parts.names.vault.url if parts.names else "",
     )
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way to extend it

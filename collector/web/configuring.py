@@ -10,11 +10,12 @@ from collector.accounts.principal import Principal
 from collector.fleet.standing import Standing, standing
 from collector.records import Gateway, configurations
 from collector.records.configurations import GatewayKey, OtherDigestError, UnknownGatewayError, Version
+from collector.text import Text
 from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
 from telemetry.configuration import Sections
 
-CHANGED_MEANWHILE = "somebody has made another version meanwhile"
+CHANGED_MEANWHILE = Text("别人已经保存了新的版本", "somebody has made another version meanwhile")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ async def find_version(
 
     found, sections = await parts.records.look(read)
     if found is None or sections is None:
-        raise ProblemError(404, f"{'/'.join(key)} has no version {version}")
+        raise ProblemError(
+            404, Text(f"{'/'.join(key)} 没有第 {version} 版", f"{'/'.join(key)} has no version {version}")
+        )
     return found, sections
 
 
@@ -102,14 +105,20 @@ async def make_version(
         raise unknown_gateway(key) from None
     except OtherDigestError:
         raise ProblemError(
-            412, CHANGED_MEANWHILE, remedy="Read the configuration again and change that one."
+            412,
+            CHANGED_MEANWHILE,
+            remedy=Text(
+                "请重新读取配置，在新版本上修改。", "Read the configuration again and change that one."
+            ),
         ) from None
     parts.hub.publish("gateways")
     return made
 
 
 def unknown_gateway(key: GatewayKey) -> ProblemError:
-    return ProblemError(404, f"no gateway {'/'.join(key)} is registered here")
+    return ProblemError(
+        404, Text(f"这里没有登记网关 {'/'.join(key)}", f"no gateway {'/'.join(key)} is registered here")
+    )
 
 
 def restored_note(version: int) -> str:

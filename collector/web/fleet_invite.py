@@ -9,11 +9,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from collector.accounts.principal import Principal
-from collector.enrolment.registrar import InvitationError, Why
 from collector.text import Language, Text
 from collector.web.access import allow
 from collector.web.api.configurations import GatewayId, School
-from collector.web.api.enrolment import InvitationItem, invite, revoke
+from collector.web.api.enrolment import InvitationItem, invite, revoke, unknown_gateway
 from collector.web.parts import Parts, WebParts
 from collector.web.problems import ProblemError
 from collector.web.rendering import Lang, answer, fill, language_of, remember_language
@@ -26,26 +25,6 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Manager = Annotated[Principal, allow("gateways.manage")]
 _Id = Annotated[str, Query(max_length=63)]
 
-_TROUBLES: Final[dict[Why, Text]] = {
-    "ids": Text(
-        "编号只能用小写字母、数字、- 和 _，例如 gw-301；学校和网关编号合起来最多 63 个字符。",
-        "Ids have lower-case letters, digits, - and _, such as gw-301; school and gateway together 63 at most.",
-    ),
-    "clock": Text(
-        "采集端还不知道现在的时间，请先校准时钟。", "The collector does not know the time yet; set its clock."
-    ),
-    "registered": Text(
-        "这个编号已经注册。换新设备，或让原设备重新注册，请勾选“替换”。",
-        "This id is registered. For another box in its place, or the same one anew, tick “replace”.",
-    ),
-    "unregistered": Text(
-        "没有这个网关，不需要替换，请取消勾选。", "There is no such gateway to replace; leave the box empty."
-    ),
-    "many": Text(
-        "未使用的注册码太多，请先用完，或等它们过期（15 分钟）。",
-        "Too many codes are open; use them, or wait until they have ended (15 minutes).",
-    ),
-}
 _ELSEWHERE: Final = Text("这所学校不归您管理。", "This school is not yours to manage.")
 
 
@@ -77,8 +56,8 @@ async def invite_gateway(request: Request, parts: Parts, asker: Manager, sent: S
         return await _page(request, parts, language, sent, trouble=_ELSEWHERE)
     try:
         made = await invite(parts, asker, school, gateway, replaces=sent.text("replace") == "yes")
-    except InvitationError as error:
-        return await _page(request, parts, language, sent, trouble=_TROUBLES[error.why])
+    except ProblemError as error:
+        return await _page(request, parts, language, sent, trouble=error.detail)
     return await _page(request, parts, language, sent, made=made)
 
 
@@ -90,7 +69,7 @@ async def revocation_form(
     if not asker.sees_school(school) or (school, gateway) not in {
         (one.school, one.id) for one in known if one.state == "active"
     }:
-        raise ProblemError(404, "there is no such active gateway")
+        raise unknown_gateway(school, gateway)
     language = language_of(request, lang)
     here = f"/fleet/{school}/{gateway}"
     html = fill(

@@ -9,7 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from collector.accounts.permissions import Role
 from collector.accounts.principal import Principal
+from collector.text import Text
 from collector.vault.settings import VaultSection
+from collector.web.problems import ProblemError
 from telemetry.purposes import Purpose
 from telemetry.resolve_token import FORMAT, LIFE_MS_MAX, Claims, mint
 
@@ -48,3 +50,12 @@ class Names:
             ),
             self.key,
         )
+
+
+def no_vault() -> ProblemError:
+    return ProblemError(
+        404,
+        Text("这里没有接入身份库", "this collector has no vault"),
+        kind="no-vault",
+        remedy=Text("请在 collector.toml 中写 [vault]。", "Write [vault] in collector.toml."),
+    )

@@ -16,6 +16,7 @@ from collector.text import Language
 Lang = Annotated[str | None, Query(max_length=20)]
 _COOKIE: Final = "lang"
 _COOKIE_AGE_S: Final = 365 * 86_400
+_NOT_FOR_PEOPLE: Final = ("/api/", "/parts/", "/static/", "/metrics", "/healthz")
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -43,6 +44,15 @@ def path_of(request: Request) -> str:
     """Where a page is, for the link to the same in another language."""
     asked = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
     return f"{request.url.path}?{urlencode(asked)}" if asked else request.url.path
+
+
+def is_for_people(request: Request) -> bool:
+    """Whether a browser shows the answer as a page, rather than a script or a program taking it."""
+    return (
+        "text/html" in request.headers.get("accept", "")
+        and "hx-request" not in request.headers
+        and not request.url.path.startswith(_NOT_FOR_PEOPLE)
+    )
 
 
 def remember_language(response: Response, asked: str | None) -> None:

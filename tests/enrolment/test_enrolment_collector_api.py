@@ -75,7 +75,8 @@ async def test_a_gateway_is_invited_enrols_and_is_revoked(school: School) -> Non
         assert [one["certificate_ends_ms"] for one in listed] == [answer.not_after_ms]
         again = await client.post(f"{WHERE}/invitations")
         assert again.status_code == 409
-        assert "registered already" in again.json()["detail"]
+        assert "已经注册" in again.json()["detail"]
+        assert again.json()["type"] == "urn:campus-pulse:problem:invitation-refused"
         replacing = await client.post(f"{WHERE}/invitations", params={"replace": True})
         assert replacing.status_code == 201
         assert (await client.delete(WHERE)).status_code == 204

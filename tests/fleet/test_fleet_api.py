@@ -138,7 +138,7 @@ async def test_nobody_overwrites_what_they_have_not_seen(client: httpx.AsyncClie
     assert first.headers["etag"] == '""'
     made = await put(client, headers={"If-Match": '""'})
     problem = await put(client, "[batch]\ninterval_s = 5\n", 412, headers={"If-Match": '""'})
-    assert "meanwhile" in problem["detail"]
+    assert "changed-meanwhile" in problem["type"]
     for wrong in ("W/x", "", '"', f'W/"{made["digest"]}"', made["digest"]):
         await put(client, "[batch]\ninterval_s = 5\n", 412, headers={"If-Match": wrong})
     for at, good in enumerate((f'"{made["digest"]}"', "*")):
@@ -186,9 +186,10 @@ async def test_history_difference_and_restoring(client: httpx.AsyncClient) -> No
 async def test_a_bad_text_is_told_by_its_line(
     client: httpx.AsyncClient, text: str, line: str, words: str
 ) -> None:
-    problem = await put(client, text, 422)
+    problem = await put(client, text, 422, headers={"Accept-Language": "en"})
     assert problem["errors"][0]["parameter"] == line
     assert words in problem["errors"][0]["message"]
+    assert words in problem["detail"]
     assert "C4:7C" not in str(problem)
     assert (await get(client, f"{PLACE}/configurations"))["items"] == []
 

@@ -42,6 +42,7 @@ SAFETY: dict[str, object] = {
     "value": 1.0, "unit": "bool", "limit": None, "record_type": None,
 }  # fmt: skip
 """What the alert of a detector has instead of a pupil."""
+ENGLISH = {"Accept-Language": "en"}
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",

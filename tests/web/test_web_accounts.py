@@ -13,7 +13,8 @@ from sqlalchemy import delete, update
 
 from collector.accounts.permissions import PERMISSIONS, ROLES
 from collector.records.account_tables import account_audit
-from collector.web.signing.wording import PERMISSION_WORDS, ROLE_WORDS, detail_words
+from collector.web.roles import ROLE_WORDS
+from collector.web.signing.wording import PERMISSION_WORDS, detail_words
 from tests.accounts.accounts_bench import BETTER, Bench
 from tests.web.conftest import School
 from tests.web.signing_parts import GOOD, browser, enter, sign_in, with_accounts

@@ -168,7 +168,7 @@ async def test_a_query_that_is_too_large_is_refused_with_a_remedy(
     await school.add([reading("co2", number, time_ms=NOW_MS - number) for number in range(100_000)])
     await school.add([reading("co2", 1, time_ms=NOW_MS - 200_000)])
     problem = assert_problem(await get(client, "/api/v1/series/query", id=1), 422)
-    assert "step" in str(problem["remedy"])
+    assert "时间间隔" in str(problem["remedy"])
     assert (await get(client, "/api/v1/series/query", id=1, step="1m")).status_code == 200
 
 

@@ -21,7 +21,7 @@ from collector.series.contract import QueryTooLargeError, SeriesPoints
 from collector.text import Text
 from collector.web.labels import Labels
 from telemetry.quality import Quality
-from tests.web.conftest import NOW_MS, School, reading
+from tests.web.conftest import ENGLISH, NOW_MS, School, reading
 
 START_MS = NOW_MS - 600_000
 
@@ -178,7 +178,7 @@ async def test_what_cannot_be_exported_is_told(
     client: httpx.AsyncClient, path: str, more: dict[str, str], words: str
 ) -> None:
     asked = more if path == "rooms.ngsi-ld" else query(**more)
-    answer = await client.get(f"/api/v1/exports/{path}", params=asked)
+    answer = await client.get(f"/api/v1/exports/{path}", params=asked, headers=ENGLISH)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert words in answer.json()["detail"]
@@ -210,7 +210,7 @@ async def test_a_third_large_export_waits_for_its_turn(school: School, client: h
     await fill(school)
     turns = school.app.state.exports
     with turns.one(), turns.one():
-        answer = await client.get("/api/v1/exports/series.csv", params=query())
+        answer = await client.get("/api/v1/exports/series.csv", params=query(), headers=ENGLISH)
         assert answer.status_code == 503
         assert "2 exports are running already" in answer.json()["detail"]
     assert (await client.get("/api/v1/exports/series.csv", params=query())).status_code == 200
@@ -258,6 +258,6 @@ async def test_too_many_rows_for_a_file_are_told(
 ) -> None:
     await fill(school)
     monkeypatch.setattr(parquet, "ROWS_MAX", 100)
-    answer = await client.get("/api/v1/exports/series.parquet", params=query())
+    answer = await client.get("/api/v1/exports/series.parquet", params=query(), headers=ENGLISH)
     assert answer.status_code == 422
     assert "more than 100 points; ask for a shorter range" in answer.json()["detail"]

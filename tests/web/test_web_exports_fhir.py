@@ -145,7 +145,7 @@ async def test_none_while_nobody_knows_whose_consent_stands(asked: Asked, confir
     asked.confirmed_ms = confirmed_ms
     answer = await asked.get()
     assert answer.status_code == 503
-    assert "whose consent stands" in answer.json()["detail"]
+    assert "consent-unconfirmed" in answer.json()["type"]
     asked.confirmed_ms = NOW_MS - 24 * 3_600_000
     assert len(await asked.values()) == 2
 
@@ -212,4 +212,4 @@ async def test_a_collector_without_a_vault_has_none(asked: Asked) -> None:
     asked._client._transport = httpx.ASGITransport(app=asked.school.app)
     answer = await asked.get()
     assert answer.status_code == 404
-    assert "this collector has no vault" in answer.json()["detail"]
+    assert "no-vault" in answer.json()["type"]

@@ -135,6 +135,23 @@ def test_an_alert_comes_is_said_aloud_and_acknowledged(running: Running, watched
     expect(seen.locator("ul")).to_be_visible()
 
 
+@pytest.mark.parametrize(("language", "words"), [("zh", "没有这条告警"), ("en", "no such alert")])
+def test_a_button_that_was_refused_says_why(
+    running: Running, watched: Watched, language: str, words: str
+) -> None:
+    alert = running.call(running.school.add_alert())
+    page = watched.open(f"/?lang={language}")
+    item = page.locator(f"[data-alert='{alert}']")
+    # As when somebody else has deleted it meanwhile.
+    page.route("**/acknowledge*", lambda route: route.continue_(url=f"{running.url}/alerts/77/acknowledge"))
+    item.get_by_role("button").click()
+    expect(page.locator("#refused")).to_contain_text(words)
+    assert watched.troubles.pop().startswith("error: Failed to load resource")
+    page.unroute("**/acknowledge*")
+    item.get_by_role("button").click()
+    expect(page.locator("#refused")).to_be_hidden()
+
+
 def test_acknowledging_reaches_other_pages(running: Running, browser: Browser, watched: Watched) -> None:
     running.call(running.school.add_alert())
     page = watched.open()

@@ -12,13 +12,15 @@ from pydantic import ValidationError
 from collector.accounts.principal import Principal
 from collector.records import Alert
 from collector.records.alerts import AlertState
+from collector.text import Text
 from collector.times import iso
 from collector.web.access import allow
 from collector.web.api.models import Acknowledge, AlertItem, AlertPage, Words
 from collector.web.api.parameters import ID_MAX, AlertParameters
 from collector.web.labels import Labels
 from collector.web.parts import Parts, WebParts
-from collector.web.problems import FieldError, ProblemError, describe_guarded
+from collector.web.problem_words import place_of, wrong_words
+from collector.web.problems import ProblemError, Wrong, describe_guarded
 from collector.web.sight import SEE_ALERTS, as_seen, sight_of
 
 router = APIRouter(tags=["alerts"])
@@ -93,7 +95,9 @@ async def acknowledge(parts: WebParts, asker: Principal, alert_id: int, by: str)
     sight = sight_of(asker, parts.kinds)
     alert = await parts.records.acknowledge_alert(alert_id, by, parts.now_ms(), sight)
     if alert is None:
-        raise ProblemError(404, f"there is no alert {alert_id}")
+        raise ProblemError(
+            404, Text("没有这条告警，或者不归您查看", "there is no such alert, or it is not yours to see")
+        )
     parts.hub.publish("alerts")
     return as_seen(alert, asker, parts.kinds)
 
@@ -117,15 +121,17 @@ async def _read_by(request: Request) -> str:
             sent = msgspec.json.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ProblemError(
-            400, "the body is neither JSON nor a form", remedy='Send {"by": "…"}, by=…, or nothing.'
+            400,
+            Text("提交的内容不是 JSON，也不是表单", "the body is neither JSON nor a form"),
+            remedy=Text('请提交 {"by": "…"}、by=…，或不带内容。', 'Send {"by": "…"}, by=…, or nothing.'),
         ) from error
     try:
         return Acknowledge.model_validate(sent).by
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)[0]
         name = str(found["loc"][0]) if found["loc"] else "body"
-        wrong = FieldError(parameter=name, location="body", message=found["msg"])
-        raise ProblemError(422, f"body parameter {name}: {found['msg']}", errors=(wrong,)) from error
+        wrong = Wrong(name, "body", wrong_words(found))
+        raise ProblemError(422, place_of("body", name, wrong.message), errors=(wrong,)) from error
 
 
 def alert_item(alert: Alert, labels: Labels) -> AlertItem:

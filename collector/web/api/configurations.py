@@ -13,6 +13,7 @@ from collector.fleet.difference import SectionDifference, compare
 from collector.fleet.reading import TextProblemsError, as_document, as_toml, read_json, read_toml
 from collector.records import configurations
 from collector.records.configurations import NOTE_CHARS_MAX, Version
+from collector.text import Text
 from collector.times import iso
 from collector.web.access import allow
 from collector.web.api.configuration_models import (
@@ -28,7 +29,7 @@ from collector.web.api.configuration_models import (
 from collector.web.api.parameters import Cursor
 from collector.web.configuring import configured, find_gateway, find_version, make_version, restored_note
 from collector.web.parts import Parts
-from collector.web.problems import FieldError, ProblemError, describe_guarded
+from collector.web.problems import ProblemError, Wrong, describe_guarded
 from telemetry.configuration import Sections
 from telemetry.topics import IDENTIFIER
 
@@ -230,23 +231,25 @@ def _read(content_type: str, data: bytes) -> dict[str, str]:
             return read_json(data)
     except TextProblemsError as error:
         errors = tuple(
-            FieldError(
-                parameter="body" if one.line is None else f"line {one.line}",
-                location="body",
-                message=one.words.en,
-            )
+            Wrong("body" if one.line is None else f"line {one.line}", "body", one.words)
             for one in error.problems
         )
         raise ProblemError(
             422,
-            str(error)[:1_000],
-            remedy="Send the tables of gateway.toml that a collector may set, each as it stands there.",
+            error.words,
+            remedy=Text(
+                "请提交 gateway.toml 中可以远程设置的各段，照文件里的写法。",
+                "Send the tables of gateway.toml that a collector may set, each as it stands there.",
+            ),
             errors=errors,
         ) from None
     raise ProblemError(
         415,
-        "a configuration is TOML or JSON",
-        remedy="Send Content-Type: application/toml or application/json.",
+        Text("配置应为 TOML 或 JSON", "a configuration is TOML or JSON"),
+        remedy=Text(
+            "请求头写 Content-Type: application/toml 或 application/json。",
+            "Send Content-Type: application/toml or application/json.",
+        ),
     )
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import structlog
 from fastapi import APIRouter, Query
 from pydantic import Field
 
 from collector.accounts.principal import Principal
-from collector.enrolment.registrar import InvitationError, Registrar
+from collector.enrolment.registrar import InvitationError, Registrar, Why
 from collector.records import enrolment
+from collector.text import Text
 from collector.times import iso
 from collector.web.access import allow
 from collector.web.api.configurations import GatewayId, School
@@ -25,6 +26,25 @@ router = APIRouter(tags=["gateways"], prefix="/gateways/{school}/{gateway}")
 
 Reader = Annotated[Principal, allow("gateways.read")]
 Manager = Annotated[Principal, allow("gateways.manage")]
+
+_TROUBLES: Final[dict[Why, Text]] = {
+    "ids": Text(
+        "编号只能用小写字母、数字、- 和 _，例如 gw-301；学校和网关编号合起来最多 63 个字符。",
+        "Ids have lower-case letters, digits, - and _, such as gw-301; school and gateway together 63 at most.",
+    ),
+    "clock": Text(
+        "采集端还不知道现在的时间，请先校准时钟。", "The collector does not know the time yet; set its clock."
+    ),
+    "registered": Text(
+        "这个编号已经注册。换新设备，或让原设备重新注册，请选择“替换”。",
+        "This id is registered. For another box in its place, or the same one anew, choose to replace it.",
+    ),
+    "unregistered": Text("没有这个网关，不需要替换。", "There is no such gateway to replace."),
+    "many": Text(
+        "未使用的注册码太多，请先用完，或等它们过期（15 分钟）。",
+        "Too many codes are open; use them, or wait until they have ended (15 minutes).",
+    ),
+}
 
 log = structlog.get_logger(__name__)
 
@@ -80,10 +100,7 @@ async def make_invitation(
     """The code works once and for 15 minutes, and is told this once. A new one for the same gateway ends the
     older.
     """
-    try:
-        return await invite(parts, asker, school, gateway, replaces=replace)
-    except InvitationError as error:
-        raise ProblemError(409, str(error)) from None
+    return await invite(parts, asker, school, gateway, replaces=replace)
 
 
 @router.delete(
@@ -110,7 +127,7 @@ async def list_certificates(
     _require_sight(asker, school, gateway)
     known = await parts.records.look(partial(enrolment.find_gateway, school=school, id_=gateway))
     if known is None:
-        raise _unknown(school, gateway)
+        raise unknown_gateway(school, gateway)
     found = await parts.records.look(partial(enrolment.certificates, school=school, gateway=gateway))
     return CertificateList(
         items=[
@@ -130,14 +147,17 @@ async def list_certificates(
 async def invite(
     parts: WebParts, asker: Principal, school: str, gateway: str, *, replaces: bool
 ) -> InvitationItem:
-    """For the page too. Raises ProblemError and InvitationError."""
+    """For the page too. Raises ProblemError, 409 where no invitation can be made."""
     _require_sight(asker, school, gateway)
     registrar = _registrar(parts)
-    # In a thread: making the code's key takes 50 ms.
-    invited, add = await asyncio.to_thread(
-        registrar.invite, school, gateway, replaces=replaces, by=asker.name, now_ms=parts.now_ms()
-    )
-    await parts.records.run(add)
+    try:
+        # In a thread: making the code's key takes 50 ms.
+        invited, add = await asyncio.to_thread(
+            registrar.invite, school, gateway, replaces=replaces, by=asker.name, now_ms=parts.now_ms()
+        )
+        await parts.records.run(add)
+    except InvitationError as error:
+        raise ProblemError(409, _TROUBLES[error.why], kind="invitation-refused") from None
     return InvitationItem(
         school=school,
         gateway=gateway,
@@ -157,7 +177,7 @@ async def revoke(parts: WebParts, asker: Principal, school: str, gateway: str) -
     else:
         work = partial(registrar.revoke, school=school, gateway=gateway, by=asker.name, now_ms=now_ms)
     if not await parts.records.run(work):
-        raise _unknown(school, gateway)
+        raise unknown_gateway(school, gateway)
     if registrar is None:
         if parts.accounts is not None:
             await parts.accounts.trail.note(asker.name, "gateway.revoke", f"{school}/{gateway}")
@@ -171,18 +191,24 @@ async def revoke(parts: WebParts, asker: Principal, school: str, gateway: str) -
 
 def _require_sight(asker: Principal, school: str, gateway: str) -> None:
     if not asker.sees_school(school):
-        raise _unknown(school, gateway)
+        raise unknown_gateway(school, gateway)
 
 
-def _unknown(school: str, gateway: str) -> ProblemError:
-    return ProblemError(404, f"there is no active gateway {school}/{gateway}")
+def unknown_gateway(school: str, gateway: str) -> ProblemError:
+    return ProblemError(
+        404,
+        Text(f"没有在用的网关 {school}/{gateway}", f"there is no active gateway {school}/{gateway}"),
+    )
 
 
 def _registrar(parts: WebParts) -> Registrar:
     if parts.registrar is None:
         raise ProblemError(
             409,
-            "gateways are registered by hand at this collector",
-            remedy="Add [enrolment] to the collector's configuration.",
+            Text("这里的网关是手工登记的", "gateways are registered by hand at this collector"),
+            kind="enrolment-by-hand",
+            remedy=Text(
+                "请在采集端的配置中写 [enrolment]。", "Add [enrolment] to the collector's configuration."
+            ),
         )
     return parts.registrar

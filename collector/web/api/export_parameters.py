@@ -8,7 +8,9 @@ from typing import Annotated, Final, Literal, NamedTuple, Self
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from collector.web.api.parameters import Cursor, QueryParameters, SeriesFilter, Time
+from collector.text import Text
+from collector.web.api.parameters import NO_CURSOR, Cursor, QueryParameters, SeriesFilter, Time
+from collector.web.problem_words import UnfitError
 from collector.web.problems import parameter_error
 
 RANGE_MS_MAX: Final = 400 * 86_400_000
@@ -27,7 +29,7 @@ class PointCursor(NamedTuple):
         """Raises ValueError."""
         match = _POINT.fullmatch(text)
         if match is None:
-            raise ValueError("not a cursor that this server has given; leave it out for the first page")
+            raise UnfitError(*NO_CURSOR)
         return cls(int(match[1]), int(match[2]))
 
     def __str__(self) -> str:
@@ -74,7 +76,11 @@ class ObservationParameters(BaseModel):
 def check_range(start_ms: int, end_ms: int) -> None:
     """Raises ProblemError for a range of more than `RANGE_MS_MAX`."""
     if end_ms - start_ms > RANGE_MS_MAX:
-        raise parameter_error("start", "lies more than 400 days before end", "Ask for a shorter range.")
+        raise parameter_error(
+            "start",
+            Text("比 end 早了 400 天以上", "lies more than 400 days before end"),
+            Text("请缩短时间范围。", "Ask for a shorter range."),
+        )
 
 
 def next_url(request: Request, cursor: object, **settled: int) -> str:

@@ -18,6 +18,7 @@ from collector.exports import csv_text
 from collector.exports.columns import Labelled
 from collector.exports.parquet import ParquetFile, TooManyRowsError
 from collector.exports.reading import Wanted, pieces
+from collector.text import Text
 from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
 
@@ -39,8 +40,9 @@ class Turns:
         if self._running >= EXPORTS_MAX:
             raise ProblemError(
                 503,
-                f"{EXPORTS_MAX} exports are running already",
-                remedy=f"Try again in {BUSY_S} s.",
+                Text(f"已有 {EXPORTS_MAX} 个导出正在进行", f"{EXPORTS_MAX} exports are running already"),
+                kind="busy",
+                remedy=Text(f"请过 {BUSY_S} 秒再试。", f"Try again in {BUSY_S} s."),
                 headers={"Retry-After": str(BUSY_S)},
             )
         self._running += 1
@@ -65,12 +67,16 @@ async def parquet_of(parts: WebParts, turns: Turns, asker: Principal, wanted: Wa
                 await asyncio.to_thread(for_file.add, piece)
             file = await asyncio.to_thread(for_file.finish)
         except TooManyRowsError as error:
-            raise ProblemError(422, str(error)) from error
+            raise ProblemError(
+                422, Text("要的数据太多，请缩短时间范围", str(error)), kind="answer-too-large"
+            ) from error
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             raise ProblemError(
                 503,
-                "there is no room for the file",
-                remedy="Ask for a shorter range, or make room on the disk.",
+                Text("没有空间存放文件", "there is no room for the file"),
+                remedy=Text(
+                    "请缩短时间范围，或者清理磁盘。", "Ask for a shorter range, or make room on the disk."
+                ),
             ) from error
         finally:
             await asyncio.to_thread(for_file.close)

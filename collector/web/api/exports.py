@@ -13,6 +13,7 @@ from collector.exports import fhir, ngsi_ld, senml
 from collector.exports.reading import Wanted, pieces
 from collector.records import measurements
 from collector.series.contract import SeriesPoints
+from collector.text import Text
 from collector.web.access import allow
 from collector.web.api.export_parameters import (
     ObservationParameters,
@@ -26,8 +27,10 @@ from collector.web.api.export_parameters import (
 from collector.web.api.export_streams import csv_of, parquet_of, streamed
 from collector.web.api.parameters import QueryParameters
 from collector.web.api.series import find_series, period, wanted_points
+from collector.web.names import no_vault
 from collector.web.parts import Parts, WebParts
 from collector.web.problems import ProblemError, describe
+from collector.web.roles import ROLE_WORDS
 
 router = APIRouter(prefix="/exports", tags=["exports"])
 
@@ -131,7 +134,13 @@ async def observations_fhir(
     """
     kind, permission = _KINDS[query.kind]
     if not asker.may(permission):
-        raise ProblemError(403, f"the role {asker.role} gets no {query.kind} of pupils")
+        raise ProblemError(
+            403,
+            Text(
+                f"“{ROLE_WORDS[asker.role].zh}”岗位不能取学生的这类数据",
+                f"the role {asker.role} gets no {query.kind} of pupils",
+            ),
+        )
     now_ms = parts.now_ms()
     consent_ms = _consent_ms(parts, now_ms)
     when = measurements.Period(*period(query.start, query.end, now_ms))
@@ -166,13 +175,20 @@ async def _wanted(parts: WebParts, asker: Principal, query: QueryParameters) -> 
 def _consent_ms(parts: WebParts, now_ms: int) -> int:
     """When the vault last confirmed who has agreed. Raises ProblemError."""
     if parts.names is None:
-        raise ProblemError(404, "this collector has no vault", remedy="Write [vault] in collector.toml.")
+        raise no_vault()
     confirmed_ms = parts.names.lists_of_ms()
     if confirmed_ms is None or now_ms - confirmed_ms > CONSENT_AGE_MS_MAX:
         raise ProblemError(
             503,
-            "the vault has not confirmed for a day whose consent stands",
-            remedy="Look whether the vault runs and can be reached, then try again.",
+            Text(
+                "身份库已超过一天没有确认哪些学生的同意有效",
+                "the vault has not confirmed for a day whose consent stands",
+            ),
+            kind="consent-unconfirmed",
+            remedy=Text(
+                "请检查身份库是否运行、是否连得上，然后再试。",
+                "Look whether the vault runs and can be reached, then try again.",
+            ),
         )
     return confirmed_ms
 

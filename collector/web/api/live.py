@@ -10,6 +10,7 @@ from collector.accounts.permissions import Permission
 from collector.accounts.principal import Principal
 from collector.hub import Topic
 from collector.records import RecordsUnavailableError
+from collector.text import Text
 from collector.web.access import allow, asker_now
 from collector.web.events import LISTENERS_MAX, EventStreams, ListenersFullError
 from collector.web.problems import ProblemError, describe_guarded
@@ -62,5 +63,8 @@ async def events(request: Request, asker: Annotated[Principal, allow(*LISTEN)]) 
         return streams.response(topics, may_listen)
     except ListenersFullError:
         raise ProblemError(
-            503, f"{LISTENERS_MAX} pages listen already", remedy="Ask again later, or poll every 30 s."
+            503,
+            Text(f"已有 {LISTENERS_MAX} 个页面在接收更新", f"{LISTENERS_MAX} pages listen already"),
+            kind="busy",
+            remedy=Text("请稍后再试，或每 30 秒查询一次。", "Ask again later, or poll every 30 s."),
         ) from None

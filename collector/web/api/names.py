@@ -13,12 +13,15 @@ from fastapi import APIRouter, Request, Response
 
 from collector.accounts.permissions import Role
 from collector.accounts.principal import Principal
+from collector.text import Text
 from collector.vault.settings import ROLE_BREAK_GLASS, ROLE_PURPOSES
 from collector.web.access import allow
 from collector.web.api.models import BreakGlassWord, ResolveToken, TokenWish
+from collector.web.names import no_vault
 from collector.web.parts import Parts
 from collector.web.problems import ProblemError, describe_guarded
-from telemetry.purposes import Purpose
+from collector.web.roles import ROLE_WORDS
+from telemetry.purposes import PURPOSES, Purpose
 from telemetry.resolve_token import LIFE_MS_MAX
 
 router = APIRouter(tags=["names"])
@@ -44,11 +47,17 @@ async def make_token(
     """
     names = parts.names
     if names is None:
-        raise ProblemError(404, "this collector has no vault", remedy="Write [vault] in collector.toml.")
+        raise no_vault()
     role, _ = names.asked_for(asker)
     break_glass = _break_glass(role, wish.purpose)
     if break_glass is None:
-        raise ProblemError(403, f"the role {role} gets no names for {wish.purpose}")
+        raise ProblemError(
+            403,
+            Text(
+                f"“{ROLE_WORDS[role].zh}”岗位不能为“{PURPOSES[wish.purpose].zh}”查询姓名",
+                f"the role {role} gets no names for {wish.purpose}",
+            ),
+        )
     session = asker.session or _browser_session(request, response)
     token = names.token(wish.purpose, asker, session, parts.now_ms())
     return ResolveToken(token=token, expires_in_s=LIFE_MS_MAX // 1_000, break_glass=break_glass)

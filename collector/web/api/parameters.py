@@ -9,7 +9,9 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from collector.series.contract import Aggregate
+from collector.text import Text
 from collector.web.api.resolution import AUTO
+from collector.web.problem_words import UnfitError
 
 ID_MAX: Final = 2**63 - 1
 SERIES_MAX: Final = 200
@@ -18,6 +20,10 @@ _TIME_MS_MAX: Final = 253_402_300_800_000
 """The year 10000."""
 _STEP: Final = re.compile(r"(\d{1,9})(ms|s|m|h|d)", re.ASCII)
 _STEP_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+NO_CURSOR: Final = Text(
+    "不是本服务器给出的 cursor；第一页请不写",
+    "not a cursor that this server has given; leave it out for the first page",
+)
 _MILLISECONDS: Final = re.compile(r"\d{1,15}", re.ASCII)
 
 
@@ -30,15 +36,18 @@ def parse_time(text: str) -> int:
         try:
             moment = datetime.fromisoformat(re.sub(r" (?=\d\d:?\d\d$)", "+", text))
         except ValueError:
-            raise ValueError("not an ISO 8601 time with zone, nor milliseconds since 1970 UTC") from None
+            raise UnfitError(
+                "应为带时区的 ISO 8601 时间，或 1970 年起的毫秒数",
+                "not an ISO 8601 time with zone, nor milliseconds since 1970 UTC",
+            ) from None
         if moment.tzinfo is None:
-            raise ValueError("the time lacks its zone; add Z or +08:00")
+            raise UnfitError("时间没有时区，请加上 Z 或 +08:00", "the time lacks its zone; add Z or +08:00")
         try:
             time_ms = round(moment.timestamp() * 1_000)
         except OverflowError:
             time_ms = -1
     if not 0 <= time_ms < _TIME_MS_MAX:
-        raise ValueError("the time is not between the years 1970 and 9999")
+        raise UnfitError("时间应在 1970 年至 9999 年之间", "the time is not between the years 1970 and 9999")
     return time_ms
 
 
@@ -49,7 +58,10 @@ def parse_step(text: str) -> int | None:
     match = _STEP.fullmatch(text)
     step_ms = int(match[1]) * _STEP_MS[match[2]] if match else 0
     if not 1_000 <= step_ms <= 366 * 86_400_000:
-        raise ValueError("a step is none, or a number with s, m, h or d from 1s to 366d, such as 5m")
+        raise UnfitError(
+            "应为 none，或带 s、m、h、d 的数，从 1s 到 366d，如 5m",
+            "a step is none, or a number with s, m, h or d from 1s to 366d, such as 5m",
+        )
     return step_ms
 
 
@@ -66,7 +78,7 @@ def _check_step(text: str) -> str:
 
 def _parse_cursor(text: object) -> object:
     if isinstance(text, str) and not (_MILLISECONDS.fullmatch(text) and int(text) > 0):
-        raise ValueError("not a cursor that this server has given; leave it out for the first page")
+        raise UnfitError(*NO_CURSOR)
     return text
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Response
 from collector.accounts.principal import Principal
 from collector.exports.reading import Wanted
 from collector.series.contract import Selector, SeriesInfo, SeriesPoints, SeriesStore
+from collector.text import Text
 from collector.times import iso
 from collector.web.access import allow
 from collector.web.api.models import Latest, QueryAnswer, Series, SeriesPage, Words
@@ -131,7 +132,11 @@ async def wanted_points(parts: WebParts, asker: Principal, query: QueryParameter
     start_ms, end_ms = period(query.start, query.end, parts.now_ms())
     step_ms = None if query.step == AUTO else parse_step(query.step)
     if query.step == "none" and query.aggregate is not None:
-        raise parameter_error("aggregate", "needs a step", "Give a step such as 5m, or leave aggregate out.")
+        raise parameter_error(
+            "aggregate",
+            Text("要和 step 一起用", "needs a step"),
+            Text("请写 step，如 5m，或去掉 aggregate。", "Give a step such as 5m, or leave aggregate out."),
+        )
     ids = await _chosen_ids(parts.store, query, asker.schools)
     if query.step == AUTO:
         step_ms = await choose_step(parts.store, ids, start_ms, end_ms)
@@ -145,7 +150,7 @@ def period(start: str | None, end: str | None, now_ms: int) -> tuple[int, int]:
     end_ms = parse_time(end) if end is not None else now_ms + 1
     start_ms = parse_time(start) if start is not None else max(0, end_ms - DAY_MS)
     if start_ms >= end_ms:
-        raise parameter_error("end", "must lie after start")
+        raise parameter_error("end", Text("应晚于 start", "must lie after start"))
     return start_ms, end_ms
 
 
@@ -157,15 +162,26 @@ async def _chosen_ids(
         ids = sorted(set(query.id))
         return ids if schools is None else [one for one in ids if await _is_of(store, one, schools)]
     if query.id:
-        raise parameter_error("id", "stands alone", "Choose by id or by filters, not by both.")
+        raise parameter_error(
+            "id",
+            Text("不能和其他条件一起用", "stands alone"),
+            Text("请只用 id，或只用筛选条件。", "Choose by id or by filters, not by both."),
+        )
     if query.is_empty:
-        raise parameter_error("id", "is missing", "Give one or more ids, or a filter such as quantity=co2.")
+        raise parameter_error(
+            "id",
+            Text("缺少", "is missing"),
+            Text(
+                "请写一个或几个 id，或写筛选条件，如 quantity=co2。",
+                "Give one or more ids, or a filter such as quantity=co2.",
+            ),
+        )
     found, more = await find_series(store, query, 0, SERIES_MAX, schools)
     if more:
         raise parameter_error(
             "quantity" if query.quantity else "place",
-            f"the filters fit more than {SERIES_MAX} series",
-            "Add a filter, or ask by id.",
+            Text(f"符合条件的序列超过 {SERIES_MAX} 条", f"the filters fit more than {SERIES_MAX} series"),
+            Text("请再加筛选条件，或按 id 查询。", "Add a filter, or ask by id."),
         )
     return [one.id for one in found]
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from fastapi import FastAPI
 
-from fastapi import FastAPI, Request, Response
-
-from collector.web.problems import ProblemError
 from collector.web.signing import audit, external, own, second_factor, sign_in, staff
-from collector.web.signing.visitor import turn_away
+from collector.web.signing.visitor import for_people
+
+__all__ = ["for_people", "install"]
 
 _ROUTERS = (sign_in.router, second_factor.router, external.router, own.router, staff.router, audit.router)
 
 
 def install(app: FastAPI) -> None:
-    """Adds the pages, after `problems.install`: whoever may not see one is told so in words."""
+    """Adds the pages."""
     for router in _ROUTERS:
         app.include_router(router)
-    for_programs: Any = app.exception_handlers[ProblemError]
-
-    async def on_problem(request: Request, error: Exception) -> Response:
-        assert isinstance(error, ProblemError)
-        response: Response = await turn_away(request, error) or await for_programs(request, error)
-        return response
-
-    app.add_exception_handler(ProblemError, on_problem)

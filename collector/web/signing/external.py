@@ -21,7 +21,7 @@ from collector.web.problems import ProblemError
 from collector.web.rendering import language_of
 from collector.web.signing.forms import own_path
 from collector.web.signing.sign_in import Next, said, sign_in_form, with_status
-from collector.web.signing.visitor import accounts_of, go_on, page
+from collector.web.signing.visitor import accounts_of, go_on, no_sign_in_service, page
 from foundation.webboundary import is_same_origin
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
@@ -42,7 +42,11 @@ async def begin(request: Request, next_path: Next = "/") -> Response:
     service = _service(request)
     count(request, "stranger", key_of_address(address_of(request)))
     if not is_same_origin(request.headers):
-        raise ProblemError(403, "signing in begins on this server's own page")
+        raise ProblemError(
+            403,
+            Text("请从本系统的登录页开始登录", "signing in begins on this server's own page"),
+            kind="other-page",
+        )
     try:
         url, cookie = await service.begin(own_path(next_path))
     except OidcError as error:
@@ -107,5 +111,5 @@ async def _failed(request: Request, service: OidcSignIn, error: OidcError) -> Re
 def _service(request: Request) -> OidcSignIn:
     parts: WebParts = request.app.state.parts
     if parts.oidc is None or parts.accounts is None:
-        raise ProblemError(404, "this collector has no sign-in service", remedy="Write [accounts.oidc].")
+        raise no_sign_in_service()
     return parts.oidc

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from fastapi import Depends, Request
 
+from collector.text import Text
 from collector.web.problems import ProblemError
 
 MEDIA_TYPE: Final = "application/x-www-form-urlencoded"
@@ -40,13 +41,23 @@ class Form:
 
 async def _read(request: Request) -> Form:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
-        raise ProblemError(400, "the body is no form", remedy=f"Send it as {MEDIA_TYPE}.")
+        raise ProblemError(
+            400,
+            Text("提交的内容不是表单", "the body is no form"),
+            remedy=Text(f"请以 {MEDIA_TYPE} 提交。", f"Send it as {MEDIA_TYPE}."),
+        )
     body = await request.body()
     try:
         return Form(parse_qs(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX))
     except ValueError:
         # Without its cause: that would quote what somebody typed.
-        raise ProblemError(400, "the form cannot be read", remedy="Send UTF-8 text and few fields.") from None
+        raise ProblemError(
+            400,
+            Text("表单无法读取", "the form cannot be read"),
+            remedy=Text(
+                "请返回后重新填写并提交。", "Go back and fill it in again: UTF-8 text and few fields."
+            ),
+        ) from None
 
 
 Sent = Annotated[Form, Depends(_read)]

@@ -28,11 +28,12 @@ from collector.web.cookies import clear_session, set_session
 from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
 from collector.web.rendering import Lang, language_of, remember_language
+from collector.web.roles import ROLE_WORDS
 from collector.web.signing.forms import Sent
 from collector.web.signing.sign_in import begin_again, change_password, said_again, with_status
-from collector.web.signing.token_rows import TokenId, token_rows
+from collector.web.signing.token_rows import NO_SUCH_TOKEN, TokenId, token_rows
 from collector.web.signing.visitor import Open, SignedInHere, accounts_of, page, step_path
-from collector.web.signing.wording import PERMISSION_WORDS, ROLE_WORDS
+from collector.web.signing.wording import PERMISSION_WORDS
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
 
@@ -115,7 +116,7 @@ async def revoke_token(request: Request, me: SignedInHere, token_id: TokenId) ->
     try:
         await accounts_of(request).tokens.revoke(account.id, token_id, account.username)
     except NoSuchAccountError:
-        raise ProblemError(404, "this account has no such token") from None
+        raise ProblemError(404, NO_SUCH_TOKEN) from None
     return RedirectResponse(f"{PATH}?done=revoked", 303)
 
 

@@ -24,10 +24,10 @@ from collector.web.access import allow
 from collector.web.parts import WebParts
 from collector.web.problems import ProblemError
 from collector.web.rendering import Lang, language_of, remember_language
+from collector.web.roles import ROLE_WORDS
 from collector.web.signing.forms import Form, Sent
-from collector.web.signing.token_rows import TokenId, token_rows
-from collector.web.signing.visitor import accounts_of, page
-from collector.web.signing.wording import ROLE_WORDS
+from collector.web.signing.token_rows import NO_SUCH_TOKEN, TokenId, token_rows
+from collector.web.signing.visitor import accounts_of, no_sign_in_service, page
 from collector.web.wording import clock_text
 
 router = APIRouter(include_in_schema=False)
@@ -149,7 +149,7 @@ async def revoke_token(request: Request, me: Admin, username: Username, token_id
     try:
         await accounts.tokens.revoke(owner.id, token_id, me.name)
     except NoSuchAccountError:
-        raise ProblemError(404, "this account has no such token") from None
+        raise ProblemError(404, NO_SUCH_TOKEN) from None
     return RedirectResponse(f"{PATH}/{username}?done=token", 303)
 
 
@@ -157,7 +157,7 @@ async def revoke_token(request: Request, me: Admin, username: Username, token_id
 async def link(request: Request, me: Admin, username: Username, form: Sent) -> Response:
     parts: WebParts = request.app.state.parts
     if parts.oidc is None:
-        raise ProblemError(404, "this collector has no sign-in service", remedy="Write [accounts.oidc].")
+        raise no_sign_in_service()
     staff, subject = accounts_of(request).staff, form.text("subject")
     if not subject:
         return await _do(request, username, "unlink", staff.unlink(username, me.name), _LINK_REFUSED)
@@ -272,4 +272,8 @@ def _said(error: AccountError, refused: Text, language: Language) -> str:
 
 
 def _unknown() -> ProblemError:
-    return ProblemError(404, "there is no account of this username", remedy="See the list at /accounts.")
+    return ProblemError(
+        404,
+        Text("没有这个用户名的账号", "there is no account of this username"),
+        remedy=Text("请看账号列表 /accounts。", "See the list at /accounts."),
+    )

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Path
 
 from collector.accounts.model import Token
-from collector.text import Language
+from collector.text import Language, Text
 from collector.web.api.parameters import ID_MAX
 from collector.web.parts import WebParts
 from collector.web.signing.wording import PERMISSION_WORDS
 from collector.web.wording import clock_text
 
 TokenId = Annotated[int, Path(ge=1, le=ID_MAX)]
+NO_SUCH_TOKEN: Final = Text("这个账号没有这个令牌", "this account has no such token")
 
 
 def token_rows(tokens: Iterable[Token], parts: WebParts, language: Language) -> list[dict[str, object]]:

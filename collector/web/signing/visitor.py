@@ -12,13 +12,14 @@ from fastapi.responses import RedirectResponse, Response
 from collector.accounts.model import Session, SignedIn, Step
 from collector.accounts.principal import Principal
 from collector.accounts.service import Accounts
+from collector.records import RecordsUnavailableError
 from collector.text import Language, Text
 from collector.web.cookies import session_secret, set_session
 from collector.web.parts import WebParts
-from collector.web.problems import ProblemError
-from collector.web.rendering import answer, fill, language_of
+from collector.web.problems import ProblemError, trouble_page
+from collector.web.rendering import answer, fill, is_for_people, language_of
+from collector.web.roles import ROLE_WORDS
 from collector.web.signing.forms import own_path, with_next
-from collector.web.signing.wording import ROLE_WORDS
 
 STEP_PATHS: Final[dict[Step, str]] = {
     "password": "/sign-in/code",
@@ -26,7 +27,6 @@ STEP_PATHS: Final[dict[Step, str]] = {
     "change": "/sign-in/password",
     "setup": "/sign-in/second-factor",
 }
-_NOT_FOR_PEOPLE: Final = ("/api/", "/parts/", "/static/", "/metrics", "/healthz")
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,21 @@ def accounts_of(request: Request) -> Accounts:
     parts: WebParts = request.app.state.parts
     if parts.accounts is None:
         raise ProblemError(
-            404, "this collector has no accounts", remedy="Write [accounts] in collector.toml."
+            404,
+            Text("这里没有启用账号", "this collector has no accounts"),
+            kind="no-accounts",
+            remedy=Text("请在 collector.toml 中写 [accounts]。", "Write [accounts] in collector.toml."),
         )
     return parts.accounts
+
+
+def no_sign_in_service() -> ProblemError:
+    return ProblemError(
+        404,
+        Text("这里没有接入统一身份认证", "this collector has no sign-in service"),
+        kind="no-sign-in-service",
+        remedy=Text("请在 collector.toml 中写 [accounts.oidc]。", "Write [accounts.oidc]."),
+    )
 
 
 async def open_session(request: Request) -> Open | None:
@@ -86,7 +98,11 @@ async def page(request: Request, language: Language, template: str, path: str, *
 async def _signed_in(request: Request) -> Open:
     found = await open_session(request)
     if found is None or found.session.step != "full":
-        raise ProblemError(401, "nobody is signed in", remedy="Sign in at /sign-in.")
+        raise ProblemError(
+            401,
+            Text("没有登录", "nobody is signed in"),
+            remedy=Text("请到 /sign-in 登录。", "Sign in at /sign-in."),
+        )
     return found
 
 
@@ -105,34 +121,36 @@ def step_path(step: Step, next_path: str) -> str:
     return with_next(STEP_PATHS[step], next_path) if step in STEP_PATHS else next_path
 
 
-def _is_for_people(request: Request) -> bool:
-    """Whether a browser shows the answer as a page, rather than a script or a program taking it."""
-    return (
-        "text/html" in request.headers.get("accept", "")
-        and "hx-request" not in request.headers
-        and not request.url.path.startswith(_NOT_FOR_PEOPLE)
-    )
-
-
-async def turn_away(request: Request, error: ProblemError) -> Response | None:
-    """To the sign-in page (401), or a page that says who is signed in and may not (403), or how long to wait
-    (429). None for programs, and for whatever else is wrong.
+async def for_people(request: Request, error: ProblemError) -> Response | None:
+    """To the sign-in page (401), or a page that says who is signed in and may not (403), how long to wait
+    (429), or what else is wrong. None for programs and scripts.
     """
-    parts: WebParts = request.app.state.parts
-    if parts.accounts is None or error.status not in {401, 403, 429} or not _is_for_people(request):
+    if not is_for_people(request):
         return None
-    if error.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return await _wait(request, error)
-    if error.status == HTTPStatus.UNAUTHORIZED:
-        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(
-            with_next("/sign-in", own_path(here if request.method == "GET" else "/")), 303
-        )
+    parts: WebParts = request.app.state.parts
+    if parts.accounts is not None:
+        if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return await _wait(request, error)
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(
+                with_next("/sign-in", own_path(here if request.method == "GET" else "/")), 303
+            )
+        if error.status == HTTPStatus.FORBIDDEN:
+            return await _not_allowed(request)
+    try:
+        who = await visitor_of(request, language_of(request))
+    except RecordsUnavailableError:
+        who = None
+    return trouble_page(request, error, parts.title, who)
+
+
+async def _not_allowed(request: Request) -> Response:
     found = await open_session(request)
     if found is not None and found.session.step != "full":
         return RedirectResponse(step_path(found.session.step, "/"), 303)
     response = await page(request, language_of(request), "not_allowed.html", "")
-    response.status_code = error.status
+    response.status_code = HTTPStatus.FORBIDDEN
     return response
 
 

@@ -5,18 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from collector.accounts.permissions import Permission, Role
+from collector.accounts.permissions import Permission
 from collector.text import Language, Text
+from collector.web.roles import ROLE_WORDS
 
-ROLE_WORDS: Final[dict[Role, Text]] = {
-    "admin": Text("管理员", "Administrator"),
-    "facilities": Text("总务后勤", "Facilities"),
-    "nurse": Text("卫生老师（校医）", "School nurse"),
-    "pe_teacher": Text("体育老师", "PE teacher"),
-    "class_teacher": Text("班主任", "Class teacher"),
-    "canteen": Text("食堂", "Canteen"),
-    "district": Text("区级用户", "District"),
-}
 PERMISSION_WORDS: Final[dict[Permission, Text]] = {
     "series.read": Text("房间与设备数据", "Rooms and devices"),
     "alerts.health": Text("健康告警", "Health alerts"),

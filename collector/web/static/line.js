@@ -7,6 +7,7 @@ const RECONNECT_MS = 5_000;
 export const live = document.getElementById("live");
 const state = document.getElementById("state");
 const offline = document.getElementById("offline");
+const refused = document.getElementById("refused");
 
 // htmx may have connected before this module ran.
 let streaming = live._htmx?.sse?.status === 200;
@@ -65,6 +66,23 @@ for (const name of ["htmx:sse:close", "htmx:sse:error"]) {
   });
 }
 
+// What a button or a filter was refused, in the server's words.
+async function sayRefused(response) {
+  let problem;
+  try {
+    problem = await response.json();
+  } catch {
+    return; // no answer of this server: there are no words in it
+  }
+  refused.textContent = [problem.detail, problem.remedy].filter(Boolean).join(" · ");
+  refused.hidden = false;
+}
+
+// Whoever presses again wants to know about that one.
+document.addEventListener("htmx:before:request", (event) => {
+  if (event.detail.ctx.request.method !== "GET") refused.hidden = true;
+});
+
 // An error page must not replace a part that is still good.
 document.addEventListener("htmx:before:response", (event) => {
   const { ctx } = event.detail;
@@ -73,6 +91,7 @@ document.addEventListener("htmx:before:response", (event) => {
   if (ctx.response.status === 401 && !ended) end();
   if (ctx.sourceElement === live) streaming = false;
   else if (ctx.response.status >= 500) failing.add(ctx.target?.id);
+  else if (!ended) sayRefused(ctx.response.raw);
   showState();
 });
 document.addEventListener("htmx:error", (event) => {
