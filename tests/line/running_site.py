@@ -37,7 +37,7 @@ def eventually(look: Callable[[], Found | None], what: str, wait_s: float = WAIT
         found = look()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(0.05)  # to look costs those who are looked at
     pytest.fail(f"did not happen within {wait_s:g} s: {what}", pytrace=False)
 
 
@@ -117,6 +117,9 @@ class Site:
         """By gateway."""
         self._site_vaults = SiteVaults()
         self._processes: list[Process] = []
+        # One for all questions: a new one reads the certificates of the machine. Each asks anew, for the
+        # other end is killed and started again.
+        self._asking = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=30)
         self.collector: Process | None = None
         self.collector_file = folder / "collector.toml"
         key = create_signing_key(folder / "collector.key")
@@ -209,7 +212,7 @@ class Site:
 
     def _is_up(self) -> bool:
         try:
-            answer = httpx.get(f"{self.url}/healthz", timeout=5)
+            answer = self._asking.get(f"{self.url}/healthz", timeout=5)
         except httpx.TransportError:
             return False
         return answer.status_code == 200
@@ -219,13 +222,13 @@ class Site:
         return f"http://127.0.0.1:{self.web_port}"
 
     def get(self, path: str, **parameters: Any) -> Any:
-        answer = httpx.get(f"{self.url}{path}", params=parameters, timeout=30)
+        answer = self._asking.get(f"{self.url}{path}", params=parameters)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def metric(self, name: str, url: str = "") -> float:
         """A metric of the collector, or of who answers at `url`, summed over its labels."""
-        text = httpx.get(f"{url or self.url}/metrics", timeout=30).text
+        text = self._asking.get(f"{url or self.url}/metrics").text
         rows = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
         return sum(float(value) for key, value in rows if key.split("{")[0] == name)
 
@@ -284,4 +287,5 @@ class Site:
         for process in self._processes:
             if process.running:
                 process.kill()
+        self._asking.close()
         self._site_vaults.close()
