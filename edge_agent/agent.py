@@ -144,7 +144,7 @@ class Agent:
         gate = self._gate(batcher)
         reporter = self._reporter(config, gate)
         drivers, first = self._drivers(config)
-        drivers.excused = configurator.excuse
+        drivers.failed = configurator.driver_failed
         switch = Switch(
             Parts(drivers, reporter, batcher, forwarder, buffer),
             config,
@@ -203,10 +203,11 @@ class Agent:
                 clock=self.clock,
                 counters=self.counters,
                 overheard=Overheard(self.credentials, self._carriers, self.counters),
-            )
+            ),
+            self.counters,
         )
         try:
-            return drivers, drivers.prepare(sources_of(config))
+            return drivers, drivers.prepare(sources_of(config), at_start=True)
         except DriverFaultError as error:
             raise StartError(str(error)) from error
 

@@ -9,6 +9,8 @@ from typing import Final
 
 NOBODY: Final = ("unknown", "removed")
 """Stand for devices that are not, or no longer, configured."""
+DRIVER_FAILED: Final = "driver_failed"
+"""The reason under which a status counts failures of drivers."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,16 @@ class DeviceCounters:
     last_seen_ms: int | None = None
     turns: int = 0
     gap_s: float = 0.0
+
+
+@dataclass(slots=True)
+class DriverCounters:
+    """How a driver has fared since the start. failures: times that it ended although it should have gone on.
+    failing: it has, and has not worked for long enough since.
+    """
+
+    failures: int = 0
+    failing: bool = False
 
 
 class Counters:
@@ -83,6 +95,8 @@ class Counters:
         self.refused: Counter[tuple[str, str]] = Counter()
         self.devices: dict[str, DeviceCounters] = {}
         """Of every configured device, by id."""
+        self.drivers: dict[str, DriverCounters] = {}
+        """Of every driver, by its source's name."""
 
     def forget_devices(self, kept: Container[str]) -> None:
         """Drops the figures of devices that are not configured any more. What was refused of theirs stays in
@@ -93,10 +107,20 @@ class Counters:
         for device, reason in [one for one in self.refused if one[0] not in kept and one[0] not in NOBODY]:
             self.refused["removed", reason] += self.refused.pop((device, reason))
 
+    def forget_driver(self, name: str) -> None:
+        """Drops the figures of a driver that does not run any more; its failures stay, under "removed"."""
+        gone = self.drivers.pop(name, None)
+        if gone is not None and gone.failures:
+            self.drivers.setdefault("removed", DriverCounters()).failures += gone.failures
+
     def drops(self, given_up: Mapping[str, int]) -> dict[str, int]:
-        """Everything that went no further, by reason, with what the buffer gave up: for the status."""
+        """Everything that went no further, by reason, with what the buffer gave up and how often drivers
+        failed: for the status.
+        """
         total = Counter(self.dropped)
         for (_, reason), count in self.refused.items():
             total[reason] += count
         total.update(given_up)
+        if failures := sum(one.failures for one in self.drivers.values()):
+            total[DRIVER_FAILED] = failures
         return dict(total)

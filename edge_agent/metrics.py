@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from edge_agent.buffer.contract import BufferStats
-from edge_agent.counters import Counters, DeviceCounters
+from edge_agent.counters import Counters, DeviceCounters, DriverCounters
 from foundation.httpconnection import Connection, Handler, Reply
 
 _POLLED = (
@@ -155,6 +155,7 @@ class GatewayMetrics(Collector):
             refused.add_metric([device, reason], count)
         yield refused
         yield from _device_metrics(counters.devices)
+        yield from _driver_metrics(counters.drivers)
         stats = self._buffer()
         yield GaugeMetricFamily("campus_edge_buffer_batches", "Batches in the buffer", stats.batches)
         yield GaugeMetricFamily("campus_edge_buffer_bytes", "Size of the buffer", stats.size_bytes)
@@ -248,3 +249,21 @@ def _device_metrics(devices: Mapping[str, DeviceCounters]) -> Iterable[Metric]:
     yield silent
     yield gap
     yield seen
+
+
+def _driver_metrics(drivers: Mapping[str, DriverCounters]) -> Iterable[Metric]:
+    failures = CounterMetricFamily(
+        "campus_edge_driver_failures",
+        "Times a driver ended by a fault and was started again",
+        labels=["driver"],
+    )
+    failing = GaugeMetricFamily(
+        "campus_edge_driver_failing",
+        "1 while a driver that has failed has not yet worked for 5 minutes again",
+        labels=["driver"],
+    )
+    for driver, counted in list(drivers.items()):
+        failures.add_metric([driver], counted.failures)
+        failing.add_metric([driver], float(counted.failing))
+    yield failures
+    yield failing

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
+from device_profiles.registry import ProfileNotFoundError, WrongTransportError
+from edge_agent.counters import Counters, DriverCounters
 from edge_agent.drivers import Driver, DriverMaker, Sink
+from edge_agent.supervision import Supervisor
+from foundation.faults import kind_of, where_of
+from foundation.keyfiles import KeyFileError
 from foundation.plugins import PluginError
+from foundation.tomlfile import FileProblems
 
 if TYPE_CHECKING:
     from edge_agent.config import Source
+
+_MENDABLE: Final = (PluginError, KeyFileError, FileProblems, ProfileNotFoundError, WrongTransportError)
+"""Why a driver cannot be made, in words for who has written the configuration."""
 
 log = structlog.get_logger()
 
@@ -25,7 +34,8 @@ class Change(NamedTuple):
     """The difference between what runs and what shall: drivers by section, made but not started."""
 
     sources: Mapping[str, Source]
-    new: Mapping[str, Driver]
+    new: Mapping[str, Driver | None]
+    """None: to be tried again."""
     gone: frozenset[str]
     """Changed ones are in both."""
 
@@ -33,16 +43,18 @@ class Change(NamedTuple):
 class RunningDrivers:
     """Starts, stops and changes drivers; a source that stays the same keeps its driver.
 
-    A driver that ends with an error is a fault of the program: `excused` is asked whether it is told of
-    and left at that; otherwise it ends the gateway, as any task of the group does.
+    A driver that fails is started again alone (`supervision`), and `failed` is told its section and the kind
+    of fault.
     """
 
-    def __init__(self, maker: DriverMaker) -> None:
+    def __init__(self, maker: DriverMaker, counters: Counters) -> None:
         self._maker = maker
+        self._counters = counters
         self._sources: dict[str, Source] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._begin: Callable[[str, Driver], asyncio.Task[None]] | None = None
-        self.excused: Callable[[str, Exception], bool] = lambda _section, _error: False
+        self._begin: Callable[[str, Source, Driver | None], asyncio.Task[None]] | None = None
+        self.failed: Callable[[str, str], None] = lambda _section, _kind: None
+        """Set before a driver begins."""
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -50,37 +62,39 @@ class RunningDrivers:
     def enter(self, group: asyncio.TaskGroup, sink: Sink) -> None:
         """Where the drivers are to run, and what they give their readings to."""
 
-        def begin(section: str, driver: Driver) -> asyncio.Task[None]:
-            return group.create_task(self._run(section, driver, sink), name=f"driver-{driver.name}")
+        def begin(section: str, source: Source, driver: Driver | None) -> asyncio.Task[None]:
+            figures = self._counters.drivers.setdefault(source.name, DriverCounters())
+            figures.failing = False  # what has failed was another one
+            supervisor = Supervisor(
+                section,
+                lambda: self._maker.make(section, source),
+                figures,
+                self.failed,
+            )
+            return group.create_task(supervisor.run(sink, driver), name=f"supervisor-{source.name}")
 
         self._begin = begin
 
-    async def _run(self, section: str, driver: Driver, sink: Sink) -> None:
-        try:
-            await driver.run(sink)
-        except Exception as error:
-            if not self.excused(section, error):
-                raise
-            log.exception("driver ended by a fault", section=section)
-
-    def prepare(self, wanted: Mapping[str, Source]) -> Change:
-        """What would have to change, its drivers made; nothing is changed yet. A driver that has ended is
-        made anew. Raises DriverFaultError.
+    def prepare(self, wanted: Mapping[str, Source], *, at_start: bool = False) -> Change:
+        """What would have to change, its drivers made; nothing is changed yet. at_start: where the program
+        fails to make a driver, the others are not to wait for it. Raises DriverFaultError.
         """
         before = self._sources
-        new: dict[str, Driver] = {}
+        new: dict[str, Driver | None] = {}
         for section, source in wanted.items():
-            task = self._tasks.get(section)
-            if before.get(section) != source or (task is not None and task.done()):
+            if before.get(section) != source:
                 try:
                     new[section] = self._maker.make(section, source)
-                except PluginError as error:
+                except _MENDABLE as error:
                     raise DriverFaultError(f"{section}: {error}") from error
                 except Exception as error:
-                    log.exception("driver cannot be made", section=section)
+                    kind, where = kind_of(error), where_of(error)
+                    if at_start:
+                        new[section] = None
+                        continue
+                    log.error("driver cannot be made", section=section, error=kind, where=where)
                     raise DriverFaultError(
-                        f"{section}: its driver cannot be made ({type(error).__name__}); the gateway's log "
-                        "has the place"
+                        f"{section}: its driver cannot be made ({kind}); the gateway's log has the place"
                     ) from error
         gone = frozenset(section for section in before if section in new or section not in wanted)
         return Change(dict(wanted), new, gone)
@@ -88,12 +102,15 @@ class RunningDrivers:
     async def stop_gone(self, change: Change) -> None:
         """Returns when what these drivers had begun is handed over; ports and connections are free then."""
         await self._end(change.gone)
-        self._sources = {name: one for name, one in self._sources.items() if name not in change.gone}
+        names = {source.name for source in change.sources.values()}
+        for section in change.gone:
+            if (name := self._sources.pop(section).name) not in names:
+                self._counters.forget_driver(name)
 
     def start_new(self, change: Change) -> None:
         assert self._begin is not None, "`enter` has to be called first"
         for section, driver in change.new.items():
-            self._tasks[section] = self._begin(section, driver)
+            self._tasks[section] = self._begin(section, change.sources[section], driver)
         self._sources = dict(change.sources)
 
     async def stop(self) -> None:

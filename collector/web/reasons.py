@@ -85,6 +85,7 @@ REASONS: Final = {
     "not_storable": Text("无法入库", "cannot be stored"),
     "plugin_unusable": Text("插件数据无效", "unusable, from a plug-in"),
     "plugin_failed": Text("插件驱动出错", "driver of a plug-in failed"),
+    "driver_failed": Text("驱动出错后重启", "driver failed, started again"),
     "fault": Text("程序错误", "program fault"),
 }
 SHOWN_MAX: Final = 4

@@ -4,9 +4,9 @@ An offer is judged, laid over gateway.toml, checked as a whole, its drivers made
 disk, and only then put to use and told of. Until the writing nothing has changed, after it nothing can fail:
 whenever the gateway dies, it begins with the old version or with the new one.
 
-A version is on probation for `PROBATION_S`. It is taken back when one of its drivers ends by a fault, when
-the gateway does not stay up with it (`beginning`), and, where it changes [uplink], when the collector that
-was heard before is not heard again.
+A version is on probation for `PROBATION_S`. It is taken back when a driver fails whose source it has changed,
+when the gateway does not stay up with it (`beginning`), and, where it changes [uplink], when the collector
+that was heard before is not heard again.
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ class Configurator:
         self._refused = beginning.refused
         self._refused_digest = ""
         self._fault = ""
+        self._is_stuck = False
+        """What ran before the version on probation cannot be used either."""
         self._tuned_s: float | None = None
         """Since when the uplink of a version on probation has to prove itself."""
         self._wake = asyncio.Event()
@@ -76,17 +78,13 @@ class Configurator:
         refused, reason = self._refused or (self._kept.refused, self._kept.reason)
         return Running(used.version, used.digest, refused, reason[:REASON_CHARS_MAX])
 
-    def excuse(self, section: str, error: Exception) -> bool:
-        """A driver has ended by a fault: of a version on probation, that ends the version and not the
-        gateway.
-        """
-        if not self._kept.on_probation:
-            return False
-        self._fault = (
-            f"{section}: its driver ended by a fault ({type(error).__name__}); see the gateway's log"
-        )
+    def driver_failed(self, section: str, kind: str) -> None:
+        """It is started again; of a version on probation that has changed its source, it ends the version."""
+        used, proven = self._kept.used, self._kept.proven
+        if proven is None or self._is_stuck or used.sections.get(section) == proven.sections.get(section):
+            return
+        self._fault = f"{section}: its driver ended by a fault ({kind}); see the gateway's log"
         self._wake.set()
-        return True
 
     async def run(self, switch: Switch) -> None:
         """Until cancelled."""
@@ -116,7 +114,7 @@ class Configurator:
 
     def _begin_probation(self) -> None:
         now_s = asyncio.get_running_loop().time()
-        self._fault, self._is_overtime = "", False
+        self._is_overtime = False
         self._ends_s = now_s + self._probation_s if self._kept.on_probation else None
 
     def _is_over(self) -> bool:
@@ -164,6 +162,7 @@ class Configurator:
             raise RefusedError([f"it cannot be kept: {error}"]) from error
         self._kept = kept
         await switch.carry_out(prepared)
+        self._fault, self._is_stuck = "", False
         self._note_version()
         self._begin_probation()
 
@@ -216,7 +215,8 @@ class Configurator:
         except RefusedError as error:
             # What ran before cannot run any more; it is tried again with the next start.
             log.error("the configuration before cannot be used either", reason=str(error))
-            self._refused, self._fault, self._ends_s = (failed, reason), "", None
+            self._refused, self._ends_s = (failed, reason), None
+            self._fault, self._is_stuck = "", True
         switch.tell()
 
     def _note_version(self) -> None:

@@ -38,8 +38,9 @@ class Driver(Protocol):
 
     `run` reads until it is cancelled and owns its reconnects: an absent broker or device is not an
     error but a state, logged once, counted, retried with backoff. It raises only for a fault of the
-    program. Bad input goes to `Sink.refused` and delays nothing else. On cancellation it returns
-    when what it had begun is handed over.
+    program; one that raises or returns before is made anew and started again after 1 s to 5 minutes.
+    Bad input goes to `Sink.refused` and delays nothing else. On cancellation it returns when what it
+    had begun is handed over.
 
     `check` connects, waits for each configured device at most `timeout_s` in total and reports them
     one by one as they become known; it changes nothing at the devices.

@@ -15,18 +15,13 @@ import structlog
 from device_profiles.observations import CheckObservation, TapObservation
 from edge_agent.drivers.contract import DeviceReport, Driver, Sink
 from edge_agent.drivers.plugin import DriverParts, PluginSource
-from foundation.backoff import Backoff
 from foundation.logs import FirstOnly
 from foundation.plugins import PluginError, cause_of
 from telemetry.quality import Quality
 from telemetry.readings import Chunk
 
-FIRST_S: Final = 1.0
-AGAIN_S_MAX: Final = 60.0
 UNUSABLE: Final = "plugin_unusable"
 """Readings of a plug-in that cannot be ones: not of its devices, or no number with a time."""
-FAILED: Final = "plugin_failed"
-"""Times that a plug-in's driver ended although it should have gone on."""
 TIME_MS_MAX: Final = 2**53
 VALUE_MAX: Final = sys.float_info.max
 REASONS_MAX: Final = 32
@@ -54,7 +49,7 @@ def make_plugged(source: PluginSource, parts: DriverParts) -> Driver:
 
 
 class PluggedDriver:
-    """A plug-in's driver under supervision: it is started again when it ends, after a growing while."""
+    """A plug-in's driver behind a guard: what it gives must be readings of its own devices."""
 
     def __init__(self, driver: Driver, source: PluginSource, parts: DriverParts) -> None:
         self.name = source.name
@@ -62,22 +57,9 @@ class PluggedDriver:
         self._plugin = source.offer.name
         self._parts = parts
         self._devices = frozenset(device.id for device in source.devices)
-        self._reported = FirstOnly()
 
     async def run(self, sink: Sink) -> None:
-        guarded = GuardedSink(sink, self._devices, self._plugin, self._parts)
-        backoff = Backoff(FIRST_S, AGAIN_S_MAX)
-        while True:
-            try:
-                await self._driver.run(guarded)
-                error = "it returned"
-            except Exception as raised:  # noqa: BLE001  # the supervising boundary of a plug-in's driver
-                # Without its words, which may quote what a device sent.
-                error = type(raised).__name__
-            self._parts.counters.dropped[FAILED] += 1
-            if self._reported.first(error):
-                log.error("driver of a plug-in failed", driver=self.name, plugin=self._plugin, error=error)
-            await asyncio.sleep(backoff.delay_s())
+        await self._driver.run(GuardedSink(sink, self._devices, self._plugin, self._parts))
 
     async def check(self, timeout_s: float) -> AsyncIterator[DeviceReport]:
         waiting = set(self._devices)

@@ -69,7 +69,8 @@ class Rig:
                 table=table,
                 clock=self.outlook.clock,
                 counters=self.counters,
-            )
+            ),
+            self.counters,
         )
         self.switch = Switch(
             Parts(self.drivers, self.reporter, self.batcher, self.outlook.forwarder, buffer),
@@ -81,7 +82,7 @@ class Rig:
         self.configurator = Configurator(
             local, self.beginning, self.file, offers, self.counters, probation_s=probation_s
         )
-        self.drivers.excused = self.configurator.excuse
+        self.drivers.failed = self.configurator.driver_failed
 
     @property
     def running(self) -> Running:

@@ -18,16 +18,18 @@ from typer.testing import CliRunner
 from device_profiles.observations import CheckObservation, TapObservation
 from device_profiles.plugin import ProfilePlugin
 from device_profiles.registry import Catalogue
+from edge_agent import supervision
 from edge_agent.cli import app
 from edge_agent.clock import Clock
 from edge_agent.config import GatewayConfig, load_config
-from edge_agent.counters import Counters
+from edge_agent.counters import Counters, DriverCounters
 from edge_agent.drivers import make_drivers
 from edge_agent.drivers.contract import DeviceReport, Driver, Sink
-from edge_agent.drivers.plugged import FAILED, UNUSABLE, GuardedSink, PluggedDriver
+from edge_agent.drivers.plugged import UNUSABLE, GuardedSink, PluggedDriver
 from edge_agent.drivers.plugin import DriverParts, DriverPlugin
 from edge_agent.drivers.settings import DeviceId, Place
 from edge_agent.reporting.devices import watched_devices
+from edge_agent.supervision import Supervisor
 from foundation.keyfiles import create_signing_key, public_text
 from foundation.plugins import PluginError
 from foundation.tomlfile import FileProblems, StrictModel
@@ -314,21 +316,23 @@ class Heard:
 
 
 @pytest.mark.parametrize("mood", ["raises", "returns"])
-async def test_a_driver_that_ends_is_started_again(
+async def test_a_driver_that_ends_is_made_anew_and_started_again(
     site: Path, mood: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("edge_agent.drivers.plugged.FIRST_S", 0.01)
-    counters, heard = Counters(), Heard()
-    (driver,) = drivers_of(
-        load_config(written(site, GOOD.replace("devices", f'mood = "{mood}"\ndevices'))), counters
+    monkeypatch.setattr(supervision, "AGAIN_S_FIRST", 0.01)
+    config = load_config(written(site, GOOD.replace("devices", f'mood = "{mood}"\ndevices')))
+    heard, figures = Heard(), DriverCounters()
+    (driver,) = drivers_of(config, Counters())
+    supervisor = Supervisor(
+        "plugged/tower", lambda: drivers_of(config, Counters())[0], figures, lambda *_: None
     )
-    task = asyncio.create_task(driver.run(heard))
+    task = asyncio.create_task(supervisor.run(heard, driver))
     async with asyncio.timeout(20):
         await heard.at_least(6)
     assert not task.done()
     task.cancel()
     await asyncio.wait([task])
-    assert counters.dropped[FAILED] >= 2
+    assert figures.failures >= 2
     said = capsys.readouterr()
     assert "secret of a device" not in said.out + said.err
 
