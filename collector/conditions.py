@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
-
 import structlog
 
 OK = "ok"
@@ -30,10 +28,3 @@ class Conditions:
 
     def as_dict(self) -> dict[str, str]:
         return dict(self._state)
-
-
-def where_of(error: Exception) -> str:
-    """The fault without its words, which may quote a batch."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import structlog
 
-from collector.conditions import Conditions, where_of
+from collector.conditions import Conditions
 from collector.fleet.offers import Offers
 from collector.hub import Hub
 from collector.intake.commit import Commits
@@ -40,6 +40,7 @@ from collector.records import Records, RecordsUnavailableError, RowsRefusedError
 from collector.records.notices import Outbox, nobody
 from collector.scenarios import EventRule, ReadingRule, Rules
 from collector.series.contract import SeriesStore, StoreAwayError, StoreUnavailableError
+from foundation.faults import kind_of, where_of
 from telemetry.envelope import Signer
 from telemetry.status import Status
 from telemetry.topics import Address
@@ -193,7 +194,7 @@ class BatchLine:
         except StoreUnavailableError as error:
             part, what = "series", str(error)
         except Exception as error:  # noqa: BLE001  # the supervising boundary of the line
-            part, what = "line", where_of(error)
+            part, what = "line", f"{kind_of(error)}, {where_of(error)}"
         else:
             self.conditions.well("line")
             return
