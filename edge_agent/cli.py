@@ -167,7 +167,7 @@ async def _check_driver(driver: Driver, timeout_s: float) -> bool:
     try:
         return all([_report(one.device, one.text, ok=one.ok) async for one in driver.check(timeout_s)])
     except Exception as error:  # noqa: BLE001  # a supervising boundary: the other drivers are checked too
-        text = f"驱动程序出错 its driver failed: {kind_of(error)}, {where_of(error)}"
+        text = f"驱动程序出错 its driver failed: {kind_of(error)} in {where_of(error)}"
         return _report(driver.name, text, ok=False)
 
 

@@ -194,7 +194,7 @@ class BatchLine:
         except StoreUnavailableError as error:
             part, what = "series", str(error)
         except Exception as error:  # noqa: BLE001  # the supervising boundary of the line
-            part, what = "line", f"{kind_of(error)}, {where_of(error)}"
+            part, what = "line", f"{kind_of(error)} in {where_of(error)}"
         else:
             self.conditions.well("line")
             return

@@ -210,7 +210,7 @@ def test_check_goes_on_with_the_other_drivers(tmp_path: Path, monkeypatch: pytes
     file = write_gateway(tmp_path, CollectorDouble().signer, bus("yard", 1) + bus("hall", 2))
     done = CliRunner().invoke(app, ["check", str(file), "--timeout", "0.2"])
     assert done.exit_code == 1
-    assert "yard: 驱动程序出错 its driver failed: RuntimeError, failing.py:" in done.output
+    assert "yard: 驱动程序出错 its driver failed: RuntimeError in failing.py:" in done.output
     assert "hall-1: " in done.output
     assert SECRET not in done.output
 
