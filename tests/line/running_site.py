@@ -54,13 +54,15 @@ def campus(*arguments: str | Path, wait_s: float = WAIT_S_MAX) -> subprocess.Com
 
 
 class Process:
-    """One `campus … run` in the background, its log in a file."""
+    """One `campus … run` in the background, its log in a file. program: how Python is told to be `campus`."""
 
-    def __init__(self, log_file: Path, *arguments: str | Path) -> None:
+    def __init__(
+        self, log_file: Path, *arguments: str | Path, program: Sequence[str] = ("-m", "campus")
+    ) -> None:
         self.log_file = log_file
         with log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "campus", *map(str, arguments)],
+                [sys.executable, *program, *map(str, arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
