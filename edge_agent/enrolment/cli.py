@@ -51,7 +51,11 @@ def enrol_command(
         ),
     ] = None,
     folder: Annotated[
-        Path, typer.Option("--folder", help="Where gateway.toml and the keys are to be.")
+        Path,
+        typer.Option(
+            "--folder",
+            help="Where gateway.toml and the keys are to be; made if only its last part is missing.",
+        ),
     ] = Path(),
     ca_file: Annotated[
         Path | None,
@@ -102,6 +106,8 @@ def _tell(done: Enrolled) -> None:
         f"✓ {done.path}"
         + (" (原有设备保留 devices kept; 备份 copy: .before-enrolment)" if done.kept_devices else "")
     )
+    if done.left:
+        _say(f"! 原网关未发送的数据仍在此处 what the gateway of before has not sent stays in {done.left}")
     if done.other_vault:
         _say("! [personal] 未改 left as it is, but the collector names another vault: " + str(answer.vault))
     if done.vault_word:

@@ -25,6 +25,7 @@ from edge_agent.enrolment.contact import (
     checked,
     make_question,
 )
+from edge_agent.enrolment.folder import forget_folder, prepare_folder
 from edge_agent.enrolment.gateway_file import GatewayFile
 from edge_agent.enrolment.keyset import KeySet, KeySets, new_sets, unfinished_sets
 from foundation.commands import UsageError
@@ -47,7 +48,8 @@ Say = Callable[[str], None]
 
 class Enrolled(NamedTuple):
     """What came of it. kept_devices: there was a file before, of which a copy is kept. vault_word: what the
-    vault has to do with this gateway's key, empty if nothing.
+    vault has to do with this gateway's key, empty if nothing. left: what another gateway, whose file it was, has
+    not sent.
     """
 
     answer: Answer
@@ -57,6 +59,7 @@ class Enrolled(NamedTuple):
     kept_devices: bool
     other_vault: bool
     vault_word: str
+    left: Path | None
 
 
 class _Keys(NamedTuple):
@@ -105,7 +108,32 @@ async def enrol(
     Raises EnrolmentRefusedError, EnrolmentAwayError, UsageError, FileProblems or KeyFileError; then nothing
     is in use that was not before.
     """
-    file = GatewayFile(folder)
+    if made := prepare_folder(folder):
+        say(f"新建文件夹 folder made: {made}")
+    try:
+        return await _enrol(target, code, GatewayFile(folder), ca_file, keep_key=keep_key, now=now, say=say)
+    except EnrolmentAwayError:
+        raise  # perhaps only the answer did not come: the same keys with the same code will get it
+    except BaseException:
+        if made:
+            forget_folder(made)
+        raise
+
+
+async def _enrol(
+    target: Target,
+    code: str,
+    file: GatewayFile,
+    ca_file: Path | None,
+    *,
+    keep_key: bool,
+    now: Callable[[], dt.datetime],
+    say: Say,
+) -> Enrolled:
+    if file.identity:
+        say(
+            f"此处已有网关 there is a gateway here already, replaced when all is good: {file.identity} ({file.path})"
+        )
     named = file.named_sets()
     keys = _Keys.resumed(file, keep_key=keep_key) or _Keys.made(file, keep_key=keep_key)
     try:
@@ -138,9 +166,9 @@ async def enrol(
         file.write(text)
         keys.sets.finish()
         for number in named - file.named_sets():  # only the copy that was overwritten has named them
-            KeySets(folder / "keys" / number).remove()
+            KeySets(file.folder / "keys" / number).remove()
     except EnrolmentAwayError:
-        raise  # perhaps only the answer did not come: the same keys with the same code will get it
+        raise
     except BaseException:
         if keys.sets.folder.name not in file.named_sets():
             keys.sets.remove()
@@ -153,6 +181,7 @@ async def enrol(
         file.exists,
         file.keeps_personal(answer),
         "" if keep_key or not answer.vault else "replace" if file.is_of(answer) else "add",
+        file.left_behind(answer),
     )
 
 

@@ -63,6 +63,12 @@ class GatewayFile:
         return self._before is not None
 
     @property
+    def identity(self) -> str:
+        """School and id of the gateway that the file is of; empty for none."""
+        gateway = self._of("gateway")
+        return f"{gateway['school']}/{gateway['id']}" if {"school", "id"} <= gateway.keys() else ""
+
+    @property
     def signing_key(self) -> Path | None:
         """The key that the file names."""
         name = self._of("gateway").get("key_file")
@@ -117,6 +123,13 @@ class GatewayFile:
         if not isinstance(found, str):
             return "data"
         return found if self.is_of(answer) else f"data-{answer.school}-{answer.gateway}"
+
+    def left_behind(self, answer: Answer) -> Path | None:
+        """The data folder of another gateway, which the file does not name any more."""
+        found = self._of("gateway").get("data_dir")
+        if not isinstance(found, str) or self.is_of(answer) or not (self.folder / found).is_dir():
+            return None
+        return self.folder / found
 
     def keeps_personal(self, answer: Answer) -> bool:
         """Whether a vault of the file stands against another one of the answer."""

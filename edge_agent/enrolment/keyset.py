@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from edge_agent.enrolment.folder import unwritable
 from foundation.commands import UsageError
 from foundation.keyfiles import (
     KeyFileError,
@@ -196,4 +197,4 @@ def _remove_numbered(folder: Path, keep: Collection[str]) -> None:
 
 
 def _unwritable(folder: Path, error: OSError) -> UsageError:
-    return UsageError(f"{folder} cannot be written: {error.strerror}")
+    return UsageError(unwritable(folder, error))
