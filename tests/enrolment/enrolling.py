@@ -52,7 +52,7 @@ from telemetry.enrolment import (
 from telemetry.envelope import Kind, Signer, key_id, open_envelope, verify
 from telemetry.posting import CONTENT_TYPE as POST_TYPE
 from telemetry.posting import Place, pack
-from tests.collector.conftest import SCHOOL, Lab, Sender, eventually
+from tests.collector.conftest import SCHOOL, Lab, Sender
 
 GATEWAY = "gw-301"
 URL = "https://pulse.campus.example:8421"
@@ -249,16 +249,16 @@ class Site:
         return await self.post(place.path, pack([message.data]), box=shows, content_type=POST_TYPE)
 
     async def knows(self, box: Box) -> None:
-        """Returns once the line has read this key, and what is recorded of certificates."""
-        registry = self.lab.line.registry
-        await eventually(lambda: registry.find(bytes.fromhex(box.key_id)), "the key is read")
+        """The line has read this key when this returns, and what is recorded of certificates."""
         await self.reread()
+        assert self.lab.line.registry.find(bytes.fromhex(box.key_id))
 
     async def reread(self) -> None:
         """The line's registry, now."""
         registry = self.lab.line.registry
         self.lab.now_ms = self.now_ms()
-        registry._read_s = float("-inf")
+        async with registry._reading:  # what is being read at the moment may be of before
+            registry._read_s = float("-inf")
         await registry.refresh()
 
     async def certificates(self, gateway: str = GATEWAY) -> list[Certificate]:
