@@ -6,10 +6,9 @@ module shows every setting.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
@@ -21,7 +20,7 @@ from edge_agent.drivers.modbus.config import ModbusSource
 from edge_agent.drivers.mqtt_config import MqttSource
 from edge_agent.drivers.osdp.config import OsdpSource
 from edge_agent.drivers.serial.config import SerialSource
-from edge_agent.drivers.settings import DeviceId, PluginTables
+from edge_agent.drivers.settings import Device, DeviceId, PluginTables, Source
 from edge_agent.gate.policy import load_policy
 from edge_agent.reporting.rules import ReportRule, SilenceSection
 from edge_agent.uplink.settings import CollectorSection
@@ -139,24 +138,6 @@ class LogSection(StrictModel):
     format: LogFormat = "auto"
 
 
-class Device(Protocol):
-    """What the configurations of all devices have in common."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def place(self) -> str: ...
-
-
-class Source(Protocol):
-    """What the configurations of all sources of devices have in common."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def devices(self) -> Sequence[Device]: ...
-
-
 class GatewayConfig(StrictModel):
     """The whole file."""
 
@@ -246,12 +227,15 @@ def load_config(path: Path) -> GatewayConfig:
         }
     )
     if config.plugins.enabled or config.plugin:
-        from edge_agent.plugins import with_plugins  # noqa: PLC0415  # memory: only where there is one
+        from edge_agent.plugins import load_plugins  # noqa: PLC0415  # memory: only where there is one
 
-        config = with_plugins(config, path)
+        found = load_plugins(config.plugins, config.plugin, path)
+        folders = (*config.profile_dirs, *found.profile_dirs)
+        config = config.model_copy(update={"plugin": found.sources, "profile_dirs": folders})
     text = path.read_text("utf-8-sig")
-    found = find_problems(config)
-    problems = [Problem(f"{path}:{find_line(text, location)}", message) for location, message in found]
+    problems = [
+        Problem(f"{path}:{find_line(text, location)}", message) for location, message in find_problems(config)
+    ]
     if config.personal and config.personal.policy:
         try:
             load_policy(config.personal.policy)

@@ -14,12 +14,13 @@ from edge_agent.drivers.osdp.config import OsdpSource
 from edge_agent.drivers.osdp.config import find_problems as find_osdp_problems
 from edge_agent.drivers.serial.config import SerialSource
 from edge_agent.drivers.serial.config import find_problems as find_serial_problems
+from edge_agent.drivers.settings import Source
 from edge_agent.reporting.rules import find_problems as find_report_problems
 from foundation.tomllines import Location
 from telemetry.readings import SeriesTable
 
 if TYPE_CHECKING:
-    from edge_agent.config import GatewayConfig, Source
+    from edge_agent.config import GatewayConfig
 
 Found = tuple[Location, str]
 
@@ -42,7 +43,7 @@ def find_problems(config: GatewayConfig) -> Iterator[Found]:
     if config.plugin:
         from edge_agent.plugins import find_problems as find_plugin_problems  # noqa: PLC0415  # as in config
 
-        yield from find_plugin_problems(config, catalogue)
+        yield from find_plugin_problems(config.plugin, catalogue)
     yield from find_report_problems(config.report, config.silence, {one.id for one in config.devices})
 
 

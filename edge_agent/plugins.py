@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -12,39 +12,41 @@ from device_profiles.plugin import ProfilePlugin, profile_folders
 from device_profiles.registry import Catalogue, ProfileNotFoundError
 from edge_agent.drivers.plugin import DriverPlugin, PluginSource
 from edge_agent.drivers.settings import DeviceId, Place
-from foundation.plugins import Offer, PluginError, cause_of, load
+from foundation.plugins import Offer, PluginError, PluginsSection, cause_of, load
 from foundation.tomlfile import FileProblems, Problem, parse_part
 from foundation.tomllines import Location, find_line
-
-if TYPE_CHECKING:
-    from edge_agent.config import GatewayConfig
 
 _IDS: Final = TypeAdapter(list[DeviceId])
 _PLACES: Final = TypeAdapter(list[Place])
 WANTED: Final[dict[str, type]] = {"drivers": DriverPlugin, "profiles": ProfilePlugin}
 
 
-def with_plugins(config: GatewayConfig, path: Path) -> GatewayConfig:
-    """The configuration with each table of a plug-in as its own model says, and with the folders of
-    the plug-ins' profiles. Raises FileProblems.
-    """
+class Loaded(NamedTuple):
+    """The tables of the plug-ins, each as its own model says, and the folders of their profiles."""
+
+    sources: dict[str, tuple[PluginSource, ...]]
+    profile_dirs: tuple[Path, ...]
+
+
+def load_plugins(section: PluginsSection, tables: Mapping[str, Sequence[Any]], path: Path) -> Loaded:
+    """tables: those of ``[[plugin.NAME]]`` by name, as they stand in the file. Raises FileProblems."""
     text = path.read_text("utf-8-sig")
 
     def place(*location: str | int) -> str:
         return f"{path}:{find_line(text, location)}"
 
-    plugins = load(config.plugins.enabled, WANTED, lambda at: place("plugins", "enabled", at))
+    plugins = load(section.enabled, WANTED, lambda at: place("plugins", "enabled", at))
     drivers = plugins.of("drivers", DriverPlugin)
     problems: list[Problem] = []
     sources: dict[str, tuple[PluginSource, ...]] = {}
-    for name, tables in config.plugin.items():
+    for name, given in tables.items():
         if name not in drivers:
-            why = "offers no driver" if name in config.plugins.enabled else "is not in plugins.enabled"
+            why = "offers no driver" if name in section.enabled else "is not in plugins.enabled"
             problems.append(Problem(place("plugin", name), f"plugin.{name}: plug-in {name} {why}"))
             continue
         plugin, offer = drivers[name], plugins.offer("drivers", name)
         found = []
-        for at in range(len(tables)):
+        for at in range(len(given)):
             try:
                 settings = parse_part(text, ("plugin", name, at), plugin.source, str(path))
                 found.append(_source(plugin, offer, settings, path.resolve().parent))
@@ -59,7 +61,7 @@ def with_plugins(config: GatewayConfig, path: Path) -> GatewayConfig:
         problems.append(Problem(place("plugins", "enabled"), str(error)))
     if problems:
         raise FileProblems(problems)
-    return config.model_copy(update={"plugin": sources, "profile_dirs": (*config.profile_dirs, *folders)})
+    return Loaded(sources, tuple(folders))
 
 
 def _source(plugin: DriverPlugin, offer: Offer, settings: Any, base: Path) -> PluginSource:
@@ -77,9 +79,11 @@ def _source(plugin: DriverPlugin, offer: Offer, settings: Any, base: Path) -> Pl
     return found
 
 
-def find_problems(config: GatewayConfig, catalogue: Catalogue) -> Iterator[tuple[Location, str]]:
+def find_problems(
+    tables: Mapping[str, Sequence[PluginSource]], catalogue: Catalogue
+) -> Iterator[tuple[Location, str]]:
     """What the plug-ins find, and profiles that do not exist."""
-    for name, sources in config.plugin.items():
+    for name, sources in tables.items():
         if not sources:
             continue
         for at, source in enumerate(sources):

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 
 from device_profiles.registry import ProfileNotFoundError, WrongTransportError
 from edge_agent.counters import Counters, DriverCounters
 from edge_agent.drivers import Driver, DriverMaker, Sink
+from edge_agent.drivers.settings import Source
 from edge_agent.supervision import Supervisor
 from foundation.faults import kind_of, where_of
 from foundation.keyfiles import KeyFileError
 from foundation.plugins import PluginError
 from foundation.tomlfile import FileProblems
-
-if TYPE_CHECKING:
-    from edge_agent.config import Source
 
 _MENDABLE: Final = (PluginError, KeyFileError, FileProblems, ProfileNotFoundError, WrongTransportError)
 """Why a driver cannot be made, in words for who has written the configuration."""

@@ -15,7 +15,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from device_profiles.registry import Catalogue
-from edge_agent.config import BatchSection, BufferSection, GatewayConfig, Source, UplinkSection
+from edge_agent.config import BatchSection, BufferSection, GatewayConfig, UplinkSection
 from edge_agent.config_checks import find_problems
 from edge_agent.configuring.refusal import RefusedError
 from edge_agent.configuring.rights import SECRETS, find_trespasses, find_worn
@@ -25,6 +25,7 @@ from edge_agent.drivers.modbus.config import ModbusSource
 from edge_agent.drivers.mqtt_config import MqttSource
 from edge_agent.drivers.osdp.config import OsdpSource
 from edge_agent.drivers.serial.config import SerialSource
+from edge_agent.drivers.settings import Source
 from edge_agent.reporting.rules import ReportRule, SilenceSection
 from foundation.tomlfile import FileProblems, dotted, problems_in
 from foundation.tomllines import Location

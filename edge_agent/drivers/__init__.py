@@ -11,11 +11,12 @@ from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from edge_agent.drivers.contract import DeviceReport, Driver, Sink
 from edge_agent.drivers.mqtt import MqttDriver
+from edge_agent.drivers.settings import Source
 from edge_agent.identity.overheard import Overheard
 from telemetry.readings import SeriesTable
 
 if TYPE_CHECKING:
-    from edge_agent.config import GatewayConfig, Source
+    from edge_agent.config import GatewayConfig
 
 __all__ = ["DeviceReport", "Driver", "DriverMaker", "Sink", "make_drivers", "sources_of"]
 

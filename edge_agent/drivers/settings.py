@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -27,6 +28,24 @@ def _tables(given: Any) -> Any:
     if isinstance(given, dict):
         raise ValueError("is one table; write [[plugin.NAME]], with two brackets, for each source")  # noqa: TRY004  # pydantic takes ValueError
     return given
+
+
+class Device(Protocol):
+    """What the configurations of all devices have in common."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def place(self) -> str: ...
+
+
+class Source(Protocol):
+    """What the configurations of all sources of devices have in common."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def devices(self) -> Sequence[Device]: ...
 
 
 DeviceId = Annotated[str, AfterValidator(_device_id)]
