@@ -39,7 +39,10 @@ Schools = Annotated[
     list[str] | None, typer.Option("--school", help="Only data of this school; may be repeated.")
 ]
 Classes = Annotated[
-    list[str] | None, typer.Option("--class", help="Of a class or PE teacher: their class; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--class", help="Of a class or PE teacher: their class, as 3-2 or school/3-2; may be repeated."
+    ),
 ]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
@@ -266,7 +269,7 @@ def _row(account: Account) -> tuple[str, ...]:
         account.display_name,
         account.role,
         "all" if account.schools is None else ", ".join(account.schools),
-        "–" if account.classes is None else ", ".join(account.classes),
+        "–" if account.classes is None else ", ".join(map(str, account.classes)),
         "yes" if account.has_totp else "no",
         state,
     )

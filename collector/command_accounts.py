@@ -29,6 +29,8 @@ def with_accounts(config_file: Path, work: Callable[[Accounts], Awaitable[Result
         with opened_records(config_file) as records:
             key = load_signing_key(config.collector.key_file)
             try:
-                return asyncio.run(run(Accounts(records, key, wall_ms)))
+                return asyncio.run(
+                    run(Accounts(records, key, wall_ms, school=config.vault.school if config.vault else ""))
+                )
             except AccountError as error:
                 raise UsageError(str(error)) from error

@@ -8,7 +8,6 @@ import secrets
 import shutil
 import socket
 import ssl
-from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -149,7 +148,13 @@ class Service:
     ) -> None:
         config, hub, registry, added = self.config, Hub(), self._metrics, self._added
         link = self._link_to_vault(records, hub)
-        labels = Labels(_texts(config.places), self._class_names(link), ModelTexts(config.profile_dirs).state)
+        labels = Labels(
+            _texts(config.places),
+            _texts(config.classes),
+            link.class_names if link else {},
+            config.vault.school if config.vault else "",
+            ModelTexts(config.profile_dirs).state,
+        )
         delivery = Delivery(
             added.notifiers,
             records=records,
@@ -178,7 +183,9 @@ class Service:
         try:
             await line.load()
             clock.start()
-            accounts, oidc = await open_accounts(config.accounts, records, self._key, wall_ms)
+            accounts, oidc = await open_accounts(
+                config.accounts, records, self._key, wall_ms, labels.vault_school
+            )
         except (RecordsUnavailableError, StoreUnavailableError) as error:
             raise UsageError(f"{config.collector.data_dir} cannot be read: {error}; start again") from error
         sweeper = Sweeper(records, registry, wall_ms, lambda: clock.is_believed)
@@ -238,13 +245,6 @@ class Service:
             for task in behind:
                 task.cancel()
         log.info("collector stopped")
-
-    def _class_names(self, link: VaultLink | None) -> Mapping[str, tuple[str, str]]:
-        """Those of the configuration before those of the vault, which come and change meanwhile."""
-        configured = _texts(self.config.classes)
-        return (
-            configured if link is None else ChainMap[str, tuple[str, str]]({**configured}, link.class_names)
-        )
 
     def _link_to_vault(self, records: Records, hub: Hub) -> VaultLink | None:
         section = self.config.vault

@@ -7,6 +7,7 @@ from typing import Literal
 
 from collector.accounts.permissions import Permission, Role
 from collector.accounts.principal import Principal
+from collector.classes import SchoolClass
 
 State = Literal["active", "disabled"]
 Step = Literal["password", "external", "change", "setup", "full"]
@@ -28,7 +29,7 @@ class Account:
     display_name: str
     role: Role
     schools: tuple[str, ...] | None
-    classes: tuple[str, ...] | None
+    classes: tuple[SchoolClass, ...] | None
     state: State
     must_change: bool
     has_password: bool
@@ -41,7 +42,9 @@ class Account:
 
 @dataclass(frozen=True)
 class NewAccount:
-    """What an administrator writes of somebody new."""
+    """What an administrator writes of somebody new. classes: codes, or school/code where that does not say
+    which school is meant.
+    """
 
     username: str
     display_name: str

@@ -19,7 +19,11 @@ log = structlog.get_logger()
 
 
 async def open_accounts(
-    section: AccountsSection, records: Records, key: Ed25519PrivateKey, now_ms: Callable[[], int]
+    section: AccountsSection,
+    records: Records,
+    key: Ed25519PrivateKey,
+    now_ms: Callable[[], int],
+    school: str = "",
 ) -> tuple[Accounts | None, OidcSignIn | None]:
     """Accounts and sign-in service; None for what is switched off or left out. Says how to make the first
     account where there is none. Raises what `Records.look` and `OidcSignIn` raise.
@@ -27,7 +31,7 @@ async def open_accounts(
     if not section.required:
         log.warning("accounts are switched off: whoever reaches the page may do everything")
         return None, None
-    accounts = Accounts(records, key, now_ms)
+    accounts = Accounts(records, key, now_ms, school=school)
     if await accounts.is_empty():
         log.warning("nobody has an account yet, so nobody can sign in", remedy=f"run: {FIRST_COMMAND}")
     return accounts, OidcSignIn(section.oidc, now_ms) if section.oidc else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from collector.accounts.permissions import ROLE_PERMISSIONS, Permission, Role
+from collector.classes import SchoolClass
 
 Way = Literal["session", "token", "open"]
 
@@ -23,7 +24,7 @@ class Principal:
     role: Role
     permissions: frozenset[Permission]
     schools: frozenset[str] | None = None
-    classes: tuple[str, ...] | None = None
+    classes: tuple[SchoolClass, ...] | None = None
     session: str = ""
     way: Way = "session"
 

@@ -55,14 +55,16 @@ class Accounts:
         *,
         rates: Rates | None = None,
         passwords: Passwords | None = None,
+        school: str = "",
     ) -> None:
+        """school: of the vault, for classes that are written without one."""
         self._records = records
         self._now_ms = now_ms
         self._offer_key = derive(key, "totp-offer")
         self._passwords = passwords or Passwords()
         self.rates = rates or Rates()
         self.trail = Trail(records, key, now_ms)
-        self.staff = Staff(records, self.trail, self._passwords, now_ms)
+        self.staff = Staff(records, self.trail, self._passwords, now_ms, school)
         self.tokens = Tokens(records, self.trail, now_ms)
         self._attempts = Attempts(self.trail)
         self._once_more = OnceMore(records, self._attempts, self._passwords, now_ms)

@@ -14,6 +14,7 @@ from collector.accounts.model import Account, NewAccount
 from collector.accounts.passwords import Passwords, check_new, generate
 from collector.accounts.permissions import ROLES, Role
 from collector.accounts.trail import Trail
+from collector.classes import SchoolClass, in_school
 from collector.records import Records, accounts, sessions
 from collector.records.accounts import StoredAccount
 from telemetry.topics import IDENTIFIER
@@ -23,7 +24,6 @@ LIST_MAX: Final = 50
 """Schools or classes of one account; written out they fit their columns."""
 ACCOUNTS_MAX: Final = 2_000
 _USERNAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
-_CLASS: Final = re.compile(r"[^\"\\\\]{1,64}")
 _ISSUER: Final = re.compile(r"https?://[\x21-\x7e]{1,246}")
 _SUBJECT: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -42,8 +42,15 @@ class Staff:
     """
 
     def __init__(
-        self, records: Records, trail: Trail, passwords: Passwords, now_ms: Callable[[], int]
+        self,
+        records: Records,
+        trail: Trail,
+        passwords: Passwords,
+        now_ms: Callable[[], int],
+        school: str = "",
     ) -> None:
+        """school: of the vault, if there is one; a class without a school may be its."""
+        self._school = school
         self._records = records
         self._trail = trail
         self._passwords = passwords
@@ -66,7 +73,7 @@ class Staff:
             raise ChangeRefusedError(
                 "a username has 1 to 64 lower-case letters, digits or . _ @ - and begins with a letter or digit"
             )
-        rights = _rights(new.display_name, new.role, new.schools, new.classes)
+        rights = await self._rights(new.display_name, new.role, new.schools, new.classes)
         password, hashed = await self._hashed(new.username, password)
         now_ms = self._now_ms()
 
@@ -95,8 +102,10 @@ class Staff:
         schools: tuple[str, ...] | None,
         classes: tuple[str, ...] | None,
     ) -> Account:
-        """Raises ChangeRefusedError, also where no administrator would be left."""
-        rights = _rights(display_name, role, schools, classes)
+        """classes: as `NewAccount` has them. Raises ChangeRefusedError, also where no administrator would be
+        left.
+        """
+        rights = await self._rights(display_name, role, schools, classes)
 
         def change(connection: Connection, account: StoredAccount) -> Account:
             if role != "admin" or rights["schools"] is not None:
@@ -223,6 +232,54 @@ class Staff:
 
         return await self._records.run(find_and_work)
 
+    async def _rights(
+        self,
+        display_name: str,
+        role: str,
+        schools: tuple[str, ...] | None,
+        classes: tuple[str, ...] | None,
+    ) -> dict[str, Any]:
+        """What may be written of an account. Raises ChangeRefusedError."""
+        if not (
+            display_name.strip()
+            and display_name.isprintable()
+            and len(display_name) <= DISPLAY_NAME_CHARS_MAX
+        ):
+            raise ChangeRefusedError(f"a name has 1 to {DISPLAY_NAME_CHARS_MAX} characters")
+        if role not in ROLES:
+            raise ChangeRefusedError(f"the roles are: {', '.join(ROLES)}")
+        if schools is not None and (
+            not 0 < len(schools) <= LIST_MAX or not all(IDENTIFIER.fullmatch(one) for one in schools)
+        ):
+            raise ChangeRefusedError(
+                f"schools are 1 to {LIST_MAX} ids as gateways have them, or left out for all"
+            )
+        return {
+            "display_name": display_name.strip(),
+            "role": role,
+            "schools": None if schools is None else tuple(sorted(set(schools))),
+            "classes": None if classes is None else await self._classes(schools, classes),
+        }
+
+    async def _classes(
+        self, schools: tuple[str, ...] | None, typed: tuple[str, ...]
+    ) -> tuple[SchoolClass, ...]:
+        if not 0 < len(typed) <= LIST_MAX:
+            raise ChangeRefusedError(f"classes are 1 to {LIST_MAX}, or left out")
+        known = set(schools) if schools is not None else await self.schools()
+        try:
+            found = {in_school(one, known) for one in typed}
+        except ValueError as error:
+            raise ChangeRefusedError(str(error)) from None
+        if schools is not None and not {one.school for one in found} <= known:
+            raise ChangeRefusedError("a class is of a school that the account does not have")
+        return tuple(sorted(found))
+
+    async def schools(self) -> set[str]:
+        """Those that are known here: of gateways and of the vault."""
+        known = {one.school for one in await self._records.gateways()}
+        return known | ({self._school} if self._school else set())
+
     async def _hashed(self, username: str, password: str | None) -> tuple[str, str]:
         if password is None:
             password = generate()
@@ -231,39 +288,11 @@ class Staff:
         return password, await self._passwords.hash(password)
 
 
-def _rights(
-    display_name: str, role: str, schools: tuple[str, ...] | None, classes: tuple[str, ...] | None
-) -> dict[str, Any]:
-    if not (
-        display_name.strip() and display_name.isprintable() and len(display_name) <= DISPLAY_NAME_CHARS_MAX
-    ):
-        raise ChangeRefusedError(f"a name has 1 to {DISPLAY_NAME_CHARS_MAX} characters")
-    if role not in ROLES:
-        raise ChangeRefusedError(f"the roles are: {', '.join(ROLES)}")
-    if schools is not None and (
-        not 0 < len(schools) <= LIST_MAX or not all(IDENTIFIER.fullmatch(one) for one in schools)
-    ):
-        raise ChangeRefusedError(
-            f"schools are 1 to {LIST_MAX} ids as gateways have them, or left out for all"
-        )
-    if classes is not None and (
-        not 0 < len(classes) <= LIST_MAX
-        or not all(_CLASS.fullmatch(one) and one.isprintable() for one in classes)
-    ):
-        raise ChangeRefusedError(f"classes are 1 to {LIST_MAX} codes such as 3-2, or left out")
-    return {
-        "display_name": display_name.strip(),
-        "role": role,
-        "schools": None if schools is None else tuple(sorted(set(schools))),
-        "classes": None if classes is None else tuple(sorted(set(classes))),
-    }
-
-
 def _in_words(rights: dict[str, Any]) -> str:
     schools, classes = rights["schools"], rights["classes"]
     return (
         f"{rights['role']}; schools: {'all' if schools is None else ', '.join(schools)}; "
-        f"classes: {'not limited' if classes is None else ', '.join(classes)}"
+        f"classes: {'not limited' if classes is None else ', '.join(map(str, classes))}"
     )
 
 

@@ -6,7 +6,7 @@ A secret that somebody shows (a session's, a token's, a recovery code) is here a
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, String, Table, Text
 
 from collector.records.tables import Id, metadata, sealed_column
 
@@ -18,9 +18,9 @@ accounts = Table(
     # a member of staff, as the page greets them
     Column("display_name", String(120), nullable=False),
     Column("role", String(16), nullable=False),
-    # JSON lists; None: all
+    # JSON lists; None: all. A class is written school/code
     Column("schools", String(4000)),
-    Column("classes", String(4000)),
+    Column("classes", Text),
     # argon2id, encoded with its parameters; None: signs in through OIDC only
     Column("password", String(200)),
     sealed_column("accounts", "totp_secret", "bytes", nullable=True),

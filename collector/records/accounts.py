@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
+from collector.classes import SchoolClass
 from collector.records.account_tables import accounts, recovery_codes
 
-_LISTS = ("schools", "classes")
+_LISTS: Final = ("schools", "classes")
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class StoredAccount:
     display_name: str
     role: str
     schools: tuple[str, ...] | None
-    classes: tuple[str, ...] | None
+    classes: tuple[SchoolClass, ...] | None
     password: str | None = field(repr=False)
     totp_secret: bytes | None = field(repr=False)
     totp_step: int | None
@@ -108,16 +109,18 @@ def _one(connection: Connection, where: ColumnElement[bool]) -> StoredAccount | 
 
 
 def _stored(row: RowMapping) -> StoredAccount:
-    lists = {
+    lists: dict[str, Any] = {
         name: None if row[name] is None else msgspec.json.decode(row[name], type=tuple[str, ...])
         for name in _LISTS
     }
+    if lists["classes"] is not None:
+        lists["classes"] = tuple(map(SchoolClass.parse, lists["classes"]))
     return StoredAccount(**{**dict(row), **lists})
 
 
 def _packed(values: Mapping[str, Any]) -> dict[str, Any]:
     lists = {
-        name: None if values[name] is None else msgspec.json.encode(values[name]).decode()
+        name: None if values[name] is None else msgspec.json.encode(list(map(str, values[name]))).decode()
         for name in _LISTS
         if name in values
     }

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, false, or_, true
 
+from collector.classes import SchoolClass
+from collector.records.class_scope import of_classes
 from collector.records.tables import alerts
 
 
@@ -19,13 +21,13 @@ class AlertSight:
     others: tuple[str, ...]
     sees_others: bool
     sees_health: bool
-    classes: tuple[str, ...] = ()
+    classes: tuple[SchoolClass, ...] = ()
     schools: frozenset[str] | None = None
 
     def where(self) -> ColumnElement[bool]:
         is_other = alerts.c.kind.in_(self.others)
         seen = or_(
             is_other if self.sees_others else false(),
-            and_(~is_other, true() if self.sees_health else alerts.c.class_id.in_(self.classes)),
+            and_(~is_other, true() if self.sees_health else of_classes(alerts, self.classes)),
         )
         return seen if self.schools is None else and_(seen, alerts.c.school.in_(sorted(self.schools)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final, Literal, NamedTuple
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, false, or_, select
 
 from collector.records.tables import RECORD_TABLES, class_pseudonyms, lessons
 from telemetry.purposes import Purpose
@@ -23,12 +23,19 @@ class Period(NamedTuple):
     end_ms: int
 
 
-class Scope(NamedTuple):
-    """Whose rows; None: all. periods: within one of these only."""
+class Lesson(NamedTuple):
+    """A class has it now; the period includes the minutes around it."""
 
-    schools: Collection[str] | None = None
+    class_id: str
+    period: Period
+
+
+class Scope(NamedTuple):
+    """Whose rows: of this school. classes: their codes; None: all. lessons: in one of these only."""
+
+    school: str
     classes: Collection[str] | None = None
-    periods: Collection[Period] | None = None
+    lessons: Collection[Lesson] | None = None
 
 
 def find(
@@ -42,6 +49,7 @@ def find(
         select(table)
         .where(
             table.c.id > after_id,
+            table.c.school == scope.school,
             table.c.pseudonym.is_not(None),
             table.c.time_ms >= when.start_ms,
             table.c.time_ms < when.end_ms,
@@ -51,21 +59,18 @@ def find(
     )
     if purpose_of(kind) == "health":
         query = query.where(table.c.pseudonym.in_(select(class_pseudonyms.c.pseudonym)))
-    if scope.schools is not None:
-        query = query.where(table.c.school.in_(sorted(scope.schools)))
     if scope.classes is not None:
         query = query.where(table.c.class_id.in_(sorted(scope.classes)))
-    if scope.periods is not None:
-        query = query.where(
-            or_(
-                *(
-                    and_(table.c.time_ms >= one.start_ms, table.c.time_ms < one.end_ms)
-                    for one in scope.periods
-                )
+    if scope.lessons is not None:
+        in_one = (
+            and_(
+                table.c.class_id == one.class_id,
+                table.c.time_ms >= one.period.start_ms,
+                table.c.time_ms < one.period.end_ms,
             )
-            if scope.periods
-            else table.c.id < 0
+            for one in scope.lessons
         )
+        query = query.where(or_(false(), *in_one))
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
@@ -73,9 +78,9 @@ def purpose_of(kind: Measured) -> Purpose:
     return RECORD_TYPES[kind].purpose
 
 
-def lessons_now(connection: Connection, classes: Collection[str] | None, now_ms: int) -> list[Period]:
-    """The PE lessons of these classes that go on now, each with the minutes around it."""
-    query = select(lessons.c.start_ms, lessons.c.end_ms).where(
+def lessons_now(connection: Connection, classes: Collection[str] | None, now_ms: int) -> list[Lesson]:
+    """The PE lessons of these classes of the vault's school that go on now."""
+    query = select(lessons.c.class_id, lessons.c.start_ms, lessons.c.end_ms).where(
         lessons.c.subject == "pe",
         lessons.c.start_ms - AROUND_LESSON_MS <= now_ms,
         lessons.c.end_ms + AROUND_LESSON_MS > now_ms,
@@ -83,6 +88,6 @@ def lessons_now(connection: Connection, classes: Collection[str] | None, now_ms:
     if classes is not None:
         query = query.where(lessons.c.class_id.in_(sorted(classes)))
     return [
-        Period(row.start_ms - AROUND_LESSON_MS, row.end_ms + AROUND_LESSON_MS)
+        Lesson(row.class_id, Period(row.start_ms - AROUND_LESSON_MS, row.end_ms + AROUND_LESSON_MS))
         for row in connection.execute(query)
     ]

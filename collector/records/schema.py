@@ -12,7 +12,7 @@ from collector.records.errors import RecordsFileError
 from collector.records.key_table import WrongKeyFileError
 from collector.records.sealing import Keyring
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 """Oldest first; the last one is this program's. Each is a file in `migrations/versions`."""
 HEAD: Final = REVISIONS[-1]
 _BEFORE_ALEMBIC: Final = {1: "0001", 2: "0002"}

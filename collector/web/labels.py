@@ -19,7 +19,10 @@ class Labels:
 
     places: Mapping[str, Text] = field(default_factory=dict)
     classes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """In Chinese and English."""
+    """Of the configuration, by code, or by school/code where schools name theirs differently."""
+    vault_classes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Of the vault, by code; they come and change meanwhile."""
+    vault_school: str = ""
     state: Callable[[str, str, float], tuple[str, str] | None] = state_text
     """Words for a status code, by profile, quantity and value; with those of plug-ins' profiles."""
 
@@ -47,6 +50,11 @@ class Labels:
     def _buildings(self) -> dict[str, int]:
         return {code: at for at, code in enumerate(code for code in self.places if "/" not in code)}
 
-    def class_(self, code: str | None) -> Text | None:
-        found = None if code is None else self.classes.get(code)
+    def class_(self, school: str, code: str | None) -> Text | None:
+        """The configuration's name before the vault's. None where the class has none."""
+        if code is None:
+            return None
+        found = self.classes.get(f"{school}/{code}") or self.classes.get(code)
+        if found is None and school == self.vault_school:
+            found = self.vault_classes.get(code)
         return None if found is None else Text(*found)

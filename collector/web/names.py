@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from collector.accounts.permissions import Role
 from collector.accounts.principal import Principal
+from collector.classes import codes_of
 from collector.text import Text
 from collector.vault.settings import VaultSection
 from collector.web.problems import ProblemError
@@ -26,13 +27,17 @@ class Names:
     key: Ed25519PrivateKey
     lists_of_ms: Callable[[], int | None]
 
+    def may_ask(self, asker: Principal) -> bool:
+        """Whether somebody's page asks at all: for names of their own school."""
+        return asker.may("names.ask") and asker.sees_school(self.vault.school)
+
     def asked_for(self, asker: Principal) -> tuple[Role, tuple[str, ...] | None]:
         """In whose role, and for which classes, the page of somebody asks; where accounts are switched off as
         the configuration says.
         """
         if asker.way == "open":
             return self.vault.role, self.vault.classes
-        return asker.role, asker.classes
+        return asker.role, codes_of(asker.classes, self.vault.school)
 
     def token(self, purpose: Purpose, asker: Principal, session: str, now_ms: int) -> str:
         """With which the browser of this session may ask for names."""

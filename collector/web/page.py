@@ -53,7 +53,7 @@ async def whole_page(
 ) -> Response:
     """The sections that the asker may see."""
     language = language_of(request, lang)
-    asks_names = parts.names is not None and asker.may("names.ask")
+    asks_names = parts.names is not None and parts.names.may_ask(asker)
     response = render(
         "page.html",
         language,

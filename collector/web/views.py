@@ -58,7 +58,7 @@ class AlertView:
 def alert(one: Alert, parts: WebParts, language: Language) -> AlertView:
     now_ms, unit = parts.now_ms(), unit_text(one.unit)
     kind, site = parts.kinds.find(one.kind), SITES.get(one.site or "")
-    class_name, place = parts.labels.class_(one.class_id), parts.labels.place(one.place)
+    class_name, place = parts.labels.class_(one.school, one.class_id), parts.labels.place(one.place)
     return AlertView(
         id=one.id,
         kind=kind.words.in_(language) if kind else one.kind,

@@ -16,6 +16,7 @@ from tests.collector.record_databases import KEY
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 NOW_MS = 1_788_220_862_500
+SCHOOL = "example-primary"
 GOOD = "mountain bicycle 山"
 BETTER = "another long sentence"
 HERE = "10.1.2.3"
@@ -29,7 +30,12 @@ class Bench:
         self.now_ms = NOW_MS
         many = dict.fromkeys(RATES, Rate(100_000, 60))
         self.accounts = Accounts(
-            records, KEY, lambda: self.now_ms, rates=rates or Rates(rates=many), passwords=Passwords(CHEAP)
+            records,
+            KEY,
+            lambda: self.now_ms,
+            rates=rates or Rates(rates=many),
+            passwords=Passwords(CHEAP),
+            school=SCHOOL,
         )
 
     def go_on(self, minutes: float) -> None:

@@ -79,7 +79,7 @@ def test_the_first_account_and_what_becomes_of_it(config: Path) -> None:
     )
     listed = said("account", "list", config).splitlines()
     assert [line.split() for line in listed[1:]] == [
-        ["li", "li", "class_teacher", "a", "3-2", "no", "disabled"],
+        ["li", "li", "class_teacher", "a", "a/3-2", "no", "disabled"],
         ["wang", "王示例", "admin", "all", "–", "no", "active"],
     ]
     said("account", "enable", config, "--username", "li")

@@ -14,6 +14,7 @@ from collector.accounts.errors import (
     SignInRefusedError,
 )
 from collector.accounts.model import NewAccount
+from collector.classes import SchoolClass
 from tests.accounts.accounts_bench import BETTER, GOOD, HERE, Bench
 from tests.collector.record_databases import on_both
 
@@ -23,7 +24,7 @@ ISSUER = "https://login.example.edu"
 @on_both
 async def test_accounts_are_added_listed_and_found(bench: Bench) -> None:
     staff = bench.accounts.staff
-    new = NewAccount("zhao.min@example", "赵示例", "class_teacher", ("b", "a", "b"), ("三（2）班", "3-1"))
+    new = NewAccount("zhao.min@example", "赵示例", "class_teacher", ("b", "a", "b"), ("b/三（2）班", "a/3-1"))
     first = await staff.add(new, "command:root")
     assert len(first) == 23
     await staff.add(NewAccount("li", "李示例", "nurse"), "command:root", BETTER)
@@ -31,7 +32,7 @@ async def test_accounts_are_added_listed_and_found(bench: Bench) -> None:
     assert (zhao.username, zhao.schools, zhao.classes) == (
         "zhao.min@example",
         ("a", "b"),
-        ("3-1", "三（2）班"),
+        (SchoolClass("a", "3-1"), SchoolClass("b", "三（2）班")),
     )
     assert (li.schools, li.classes, li.has_password, li.has_totp, li.must_change) == (
         None,
@@ -59,8 +60,11 @@ async def test_accounts_are_added_listed_and_found(bench: Bench) -> None:
         ({"role": "root"}, "the roles are: admin, facilities"),
         ({"schools": ()}, "schools are 1 to 50"),
         ({"schools": ("示例小学",)}, "schools are 1 to 50"),
-        ({"classes": ("",)}, "classes are 1 to 50"),
-        ({"classes": ('"',)}, "classes are 1 to 50"),
+        ({"classes": ("",)}, "a class is written school/class"),
+        ({"classes": ('"',)}, "a class is written school/class"),
+        ({"classes": ("Example/3-2",)}, "a class is written school/class"),
+        ({"classes": ("3-2",), "schools": ("a", "b")}, "a class is written school/class"),
+        ({"classes": ("b/3-2",), "schools": ("a",)}, "a school that the account does not have"),
         ({"classes": tuple(map(str, range(51)))}, "classes are 1 to 50"),
     ],
 )
@@ -73,10 +77,11 @@ async def test_what_is_no_account_is_refused(bench: Bench, changes: dict[str, An
 
 async def test_the_largest_account_there_is_fits(bench: Bench) -> None:
     schools, classes = (tuple(f"{n:02}".ljust(size, "x") for n in range(50)) for size in (63, 64))
-    await bench.accounts.staff.add(NewAccount("a" * 64, "示" * 120, "pe_teacher", schools, classes), "t")
+    typed = tuple(f"{schools[0]}/{one}" for one in classes)
+    await bench.accounts.staff.add(NewAccount("a" * 64, "示" * 120, "pe_teacher", schools, typed), "t")
     found = await bench.accounts.staff.find("a" * 64)
     assert found is not None
-    assert (found.schools, found.classes) == (schools, classes)
+    assert (found.schools, found.classes) == (schools, tuple(SchoolClass(schools[0], one) for one in classes))
 
 
 @pytest.mark.parametrize("password", ["short", "password123"])

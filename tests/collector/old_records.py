@@ -26,6 +26,7 @@ SCRIPTS = {
     "0001": Path(__file__).with_name("records_v1.sql"),
     "0002": Path(__file__).with_name("records_v2.sql"),
     "0003": Path(__file__).with_name("records_v3.sql"),
+    "0004": Path(__file__).with_name("records_v4.sql"),
 }
 """By revision: what `.dump` of sqlite3 says of a file that the program of that time wrote; from 0003 on
 sealed under `record_databases.KEY`.

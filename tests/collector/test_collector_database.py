@@ -63,24 +63,24 @@ def test_an_old_file_by_hand(config: Path, tmp_path: Path) -> None:
     file = tmp_path / "data" / "records.db"
     file.parent.mkdir()
     write_old_file(file, "0002")
-    assert "revision 0002; this program needs 0004, run: campus collector" in database("status", config)
+    assert "revision 0002; this program needs 0005, run: campus collector" in database("status", config)
     refused(campus("gateway", "list", config), "run: campus collector database upgrade CONFIG")
-    assert "from revision 0002 to 0004 as it was before:" in database("upgrade", config)
+    assert "from revision 0002 to 0005 as it was before:" in database("upgrade", config)
     assert (tmp_path / "data" / "records.db.before-0002").exists()
     status = database("status", config)
-    assert "revision 0004, this program's key 1, of this collector's key file size" in status
+    assert "revision 0005, this program's key 1, of this collector's key file size" in status
     assert "heart_rate_windows 1" in status
-    assert "at revision 0004 already" in database("upgrade", config)
+    assert "at revision 0005 already" in database("upgrade", config)
 
     refused(campus("database", "downgrade", config, "--to", "0009"), "--to '0009': there are 0001, 0002")
     lost = campus("database", "downgrade", config, "--to", "0001")
     refused(lost, "has no place for these rows: 1 of access_events, 1 of class_pseudonyms")
-    assert "from revision 0004 to 0002" in database("downgrade", config, "--to", "0002")
+    assert "from revision 0005 to 0002" in database("downgrade", config, "--to", "0002")
     assert "from revision 0002 to 0001" in database("downgrade", config, "--to", "0001", "--yes")
     with sqlite3.connect(file) as connection:
         assert connection.execute("SELECT temperature_c FROM morning_checks").fetchall() == [(38.2,)]
     connection.close()
-    assert "from revision 0001 to 0004" in database("upgrade", config)
+    assert "from revision 0001 to 0005" in database("upgrade", config)
 
 
 async def test_keys_are_changed_by_hand(config: Path, tmp_path: Path) -> None:

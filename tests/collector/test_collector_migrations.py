@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -14,12 +15,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event, insert, text
 from sqlalchemy.engine import Engine
 
+from collector.classes import SchoolClass
 from collector.records import (
+    Gateway,
     Records,
     RecordsFileError,
+    account_tables,
+    accounts,
     administration,
     alerts,
     all_tables,
@@ -27,7 +32,7 @@ from collector.records import (
     upgrading,
 )
 from collector.records.schema import HEAD, REVISIONS
-from tests.collector.conftest import NOW_MS, PSEUDONYM
+from tests.collector.conftest import NOW_MS, PSEUDONYM, SCHOOL
 from tests.collector.kept_records import RECORDS, keep
 from tests.collector.old_records import FEVER, NOT_IN_VERSION_3, content, fill, shape, write_old_file
 from tests.collector.record_databases import KEY, RecordsDatabase, on_both, open_records
@@ -64,6 +69,14 @@ async def test_a_file_of_an_older_program_goes_on_with_its_rows(tmp_path: Path, 
         assert [one["envelope"] for one in found["dead_letters"]] == [b"\x00envelope\xff"]
         assert len(found["erased_pseudonyms"]) == len(found["class_pseudonyms"]) == 1
         assert sorted(str(one["value"]) for one in found["alerts"]) == ["1.0", "38.2", "None"]
+
+    if revision >= "0004":
+        assert {one["username"]: one["classes"] for one in found["accounts"]} == {
+            "zhang": None,
+            "li": '["example-primary/3-2"]',
+            "wang": '["other-example/3-2","other-example/4/1"]',
+            "zhao": None,
+        }
 
     copy = tmp_path / f"records.db.before-{revision}"
     assert copy.stat().st_mode & 0o777 == 0o600
@@ -126,6 +139,41 @@ async def test_down_and_up_again_keeps_what_the_older_program_knows(database: Re
     assert after["dead_letters"] == before["dead_letters"]
     assert {one["cause"] for one in after["alerts"]} == {"c", "new"}
     assert after["meal_records"] == []
+    await records.close()
+
+
+@on_both
+async def test_classes_know_their_school_from_revision_0005_on(database: RecordsDatabase) -> None:
+    records = database.open()
+    records.add_gateway(Gateway(SCHOOL, "gw-1", "cHVibGlj", "01", "active", NOW_MS))
+    records.add_gateway(Gateway("second-example", "gw-1", "cHVibGlk", "02", "active", NOW_MS))
+    for name, schools in (("everywhere", None), ("two", ["a", "b"]), ("all", None)):
+        row = NOT_IN_VERSION_3[account_tables.accounts] | {
+            "username": name,
+            "schools": None if schools is None else json.dumps(schools),
+            "classes": None if name == "all" else '["a/3-2","a/4/1"]',
+        }
+        await records.run(
+            lambda connection, row=row: connection.execute(insert(account_tables.accounts), [row])
+        )
+    await records.close()
+    assert administration.migrate(database.where, KEY, "0004")
+    query = "SELECT username, classes FROM accounts ORDER BY username"
+    assert database.rows(query) == [("all", None), ("everywhere", '["3-2","4/1"]'), ("two", '["3-2","4/1"]')]
+    records = database.open(upgrade="auto")
+    found = {one.username: one.classes for one in await records.look(accounts.find_all)}
+    assert found == {
+        "all": None,
+        "everywhere": tuple(SchoolClass(s, c) for s in (SCHOOL, "second-example") for c in ("3-2", "4/1")),
+        "two": tuple(SchoolClass(s, c) for s in ("a", "b") for c in ("3-2", "4/1")),
+    }
+    await records.close()
+    # Where no school is known, nobody is shown a class that may be another's.
+    database.change("DELETE FROM gateways")
+    administration.migrate(database.where, KEY, "0004")
+    administration.migrate(database.where, KEY, HEAD)
+    records = database.open()
+    assert {one.username: one.classes for one in await records.look(accounts.find_all)}["everywhere"] == ()
     await records.close()
 
 
@@ -223,7 +271,7 @@ def test_who_starts_waits_for_the_command_where_that_is_wanted(
 ) -> None:
     database.open().close_now()
     administration.migrate(database.where, KEY, "0002")
-    words = "is at revision 0002, this program needs 0004; make a backup.*campus collector database upgrade"
+    words = "is at revision 0002, this program needs 0005; make a backup.*campus collector database upgrade"
     with pytest.raises(RecordsFileError, match=words):
         database.open(upgrade="command")
     monkeypatch.setattr(upgrading, "AUTO_BYTES_MAX", 0)
@@ -244,7 +292,7 @@ def test_who_starts_waits_for_the_command_where_that_is_wanted(
 def test_databases_of_others_are_left_alone(database: RecordsDatabase) -> None:
     database.open().close_now()
     database.change("UPDATE records_revision SET version_num = '0099'")
-    newer = "has revision 0099, this program knows those up to 0004; install the newer program"
+    newer = "has revision 0099, this program knows those up to 0005; install the newer program"
     with pytest.raises(RecordsFileError, match=newer):
         database.open()
     with pytest.raises(RecordsFileError, match=newer):

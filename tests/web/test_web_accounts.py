@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from collector.accounts.permissions import PERMISSIONS, ROLES
+from collector.classes import SchoolClass
 from collector.records.account_tables import account_audit
 from collector.web.roles import ROLE_WORDS
 from collector.web.signing.wording import PERMISSION_WORDS, detail_words
@@ -176,7 +177,12 @@ async def test_somebody_new_gets_a_password_for_the_first_time(
     assert found[1] not in (await client.get("/accounts/chen")).text
     account = await bench.accounts.staff.find("chen")
     assert account
-    assert (account.role, account.classes, account.schools) == ("class_teacher", ("3-2", "3-3"), None)
+    assert (account.role, account.classes, account.schools) == (
+        "class_teacher",
+        (SchoolClass("example-primary", "3-2"), SchoolClass("example-primary", "3-3")),
+        None,
+    )
+    assert 'value="3-2 3-3"' in (await client.get("/accounts/chen")).text
     assert (await bench.accounts.sign_in("chen", found[1], "::1")).step == "change"
     again = await client.post("/accounts", data=fields)
     assert again.status_code == 422

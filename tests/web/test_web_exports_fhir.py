@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, insert
 
 from collector.accounts.permissions import ROLES, Role
 from collector.accounts.principal import Principal
+from collector.classes import SchoolClass
 from collector.records import personal
 from collector.records.streams import StreamKey
 from collector.records.tables import class_pseudonyms, lessons
@@ -164,7 +166,10 @@ async def test_roles_get_what_is_theirs(asked: Asked, role: Role) -> None:
 async def test_heart_rates_are_shown_while_the_lesson_goes_on(asked: Asked) -> None:
     await asked.keep(beats(150), beats(151, ago_ms=40 * MINUTE_MS), beats(152, class_id="3-1"))
     asked.asker = Principal(
-        "tester", "pe_teacher", frozenset({"exports.records", "records.sport"}), classes=("3-2",)
+        "tester",
+        "pe_teacher",
+        frozenset({"exports.records", "records.sport"}),
+        classes=(SchoolClass(SCHOOL, "3-2"),),
     )
     assert await asked.values("heart_rate") == []
     await asked.lesson("3-1", NOW_MS - MINUTE_MS, NOW_MS + MINUTE_MS)
@@ -173,6 +178,11 @@ async def test_heart_rates_are_shown_while_the_lesson_goes_on(asked: Asked) -> N
     await asked.lesson("3-2", NOW_MS - 30 * MINUTE_MS, NOW_MS - 5 * MINUTE_MS)
     assert await asked.values("heart_rate") == [], "5 minutes after it"
     await asked.lesson("3-2", NOW_MS - 30 * MINUTE_MS, NOW_MS - 5 * MINUTE_MS + 1)
+    both = tuple(SchoolClass(SCHOOL, code) for code in ("3-2", "3-1", "4-1"))
+    asked.asker = replace(asked.asker, classes=both)
+    await asked.keep(beats(153, class_id="3-1", ago_ms=20 * MINUTE_MS))
+    assert await asked.values("heart_rate") == [150, 152], "each in its own lesson only"
+    asked.asker = replace(asked.asker, classes=both[:1])
     answer = await asked.get("heart_rate")
     Bundle.model_validate(answer.json())
     (observation, _) = (one["resource"] for one in answer.json()["entry"])
@@ -187,8 +197,10 @@ async def test_heart_rates_are_shown_while_the_lesson_goes_on(asked: Asked) -> N
 async def test_only_their_schools_and_classes(asked: Asked) -> None:
     await asked.keep(check(PSEUDONYM, 36.9, class_id="3-1"))
     permissions = frozenset({"exports.records", "records.health"})
-    asked.asker = Principal("tester", "nurse", permissions, classes=("3-1",))  # type: ignore[arg-type]
+    asked.asker = Principal("tester", "nurse", permissions, classes=(SchoolClass(SCHOOL, "3-1"),))  # type: ignore[arg-type]
     assert await asked.values() == [36.9]
+    asked.asker = Principal("tester", "nurse", permissions, classes=(SchoolClass("other", "3-1"),))  # type: ignore[arg-type]
+    assert await asked.values() == [], "a class that another school numbers alike"
     asked.asker = Principal("tester", "nurse", permissions, schools=frozenset({"other"}))  # type: ignore[arg-type]
     assert await asked.values() == []
 

@@ -11,14 +11,17 @@ import pytest
 from collector.accounts.rates import RATES, Rate, Rates
 from collector.series.contract import BatchKey, SeriesBatch
 from collector.web.api import parameters, series
+from collector.web.labels import Labels
 from collector.web.server import WebServer, server_config
 from telemetry.batch import Body
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import SeriesKey
+from telemetry.resolve_token import read
 from tests.accounts.accounts_bench import Bench
 from tests.collector.conftest import eventually
 from tests.web.conftest import GATEWAY, NOW_MS, SCHOOL, School
 from tests.web.signing_parts import browser, enter, proxies, with_accounts
+from tests.web.test_web_tokens import KEY, VAULT, names
 
 OTHER_SCHOOL = "example-middle"
 MANY = 2_500
@@ -54,6 +57,48 @@ async def test_how_much_another_school_measures_is_not_told_by_the_step(school: 
         ]
     assert [one["step_ms"] for one in asked] == [None, 60_000, None]
     assert [len(one["series"]) for one in asked] == [0, 1, 0]
+
+
+async def test_a_class_that_another_school_numbers_alike_is_nobody_elses(
+    school: School, bench: Bench
+) -> None:
+    """Every way in which a class teacher of 3-2 here could learn of 3-2 there."""
+    school.change(names=names())
+    own, other = await school.add_alert(), await school.add_alert(school=OTHER_SCHOOL, pseudonym="X" * 26)
+    async with browser(school) as client:
+        await enter(bench, client, "class_teacher", classes=("3-2",))
+        found = (await client.get("/api/v1/alerts")).json()["items"]
+        assert [(one["id"], one["school"]) for one in found] == [(own, SCHOOL)]
+        page = (await client.get("/")).text
+        assert f'data-alert="{own}"' in page
+        assert f'data-alert="{other}"' not in page
+        wish = {"purpose": "health"}
+        assert (await client.post("/api/v1/resolve-token", json=wish)).status_code == 200
+    async with browser(school) as client:
+        made = (await bench.add("wang", "class_teacher", classes=(f"{OTHER_SCHOOL}/3-2",))).secret
+        client.cookies.set("session", made)
+        found = (await client.get("/api/v1/alerts")).json()["items"]
+        assert [one["school"] for one in found] == [OTHER_SCHOOL]
+        token = (await client.post("/api/v1/resolve-token", json=wish)).json()["token"]
+        claims = read(token, KEY.public_key(), NOW_MS)
+        assert claims.classes == (), "none of the vault's school"
+    async with browser(school) as client:
+        await enter(bench, client, "nurse", schools=(OTHER_SCHOOL,))
+        refused = await client.post("/api/v1/resolve-token", json=wish)
+        assert refused.status_code == 403
+        assert VAULT not in (await client.get("/")).text
+
+
+async def test_each_school_calls_its_classes_as_it_likes() -> None:
+    labels = Labels(
+        classes={"3-2": ("三（2）班", "3-2"), f"{OTHER_SCHOOL}/3-2": ("初三2班", "9-2")},
+        vault_classes={"4-1": ("四（1）班", "4-1")},
+        vault_school=SCHOOL,
+    )
+    found = [labels.class_(one, "3-2") for one in (SCHOOL, OTHER_SCHOOL)]
+    assert found == [("三（2）班", "3-2"), ("初三2班", "9-2")]
+    assert labels.class_(SCHOOL, "4-1") == ("四（1）班", "4-1")
+    assert labels.class_(OTHER_SCHOOL, "4-1") is None
 
 
 @pytest.mark.parametrize("kind", ["csv", "senml", "parquet"])

@@ -151,7 +151,7 @@ def alert_item(alert: Alert, labels: Labels) -> AlertItem:
         opened_ms=alert.opened_ms,
         pseudonym=alert.pseudonym,
         class_id=alert.class_id,
-        class_label=Words.of(labels.class_(alert.class_id)),
+        class_label=Words.of(labels.class_(alert.school, alert.class_id)),
         site=alert.site,
         value=alert.value,
         unit=alert.unit,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from collector.accounts.permissions import Permission
 from collector.accounts.principal import Principal
+from collector.classes import codes_of
 from collector.exports import fhir, ngsi_ld, senml
 from collector.exports.reading import Wanted, pieces
 from collector.records import measurements
@@ -27,7 +28,7 @@ from collector.web.api.export_parameters import (
 from collector.web.api.export_streams import csv_of, parquet_of, streamed
 from collector.web.api.parameters import QueryParameters
 from collector.web.api.series import find_series, period, wanted_points
-from collector.web.names import no_vault
+from collector.web.names import Names, no_vault
 from collector.web.parts import Parts, WebParts
 from collector.web.problems import ProblemError, describe
 from collector.web.roles import ROLE_WORDS
@@ -142,15 +143,18 @@ async def observations_fhir(
             ),
         )
     now_ms = parts.now_ms()
-    consent_ms = _consent_ms(parts, now_ms)
+    names, consent_ms = _consent(parts, now_ms)
     when = measurements.Period(*period(query.start, query.end, now_ms))
     check_range(*when)
-    periods = None
+    # Who agreed and whose lesson it is, only the vault knows, and it is one school's.
+    school = names.vault.school
+    classes = codes_of(asker.classes, school) if asker.sees_school(school) else ()
+    lessons = None
     if permission == "records.sport":
-        periods = await parts.records.look(
-            lambda connection: measurements.lessons_now(connection, asker.classes, now_ms)
+        lessons = await parts.records.look(
+            lambda connection: measurements.lessons_now(connection, classes, now_ms)
         )
-    scope = measurements.Scope(asker.schools, asker.classes, periods)
+    scope = measurements.Scope(school, classes, lessons)
     after_id = int(query.cursor or 0)
     rows = await parts.records.look(
         lambda connection: measurements.find(connection, kind, when, scope, after_id, query.limit + 1)
@@ -172,8 +176,8 @@ async def _wanted(parts: WebParts, asker: Principal, query: QueryParameters) -> 
     return wanted
 
 
-def _consent_ms(parts: WebParts, now_ms: int) -> int:
-    """When the vault last confirmed who has agreed. Raises ProblemError."""
+def _consent(parts: WebParts, now_ms: int) -> tuple[Names, int]:
+    """The vault, and when it last confirmed who has agreed. Raises ProblemError."""
     if parts.names is None:
         raise no_vault()
     confirmed_ms = parts.names.lists_of_ms()
@@ -190,7 +194,7 @@ def _consent_ms(parts: WebParts, now_ms: int) -> int:
                 "Look whether the vault runs and can be reached, then try again.",
             ),
         )
-    return confirmed_ms
+    return parts.names, confirmed_ms
 
 
 async def _page(

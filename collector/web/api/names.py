@@ -48,6 +48,11 @@ async def make_token(
     names = parts.names
     if names is None:
         raise no_vault()
+    if not names.may_ask(asker):
+        raise ProblemError(
+            403,
+            Text("这里的身份库是别的学校的", "the vault here is another school's"),
+        )
     role, _ = names.asked_for(asker)
     break_glass = _break_glass(role, wish.purpose)
     if break_glass is None:

@@ -18,10 +18,11 @@ from collector.accounts.errors import (
     SignInRefusedError,
     TooManyError,
 )
-from collector.accounts.model import NewToken
+from collector.accounts.model import Account, NewToken
 from collector.accounts.passwords import CHARS_MIN
 from collector.accounts.permissions import SECOND_FACTOR_ROLES, Permission
 from collector.accounts.tokens import SCOPES
+from collector.classes import short
 from collector.text import Language, Text
 from collector.web.access import PUBLIC, address_of
 from collector.web.cookies import clear_session, set_session
@@ -142,7 +143,7 @@ async def _page(
         account=account,
         role=ROLE_WORDS[account.role].in_(language),
         schools=_listed(account.schools, language),
-        classes=_classes(account.classes, parts, language),
+        classes=_classes(account, parts, language),
         trouble=_trouble(error, language) if error else "",
         at=at,
         done=_DONE[done].in_(language) if done in _DONE else "",
@@ -167,9 +168,10 @@ def _listed(names: tuple[str, ...] | None, language: Language) -> str:
     return everything if names is None else ("、" if language == "zh" else ", ").join(names) or "–"
 
 
-def _classes(classes: tuple[str, ...] | None, parts: WebParts, language: Language) -> str:
-    if classes is None:
+def _classes(account: Account, parts: WebParts, language: Language) -> str:
+    if account.classes is None:
         return _listed(None, language)
-    words = [parts.labels.class_(one) for one in classes]
-    named = (one.in_(language) if one else code for one, code in zip(words, classes, strict=True))
+    codes = short(account.classes, account.schools)
+    words = [parts.labels.class_(one.school, one.code) for one in account.classes]
+    named = (one.in_(language) if one else code for one, code in zip(words, codes, strict=True))
     return _listed(tuple(named), language)

@@ -19,6 +19,7 @@ from collector.accounts.lockout import is_locked
 from collector.accounts.model import Account, NewAccount
 from collector.accounts.permissions import ROLES, Role
 from collector.accounts.principal import Principal
+from collector.classes import short
 from collector.text import Language, Text
 from collector.web.access import allow
 from collector.web.parts import WebParts
@@ -40,12 +41,12 @@ _EXISTS: Final = Text(
     "已经有这个用户名，或者这个标识已关联别的账号", "That username, or that person, is somebody's already"
 )
 _ADD_REFUSED: Final = Text(
-    "没有建立。用户名用小写字母、数字和 . _ @ -；姓名必填；学校和班级写代号，用逗号或空格分开",
-    "Not made. A username has lower-case letters, digits and . _ @ -; a name is needed; schools and classes are ids with commas or spaces between",
+    "没有建立。用户名用小写字母、数字和 . _ @ -；姓名必填；学校和班级写代号，用逗号或空格分开；有几所学校时班级写成 学校/班级",
+    "Not made. A username has lower-case letters, digits and . _ @ -; a name is needed; schools and classes are ids with commas or spaces between, classes as school/class where there are several schools",
 )  # fmt: skip
 _CHANGE_REFUSED: Final = Text(
-    "没有修改。请检查姓名、学校和班级；最后一个管理员不能改成别的岗位，也不能停用",
-    "Not changed. Check name, schools and classes; the last administrator can be neither given another role nor disabled",
+    "没有修改。请检查姓名、学校和班级（有几所学校时班级写成 学校/班级，且学校要在其范围内）；最后一个管理员不能改成别的岗位，也不能停用",
+    "Not changed. Check name, schools and classes (school/class where there are several schools, of schools that the account has); the last administrator can be neither given another role nor disabled",
 )  # fmt: skip
 _LINK_REFUSED: Final = Text(
     "没有修改。标识不对，或者这个账号没有密码",
@@ -182,14 +183,15 @@ async def _list(
     request: Request, language: Language, trouble: str = "", form: Form | None = None
 ) -> Response:
     parts: WebParts = request.app.state.parts
-    people = await accounts_of(request).staff.all()
+    staff = accounts_of(request).staff
+    people, schools = await staff.all(), await staff.schools()
     response = await page(
         request,
         language,
         "accounts.html",
         PATH,
         trouble=trouble,
-        people=[_person(one, parts, language) for one in people],
+        people=[_person(one, schools, parts, language) for one in people],
         roles=_roles(language),
         typed=(form or Form({})).text,
     )
@@ -211,6 +213,7 @@ async def _one(
     account = await accounts.staff.find(username)
     if account is None:
         raise _unknown()
+    schools = await accounts.staff.schools()
     oidc = parts.oidc
     subject = account.oidc_subject or ""
     response = await page(
@@ -221,12 +224,12 @@ async def _one(
         trouble=trouble,
         done=_DONE[done].in_(language) if done in _DONE else "",
         password=password,
-        person=_person(account, parts, language),
+        person=_person(account, schools, parts, language),
         account=account,
         tokens=token_rows(await accounts.tokens.of(account.id), parts, language),
         roles=_roles(language),
         schools=" ".join(account.schools or ()),
-        classes=" ".join(account.classes or ()),
+        classes=" ".join(short(account.classes or (), account.schools or schools)),
         oidc_name=oidc.name if oidc else "",
         subject=subject.removeprefix(f"{oidc.issuer} ") if oidc else "",
     )
@@ -234,7 +237,7 @@ async def _one(
     return response
 
 
-def _person(one: Account, parts: WebParts, language: Language) -> dict[str, Any]:
+def _person(one: Account, schools: set[str], parts: WebParts, language: Language) -> dict[str, Any]:
     now_ms = parts.now_ms()
     locked = one.locked_until_ms if is_locked(one.locked_until_ms, now_ms) else None
     return {
@@ -245,7 +248,9 @@ def _person(one: Account, parts: WebParts, language: Language) -> dict[str, Any]
         "locked": "" if locked is None else clock_text(locked, now_ms, parts.time_zone),
         "must_change": one.must_change,
         "has_totp": one.has_totp,
-        "classes": "、".join(one.classes or ()) if language == "zh" else ", ".join(one.classes or ()),
+        "classes": ("、" if language == "zh" else ", ").join(
+            short(one.classes or (), one.schools or schools)
+        ),
     }
 
 
