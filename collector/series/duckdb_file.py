@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -35,6 +35,10 @@ _MAGIC: Final = b"DUCK"
 _MAGIC_OFFSET: Final = 8
 """https://duckdb.org/docs/stable/internals/storage: 8 bytes of checksum, then the magic bytes."""
 _SPILL_BYTES_MAX: Final = "1GB"
+_DAMAGE: Final = ("Corrupt ", "Could not read enough bytes", "not a valid DuckDB database file")
+"""What DuckDB 2.0 says of blocks and logs that are not as they were written, also as the cause of others."""
+_WANT: Final = ("could not allocate", "Cannot open file", "No space left")
+"""What it says where the machine is to blame and not the file: memory, rights, handles, the disk."""
 
 
 class StoreFileError(Exception):
@@ -45,10 +49,14 @@ class DamagedFileError(StoreFileError):
     """What is in the file cannot be read, or is nothing of ours."""
 
 
+class StoreDamagedError(StoreUnavailableError):
+    """The same, found while the file is in use: it is of no use to wait."""
+
+
 class DuckDbFile:
     """An open file: one cursor to write with, and cursors lent out to read with.
 
-    `open`, `reopen` and `close` block, and belong to one thread; `reading` may be used from any.
+    What blocks belongs to one thread; `reading` may be used from any.
     """
 
     def __init__(self, path: Path, kind: FileKind, *, memory_limit: str, threads: int) -> None:
@@ -159,6 +167,8 @@ class DuckDbFile:
         with self._changed:
             self._changed.wait_for(lambda: not self._lent)
             self._disconnect()
+            if not self.path.exists():
+                raise DamagedFileError(f"{self.path} is gone; restore it from a backup")
             try:
                 self._connect()
             except duckdb.Error as error:
@@ -169,6 +179,21 @@ class DuckDbFile:
         with self._changed:
             self._changed.wait_for(lambda: not self._lent)
             self._disconnect()
+
+    def replace(self, take_away: Callable[[], None]) -> None:
+        """Waits for the cursors lent out, has the file taken away, and creates another; who wants to read
+        waits. Raises StoreFileError, and OSError of `take_away`.
+        """
+        with self._changed:
+            self.close()
+            take_away()
+            self.open()
+
+    def remove(self) -> None:
+        """Closes the file and deletes it."""
+        self.close()
+        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
+            path.unlink(missing_ok=True)
 
     def _disconnect(self) -> None:
         for connection in (self._writer, self._root):
@@ -187,10 +212,17 @@ def _explain(path: Path, error: duckdb.Error) -> StoreFileError:
         return StoreFileError(
             f"{path} is in use by {who}; stop that one first, or name another file for the store"
         )
+    if any(word in text for word in _WANT) and not is_damage(error):
+        return StoreFileError(f"{path} cannot be opened: {text}; the file itself may be sound")
     return DamagedFileError(
         f"{path} cannot be opened: {text}; restore the file (and {path.name}.wal) from a backup, "
         "or move both away to begin a new store"
     )
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Whether what is in the file is not what was written into it."""
+    return any(word in str(error) for word in _DAMAGE)
 
 
 def first_line(error: Exception) -> str:

@@ -15,7 +15,14 @@ import duckdb
 import structlog
 
 from collector.series.contract import StoreFullError, StoreUnavailableError
-from collector.series.duckdb_file import DamagedFileError, DuckDbFile, StoreFileError, first_line
+from collector.series.duckdb_file import (
+    DamagedFileError,
+    DuckDbFile,
+    StoreDamagedError,
+    StoreFileError,
+    first_line,
+    is_damage,
+)
 
 _READERS: Final = 2
 Cursor = duckdb.DuckDBPyConnection
@@ -26,7 +33,8 @@ log = structlog.get_logger()
 class DuckDbThreads:
     """`load` reads what memory keeps of the file; it runs in the thread that writes, after every opening.
 
-    What the file has no room for is StoreFullError, everything else of DuckDB's StoreUnavailableError.
+    What the file has no room for is StoreFullError, what cannot be read in it StoreDamagedError, everything
+    else of DuckDB's StoreUnavailableError.
     """
 
     def __init__(self, file: DuckDbFile, load: Callable[[Cursor], None], name: str) -> None:
@@ -77,7 +85,36 @@ class DuckDbThreads:
         try:
             self._file.reopen()
             self._load(self._file.writer)
-        except (StoreFileError, duckdb.Error) as error:
+        except (DamagedFileError, duckdb.CatalogException) as error:
+            raise StoreDamagedError(first_line(error)) from error
+        except StoreFileError as error:
+            raise StoreUnavailableError(first_line(error)) from error
+        except duckdb.Error as error:
+            raise _as_unavailable(error) from error
+        self._broken = False
+
+    async def begin_anew(self, take_away: Callable[[], None], begin: Callable[[Cursor], None]) -> None:
+        """Closes the file, has it taken away, and creates another, into which `begin` writes first. Raises
+        StoreUnavailableError; then there is no file until a later call has worked.
+        """
+        await self._in_writer(lambda: self._begin_anew(take_away, begin))
+
+    def _begin_anew(self, take_away: Callable[[], None], begin: Callable[[Cursor], None]) -> None:
+        self._broken = True
+        taken_away = False
+
+        def take() -> None:
+            nonlocal taken_away
+            take_away()
+            taken_away = True
+
+        try:
+            self._file.replace(take)
+            begin(self._file.writer)
+            self._load(self._file.writer)
+        except (StoreFileError, OSError, duckdb.Error) as error:
+            if taken_away:
+                self._file.remove()  # half begun, it must not be taken for a whole one
             raise StoreUnavailableError(first_line(error)) from error
         self._broken = False
 
@@ -95,7 +132,8 @@ class DuckDbThreads:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._read_threads, read)
         except duckdb.Error as error:
-            raise StoreUnavailableError(first_line(error)) from error
+            kind = StoreDamagedError if is_damage(error) else StoreUnavailableError
+            raise kind(first_line(error)) from error
 
     async def close(self) -> None:
         """Waits for what is under way and checkpoints the file; a second call does nothing."""
@@ -137,5 +175,7 @@ def transaction(writer: Cursor) -> Iterator[None]:
 
 def _as_unavailable(error: duckdb.Error) -> StoreUnavailableError:
     """Input and output, memory, locks, and what follows from them: not what was to be written."""
+    if is_damage(error):
+        return StoreDamagedError(first_line(error))
     outer = isinstance(error, duckdb.OperationalError | duckdb.FatalException)
     return (StoreFullError if outer else StoreUnavailableError)(first_line(error))

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from collector.series.contract import Aggregate, Selector, SeriesInfo, SeriesPoints, SeriesStore
+from collector.series.duckdb_file import StoreDamagedError
 from collector.series.memory_index import Origin
 from collector.series.rollups.answers import (
     Part,
@@ -27,7 +28,9 @@ from collector.series.rollups.tables import Table
 
 
 class Questions:
-    """Raises what the store and `RollupBook` do, and QueryTooLargeError."""
+    """Raises what the store and `RollupBook` do, and QueryTooLargeError. Where roll-ups cannot be read because
+    they are damaged, points answer.
+    """
 
     def __init__(self, store: SeriesStore, book: RollupBook, marks: Marks, listed: RolledSeries) -> None:
         self._store = store
@@ -49,11 +52,24 @@ class Questions:
         infos = list(found.values())
         if step_ms is None or not can_be_rolled(step_ms):
             return await self._points(infos, start_ms, end_ms, step_ms, aggregate)
+        number = -1
+        while number != self._book.number:  # a plan is of one file, which may have been made anew meanwhile
+            number = self._book.number
+            try:
+                parts = await self._planned(infos, start_ms, end_ms, step_ms, aggregate)
+            except StoreDamagedError:
+                return await self._points(infos, start_ms, end_ms, step_ms, aggregate)
+        return _answers(infos, join(parts, aggregate) if parts else None)
+
+    async def _planned(
+        self, infos: Sequence[SeriesInfo], start_ms: int, end_ms: int, step_ms: int, aggregate: Aggregate
+    ) -> list[Part]:
+        """Each row's place is one in `infos`."""
         parts: list[Part] = []
         for plan, places in self._plans(infos, start_ms, end_ms, step_ms).items():
             answers = await self._parts(plan, [infos[place] for place in places], step_ms, aggregate)
             parts += [_placed(part, places) for part in answers]
-        return _answers(infos, join(parts, aggregate) if parts else None)
+        return parts
 
     async def _info(self, id_: int) -> SeriesInfo | None:
         found = await self._store.series(Selector(after_id=id_ - 1, limit=1))

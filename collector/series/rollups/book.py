@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,20 +12,24 @@ from typing import Final, NamedTuple, Self, TypeVar
 import numpy as np
 import structlog
 
-from collector.series.contract import SeriesBatch
-from collector.series.duckdb_file import DamagedFileError, DuckDbFile
+from collector.series.contract import SeriesBatch, StoreUnavailableError
+from collector.series.duckdb_file import DamagedFileError, DuckDbFile, StoreDamagedError, StoreFileError
 from collector.series.duckdb_threads import Cursor, DuckDbThreads, transaction
 from collector.series.memory_index import SeriesName, StreamId
-from collector.series.rollups import tables
+from collector.series.rollups import lineage, tables
 from collector.series.rollups.late import late_points
 from collector.series.rollups.ledger import Entry, Ledger
 from collector.series.rollups.marks import Pair
 from collector.series.rollups.rows import HOUR_MS, Rows, combine, hours_of, of_points
-from collector.series.rollups.tables import ROLLUPS_FILE, Contents, Horizons, Table
+from collector.series.rollups.tables import NOTHING_EXAMINED, ROLLUPS_FILE, Contents, Horizons, Table
 
 MEMORY_LIMIT: Final = "128MB"
 COMPACT_ROWS: Final = 10_000
 """With so many more rows than ranges the ledger is written anew as ranges."""
+PUT_ASIDE: Final = (
+    "the roll-ups cannot be read and were put aside; they are made anew of the points that the store still "
+    "has. What is older than those is lost, unless a backup of the file is put back"
+)
 T = TypeVar("T")
 log = structlog.get_logger()
 
@@ -40,7 +45,7 @@ class Merged(NamedTuple):
 
 class RollupBook:
     """The file and what memory keeps of it; changed by the thread that writes. Raises what
-    `DuckDbThreads` does.
+    `DuckDbThreads` does. `damage` says what was found damaged in it, `number` how many there were before.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,6 +54,9 @@ class RollupBook:
         self._threads = DuckDbThreads(file, self._load, "rollups")
         self._known = Contents({}, Ledger(), 0, Horizons(0, 0, 0, 0), [])
         self._ledger_rows = 0
+        self._aside: Path | None = None
+        self.damage = ""
+        self.number = 0
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -60,15 +68,28 @@ class RollupBook:
             await book._threads.open()
         except DamagedFileError as error:
             aside = _put_aside(path)
-            log.error(
-                "the roll-ups cannot be read and were put aside; they are made anew of the points that the "
-                "store still has. What is older than those is lost, unless a backup of the file is put back",
-                aside=str(aside),
-                error=str(error),
-            )
+            log.error(PUT_ASIDE, aside=str(aside), error=str(error))
             book = cls(path)
             await book._threads.open()
+        await book._settle_in()
         return book
+
+    async def _settle_in(self) -> None:
+        """What is in a copy of an earlier time is rolled up again, as far as there are points."""
+        is_copy = False
+        try:
+            is_copy = await self._write(lambda writer: lineage.is_copy(writer, self.path))
+            if is_copy:
+                log.warning(
+                    "the roll-ups are a copy of an earlier time; what has come since is rolled up now"
+                )
+                await self.move(self.horizons._replace(examined=NOTHING_EXAMINED))
+            await self._write(lambda writer: lineage.leave_word(writer, self.path))
+        except (StoreUnavailableError, OSError) as error:
+            log.warning("the file of roll-ups cannot be written", error=str(error))
+            if is_copy:
+                await self.close()
+                raise StoreFileError(f"{self.path} cannot be written: {error}; see to the disk") from error
 
     def _load(self, cursor: Cursor) -> None:
         self._known = tables.load(cursor)
@@ -119,6 +140,8 @@ class RollupBook:
 
     async def merge(self, batches: Sequence[SeriesBatch], split_ms: int) -> Merged:
         """Adds the points before `split_ms` of batches to roll-ups, each batch's once."""
+        if self.damage:
+            raise StoreDamagedError(self.damage)  # with the file they would be gone
         return await self._write(lambda writer: self._merge(writer, batches, split_ms))
 
     def _merge(self, writer: Cursor, batches: Sequence[SeriesBatch], split_ms: int) -> Merged:
@@ -168,11 +191,48 @@ class RollupBook:
     async def give_back_room(self) -> None:
         await self._write(lambda writer: writer.execute("CHECKPOINT"))
 
+    async def renew(self, marks: Sequence[Pair]) -> Path | None:
+        """Puts the damaged file aside, and begins a new one with these marks and the horizons of before. What
+        was merged is gone, so its ledger is too: a batch of it that comes again is merged again. Gives where
+        the damaged file lies; None: it was gone already.
+        """
+        horizons = self.horizons._replace(examined=NOTHING_EXAMINED)
+
+        def take_away() -> None:
+            if self.path.exists():
+                self._aside = _put_aside(self.path)
+
+        def begin(writer: Cursor) -> None:
+            with transaction(writer):
+                tables.set_horizons(writer, horizons)
+                tables.add_marks(writer, marks)
+            lineage.leave_word(writer, self.path)
+
+        # At once: from here on questions are planned for a file in which nothing is rolled up.
+        self._known = self._known._replace(horizons=horizons)
+        self.number += 1
+        await self._threads.begin_anew(take_away, begin)
+        self.damage = ""
+        aside, self._aside = self._aside, None
+        return aside
+
     async def read(self, work: Callable[[Cursor], T]) -> T:
-        return await self._threads.read(work)
+        with self._noticing():
+            return await self._threads.read(work)
 
     async def _write(self, work: Callable[[Cursor], T]) -> T:
-        return await self._threads.write(work)
+        with self._noticing():
+            return await self._threads.write(work)
+
+    @contextlib.contextmanager
+    def _noticing(self) -> Iterator[None]:
+        number = self.number
+        try:
+            yield
+        except StoreDamagedError as error:
+            if number == self.number:
+                self.damage = str(error)
+            raise
 
     async def close(self) -> None:
         await self._threads.close()
@@ -195,7 +255,9 @@ def _since(rows: Rows, start_ms: int) -> Rows:
 
 
 def _put_aside(path: Path) -> Path:
-    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}")
+    stem = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+    names = (f"{stem}-{number}" if number else stem for number in itertools.count())
+    aside = next(place for name in names if not (place := path.with_name(name)).exists())
     path.replace(aside)
     wal = path.with_name(path.name + ".wal")
     if wal.exists():

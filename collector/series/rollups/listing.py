@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from collector.series.contract import Selector, SeriesInfo, SeriesStore
+from collector.series.duckdb_file import StoreDamagedError
 from collector.series.memory_index import SeriesName, matches
 from collector.series.rollups import tables
 from collector.series.rollups.book import RollupBook
@@ -41,6 +42,10 @@ class RolledSeries:
         await self._add(name for name in names if name not in theirs)
         self._ready = True
 
+    def reload(self) -> None:
+        """There is another file of roll-ups."""
+        self._found, self._ids, self._ready = {}, {}, False
+
     async def merged(self, names: Iterable[SeriesName]) -> None:
         """Late points of these series have been merged."""
         await self._add([name for name in names if await self._in_store(name) is None])
@@ -53,7 +58,10 @@ class RolledSeries:
         numbers = {number: name for name in names if (number := self._book.id_of(name)) is not None}
         if not numbers:
             return
-        latest = await self._book.read(lambda cursor: tables.latest(cursor, list(numbers)))
+        try:
+            latest = await self._book.read(lambda cursor: tables.latest(cursor, list(numbers)))
+        except StoreDamagedError:
+            return  # with the file these series go as well
         for number, point in latest.items():
             name = numbers[number]
             info = SeriesInfo(id_of(name), *name.origin, *name.key, point)

@@ -99,6 +99,12 @@ class Marks:
     def pairs(self) -> Iterator[Pair]:
         return (Pair(origin, hour_ms) for origin, marks in self._marks.items() for hour_ms in marks)
 
+    def rewritten(self) -> None:
+        """Every one of `pairs` is in a file of its own now."""
+        for marks in self._marks.values():
+            for mark in marks.values():
+                mark.written = True
+
     def take_down(self, pairs: Iterable[Pair]) -> None:
         """From now on an append of these hours writes a mark of its own; questions still take them for
         marked.

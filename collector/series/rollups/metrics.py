@@ -29,6 +29,11 @@ class RollupMetrics:
             ["kind"],
             registry=registry,
         )
+        self.renewed = Counter(
+            "campus_rollup_files_renewed",
+            "Damaged files of roll-ups put aside and made anew since the start.",
+            registry=registry,
+        )
         self.reach = Gauge(
             "campus_series_reach_seconds",
             "Since when points, minutes and hours are kept, in seconds since 1970; 0: all.",

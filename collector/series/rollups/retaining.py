@@ -8,7 +8,8 @@ or added to, and never both.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import structlog
@@ -31,7 +32,7 @@ log = structlog.get_logger()
 
 
 class Retainer:
-    """`settled` is set but for the moment in which the first day of points is being changed."""
+    """`settled` is set but for the moment in which the first day of points, or the file, is being changed."""
 
     def __init__(
         self,
@@ -80,16 +81,21 @@ class Retainer:
             await self._move_to(horizons._replace(raw=raw, minutes=minutes, hours=hours))
         self._show()
 
-    async def _move_to(self, wanted: Horizons) -> None:
+    @contextlib.asynccontextmanager
+    async def standing(self) -> AsyncIterator[None]:
+        """No append begins now; those under way have marked what they bring."""
         async with self._moving:
             self.settled.clear()
             try:
-                await self._move(wanted)
+                yield
             finally:
                 self.settled.set()
 
+    async def _move_to(self, wanted: Horizons) -> None:
+        async with self.standing():
+            await self._move(wanted)
+
     async def _move(self, wanted: Horizons) -> None:
-        """No append begins now; those under way have marked what they bring."""
         horizons = self._book.horizons
         oldest_ms = self._marks.oldest_ms()
         raw = wanted.raw if oldest_ms is None else min(wanted.raw, oldest_ms // DAY_MS * DAY_MS)

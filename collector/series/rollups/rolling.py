@@ -181,16 +181,23 @@ class Roller:
                 raise
         return [found for part in parts for found in await self._ask(*part, step_ms)]
 
+    def look_anew(self) -> None:
+        """There is another file of roll-ups, for which nobody has looked yet."""
+        self._stretches = None
+
     async def _look_back(self) -> None:
-        """Marks what has points in the newest stretch that nobody has looked at."""
+        """Marks what has points in the newest stretch that nobody has looked at. Before the first day of
+        points hours are merged into, and not rolled up.
+        """
         horizons = self._book.horizons
         everything = await self._series(Selector())
         end_ms = min(horizons.examined, _END_MS)
         if self._stretches is None:
-            counted = await self._counts(everything, 0, end_ms, LOOK_MS)
+            counted = await self._counts(everything, horizons.raw, end_ms, LOOK_MS)
             self._stretches = sorted({start_ms for one in counted for start_ms in one.time_ms})
         start_ms = self._stretches[-1] if self._stretches else 0
-        pairs = await self._hours(everything, start_ms, min(start_ms + LOOK_MS, end_ms))
+        first_ms = max(start_ms, horizons.raw)
+        pairs = await self._hours(everything, first_ms, min(start_ms + LOOK_MS, end_ms))
         examined = start_ms if len(self._stretches) > 1 else 0
         # In memory first: a question must not find the hours looked at and not marked.
         entered = [(pair, self._marks.enter(pair, LONG_AGO_S)) for pair in pairs]

@@ -37,11 +37,12 @@ from collector.series.rollups.late import since
 from collector.series.rollups.listing import RolledSeries
 from collector.series.rollups.marks import Mark, Marks, Pair
 from collector.series.rollups.metrics import RollupMetrics
+from collector.series.rollups.renewing import Renewal
 from collector.series.rollups.retaining import Retainer
 from collector.series.rollups.rolling import Roller
 from collector.series.rollups.rows import HOUR_MS
 from collector.series.rollups.settings import RetentionSection
-from collector.series.rollups.tending import tend
+from collector.series.rollups.tending import Tending
 
 QUIET_S: Final = 120.0
 """An hour is rolled up when it is over and nothing of it has come for so long."""
@@ -74,8 +75,6 @@ class RolledStore:
         self._listed = RolledSeries(store, book)
         self._questions = Questions(store, book, self._marks, self._listed)
         self._closed = False
-        self.health = "ok"
-        """What troubles roll-ups and retention, in a few words."""
         self.may_delete: Callable[[], bool] = lambda: True
         """Whether the clock can be believed; set by who can tell."""
 
@@ -88,6 +87,8 @@ class RolledStore:
         self.retainer = Retainer(
             store, book, self._marks, self._metrics, retention, now_ms=now_ms, may_delete=may_delete
         )
+        self._renewal = Renewal(book, self._marks, self._listed, self.roller, self.retainer, self._metrics)
+        self._tending = Tending(self.roller, self.retainer, self._renewal)
 
     @classmethod
     async def open(
@@ -109,9 +110,14 @@ class RolledStore:
         """Hours of gateways that are not rolled up as they are."""
         return len(self._marks)
 
+    @property
+    def health(self) -> str:
+        """What troubles roll-ups and retention, in a few words; "ok": nothing."""
+        return self._tending.health
+
     async def run(self) -> None:
         """Rolls up and forgets until cancelled."""
-        await tend(self)
+        await self._tending.run()
 
     async def append(self, batches: Sequence[SeriesBatch]) -> Awaitable[None]:
         """See SeriesStore.append. Points older than points are kept have been merged into roll-ups when

@@ -17,6 +17,7 @@ from collector.series.rollups.rows import COLUMNS, Rows, combine
 from telemetry.readings import SeriesKey
 
 Table = Literal["minutes", "hours"]
+NOTHING_EXAMINED: Final = 2**62
 _ROW: Final = """series INTEGER, ts BIGINT, n INTEGER, low DOUBLE, high DOUBLE, mean DOUBLE, first DOUBLE,
     last DOUBLE, first_at INTEGER, last_at INTEGER, quality UTINYINT"""
 ROLLUPS_FILE: Final = FileKind(
@@ -33,7 +34,7 @@ ROLLUPS_FILE: Final = FileKind(
         """CREATE TABLE ledger(school VARCHAR, gateway VARCHAR, stream VARCHAR, generation VARCHAR,
                first UBIGINT, last UBIGINT, split BIGINT)""",
         "CREATE TABLE horizons(raw BIGINT, minutes BIGINT, hours BIGINT, examined BIGINT)",
-        "INSERT INTO horizons VALUES (0, 0, 0, 4611686018427387904)",
+        f"INSERT INTO horizons VALUES (0, 0, 0, {NOTHING_EXAMINED})",  # noqa: S608  # a number
     ),
 )
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
 from collector.series.contract import QueryTooLargeError, StoreUnavailableError
-
-if TYPE_CHECKING:
-    from collector.series.rollups.store import RolledStore
+from collector.series.duckdb_file import StoreDamagedError
+from collector.series.rollups.renewing import Renewal
+from collector.series.rollups.retaining import Retainer
+from collector.series.rollups.rolling import Roller
 
 ROUND_S: Final = 1.0
 RETRY_S: Final = 30.0
@@ -22,24 +23,42 @@ again what a crash has left unanswered, and it is stored as it would have been.
 log = structlog.get_logger()
 
 
-async def tend(store: RolledStore) -> None:
-    """Until cancelled; raises only for a fault of the program."""
-    move_at_s = time.monotonic() + SWEEP_S
-    forget = True
-    while True:
-        try:
-            await store.roller.round()
-            if time.monotonic() >= move_at_s:
-                await store.retainer.move()
-                forget, move_at_s = True, time.monotonic() + SWEEP_S
-            if forget:
-                await store.retainer.forget()
-                forget = False
-        except (StoreUnavailableError, QueryTooLargeError) as error:
-            if store.health == "ok":
-                log.warning("roll-ups and retention wait for the store", error=str(error))
-            store.health = f"waiting: {error}"
-            await asyncio.sleep(RETRY_S)
-        else:
-            store.health = "ok"
-            await asyncio.sleep(ROUND_S)
+class Tending:
+    """`health`: what troubles roll-ups and retention, in a few words."""
+
+    def __init__(self, roller: Roller, retainer: Retainer, renewal: Renewal) -> None:
+        self._roller = roller
+        self._retainer = retainer
+        self._renewal = renewal
+        self._move_at_s = 0.0
+        self._forgets = True
+        self.health = "ok"
+
+    async def run(self) -> None:
+        """Until cancelled; raises only for a fault of the program."""
+        self._move_at_s = time.monotonic() + SWEEP_S
+        while True:
+            pause_s = ROUND_S
+            try:
+                await self._round()
+            except StoreDamagedError:
+                self.health = self._renewal.words()
+            except (StoreUnavailableError, QueryTooLargeError) as error:
+                if self.health == "ok":
+                    log.warning("roll-ups and retention wait for the store", error=str(error))
+                self.health = f"waiting: {error}"
+                pause_s = RETRY_S
+            else:
+                self.health = self._renewal.words()
+            await asyncio.sleep(pause_s)
+
+    async def _round(self) -> None:
+        if await self._renewal.renew():
+            self._move_at_s = time.monotonic() + SWEEP_S
+        self._renewal.rolled(await self._roller.round())
+        if time.monotonic() >= self._move_at_s:
+            await self._retainer.move()
+            self._forgets, self._move_at_s = True, time.monotonic() + SWEEP_S
+        if self._forgets:
+            await self._retainer.forget()
+            self._forgets = False
