@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from playwright.sync_api import Browser, sync_playwright
 from prometheus_client import CollectorRegistry, Counter
 
@@ -68,8 +69,15 @@ class School:
             health=lambda: self.health,
             now_ms=now_ms,
         )
-        self.app = create_app(self.parts)
+        self._app: FastAPI | None = None
         self._sequence = 0
+
+    @property
+    def app(self) -> FastAPI:
+        """Made when it is asked for: most tests change the parts first, and it is not for nothing."""
+        if self._app is None:
+            self._app = create_app(self.parts)
+        return self._app
 
     def name(self, labels: Labels) -> None:
         """Gives places and classes names; before it is served."""
@@ -78,7 +86,7 @@ class School:
     def change(self, **parts: Any) -> None:
         """Another application of the same school; before it is served."""
         self.parts = replace(self.parts, **parts)
-        self.app = create_app(self.parts)
+        self._app = None
 
     @classmethod
     async def open(cls, folder: Path, now_ms: Callable[[], int]) -> Self:
