@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 import msgspec
 import zstandard
 
-from telemetry.batch import BatchBuilder, Header, decode_body, decode_payload, encode_payload
+from collector.intake.decoding import decode_columns
+from telemetry.batch import BatchBuilder, Header, decode_payload, encode_payload
 from telemetry.quality import ClockQuality
 from telemetry.readings import Chunk, SeriesKey, SeriesTable
 
@@ -101,7 +102,7 @@ def measure(readings: int) -> dict[str, dict[str, float]]:
 
     def decode() -> object:
         got, body = decode_payload(payload)
-        return decode_body(got, body)
+        return decode_columns(got, body)
 
     rows = [
         Row(

@@ -15,19 +15,19 @@ import zstandard
 
 from telemetry import columns
 from telemetry.decoding import DECODING_ERRORS, INT_MAX, describe
+from telemetry.packed import Packed, PackedError, decode_series, pack, unpack
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import Reading, SeriesKey
-from telemetry.records import Record, is_finite
+from telemetry.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
+    from telemetry.packed import SeriesOf
     from telemetry.readings import Chunk, SeriesTable
 
-FORMAT: Final = 1
-BODY_BYTES_MAX: Final = 4 * 1024 * 1024
-"""Of an unpacked body; a larger one is refused before it is unpacked."""
-_WINDOW_BYTES_MAX: Final = 8 * 1024 * 1024
+FORMAT: Final = 2
+_FORMATS: Final = (1, 2)
 READINGS_MAX: Final = 100_000
 GENERATION_CHARS_MAX: Final = 64
 GAPS_MAX: Final = 64
@@ -95,28 +95,18 @@ class _Payload(msgspec.Struct, array_like=True):
     body: bytes
 
 
-class _Body(msgspec.Struct, array_like=True):
-    series: list[SeriesKey]
-    counts: list[int]
-    time_deltas: list[int]
-    digits: list[int]
-    scaled_deltas: list[int]
-    raw_values: list[float]
-    quality_runs: list[int]
-    records: list[Record]
-
-
 class Body(NamedTuple):
     """A decoded body: `counts[i]` readings of `series[i]`, the columns one series after another.
 
-    Times are ms UTC, values in the unit of the quantity.
+    Times are ms UTC, values in the unit of the quantity. A column may be a list or a memoryview of an array;
+    of either an element is a plain number.
     """
 
-    series: list[SeriesKey]
+    series: Sequence[SeriesKey]
     counts: list[int]
-    time_ms: list[int]
-    value: list[float]
-    quality: list[int]
+    time_ms: Sequence[int]
+    value: Sequence[float]
+    quality: Sequence[int]
     records: list[Record]
 
     def readings(self) -> list[Reading]:
@@ -127,7 +117,6 @@ class Body(NamedTuple):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_body = msgspec.msgpack.Decoder(_Body).decode
 _decode_identity = msgspec.msgpack.Decoder(_IdentityPayload).decode
 _decode_payload = msgspec.msgpack.Decoder(_Payload).decode
 
@@ -204,61 +193,63 @@ def encode_body(
     compressor: zstandard.ZstdCompressor | None = None,
 ) -> bytes:
     """A body from (key, times in ms, values, qualities) of each series; values must be finite."""
-    time_deltas: list[int] = []
+    time_starts: list[int] = []
+    time_steps: list[int] = []
     digits: list[int] = []
-    scaled_deltas: list[int] = []
+    value_starts: list[int] = []
+    value_steps: list[int] = []
     raw_values: list[float] = []
     quality: list[int] = []
     for _, times, values, qualities in series_columns:
-        time_deltas += columns.deltas(times, time_base_ms)
+        time_starts.append(times[0] - time_base_ms)
+        time_steps += columns.steps(times)
         places, scaled = columns.to_scaled(values)
         digits.append(places)
         if places == columns.RAW:
             raw_values += values
         else:
-            scaled_deltas += columns.deltas(scaled)
+            value_starts.append(scaled[0])
+            value_steps += columns.steps(scaled)
         quality += qualities
-    body = _Body(
+    found = Packed(
         [key for key, *_ in series_columns],
         [len(times) for _, times, _, _ in series_columns],
-        time_deltas,
+        time_starts,
+        time_steps,
         digits,
-        scaled_deltas,
+        value_starts,
+        value_steps,
         raw_values,
         columns.to_runs(quality),
         list(records),
     )
-    return (compressor or zstandard.ZstdCompressor(level=3)).compress(_encode(body))
+    return pack(found, compressor)
 
 
 def shift_records(packed: bytes, shift_ms: int) -> bytes:
     """A body with the times of its records moved: they stand in full, while those of readings count
     from the header's base. For a gateway that corrects a batch of its own; raises BatchError.
     """
-    try:
-        found = _decode_body(zstandard.ZstdDecompressor().decompress(packed))
-    except (zstandard.ZstdError, *DECODING_ERRORS) as error:
-        raise BatchError(f"body is damaged: {describe(error)}") from None
-    found.records = [
-        msgspec.structs.replace(record, time_ms=record.time_ms + shift_ms) for record in found.records
-    ]
-    return zstandard.ZstdCompressor(level=3).compress(_encode(found))
+    found = _unpack(packed)
+    moved = [msgspec.structs.replace(record, time_ms=record.time_ms + shift_ms) for record in found.records]
+    return pack(found._replace(records=moved))
 
 
 def erase_records(packed: bytes, pseudonyms: Container[str]) -> tuple[bytes, int]:
     """A body without the records of these pseudonyms, and how many those were; the same body where
     there were none. For a gateway that has to forget somebody; raises BatchError.
     """
-    try:
-        found = _decode_body(zstandard.ZstdDecompressor().decompress(packed))
-    except (zstandard.ZstdError, *DECODING_ERRORS) as error:
-        raise BatchError(f"body is damaged: {describe(error)}") from None
+    found = _unpack(packed)
     kept = [record for record in found.records if record.pseudonym not in pseudonyms]
     erased = len(found.records) - len(kept)
-    if not erased:
-        return packed, 0
-    found.records = kept
-    return zstandard.ZstdCompressor(level=3).compress(_encode(found)), erased
+    return (pack(found._replace(records=kept)), erased) if erased else (packed, 0)
+
+
+def _unpack(packed: bytes, series_of: SeriesOf = decode_series) -> Packed:
+    try:
+        return unpack(packed, series_of)
+    except PackedError as error:
+        raise BatchError(str(error)) from None
 
 
 def encode_payload(header: Header, body: bytes) -> bytes:
@@ -272,8 +263,8 @@ def decode_payload(payload: bytes) -> tuple[Header, bytes]:
     except DECODING_ERRORS as error:
         raise BatchError(f"not a batch: {describe(error)}") from None
     header = found.header
-    if header.format != FORMAT:
-        raise BatchError(f"batch format {header.format} is not known, {FORMAT} is")
+    if header.format not in _FORMATS:
+        raise BatchError(f"batch format {header.format} is not known, {_FORMATS} are")
     if not 1 <= header.sequence <= INT_MAX or abs(header.time_base_ms) > INT_MAX:
         raise BatchError("sequence number or time base out of bounds")
     if not 0 <= header.readings <= READINGS_MAX or header.records < 0:
@@ -302,65 +293,37 @@ def peek_identity(payload: bytes) -> Identity | None:
     return identity if identity.sequence >= 1 and 1 <= len(identity.generation) <= 64 else None
 
 
-def decode_body(header: Header, packed: bytes) -> Body:
-    """The readings and records of a batch. Raises BatchError."""
-    try:
-        size = zstandard.frame_content_size(packed)
-        if not 0 <= size <= BODY_BYTES_MAX:
-            raise BatchError(f"body would unpack to {size} bytes, {BODY_BYTES_MAX} are allowed")
-        # One frame and nothing after it; a frame may not ask for more memory than its content.
-        unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
-        found = _decode_body(unpacker.decompress(packed, allow_extra_data=False))
-    except zstandard.ZstdError as error:
-        raise BatchError(f"body is damaged: {error}") from None
-    except DECODING_ERRORS as error:
-        raise BatchError(f"body is damaged: {describe(error)}") from None
+def open_body(header: Header, packed: bytes, series_of: SeriesOf = decode_series) -> Packed:
+    """The columns of a batch as they travelled. Raises BatchError. series_of: as for `unpack`."""
+    found = _unpack(packed, series_of)
     if sum(found.counts) != header.readings or len(found.records) != header.records:
         raise BatchError("body and header disagree about the number of readings or records")
-    if min(found.counts, default=1) < 1:
-        raise BatchError("a series without readings")
-    try:
-        return _unpack_columns(header, found)
-    except (ValueError, IndexError, OverflowError, TypeError) as error:
-        raise BatchError(f"columns contradict each other: {error}") from error
+    return found
 
 
-def _unpack_columns(header: Header, found: _Body) -> Body:
+def decode_body(header: Header, packed: bytes) -> Body:
+    """The readings and records of a batch, in lists. Raises BatchError."""
+    found = open_body(header, packed)
     time_ms: list[int] = []
     value: list[float] = []
-    at = scaled_at = raw_at = 0
-    for count, digits in zip(found.counts, found.digits, strict=True):
-        time_ms += columns.undelta(found.time_deltas[at : at + count], header.time_base_ms)
-        at += count
+    step = value_step = raw = 0
+    extremes = [0]
+    value_starts = iter(found.value_starts)
+    for start, count, digits in zip(found.time_starts, found.counts, found.digits, strict=True):
+        time_ms += columns.walk(header.time_base_ms + start, found.time_steps[step : step + count - 1])
+        step += count - 1
         if digits == columns.RAW:
-            value += found.raw_values[raw_at : raw_at + count]
-            raw_at += count
-        elif 0 <= digits <= columns.DIGITS_MAX:
-            numbers = columns.undelta(found.scaled_deltas[scaled_at : scaled_at + count])
-            value += columns.from_scaled(numbers, digits)
-            scaled_at += count
-        else:
-            raise ValueError(f"{digits} decimal digits")
-    consumed = (at, scaled_at, raw_at)
-    if consumed != (len(found.time_deltas), len(found.scaled_deltas), len(found.raw_values)):
-        raise ValueError("column lengths")
-    if len(found.series) != len(found.counts) or len(value) != len(time_ms):
-        raise ValueError("series and counts")
-    if any(not Quality.GOOD <= code <= Quality.STALE for code in found.quality_runs[::2]):
-        raise ValueError("a quality code is unknown")
-    quality = columns.from_runs(found.quality_runs, header.readings)
-    body = Body(found.series, found.counts, time_ms, value, quality, found.records)
-    _check_bounds(body)
-    return body
-
-
-def _check_bounds(body: Body) -> None:
-    if not all(map(isfinite, body.value)):
-        raise ValueError("a value is not finite")
-    if body.time_ms and not (min(body.time_ms) >= 0 and max(body.time_ms) <= INT_MAX):
-        raise ValueError("a time is out of bounds")
-    for record in body.records:
-        if not 0 <= record.time_ms <= INT_MAX:
-            raise ValueError("the time of a record is out of bounds")
-        if not is_finite(record):
-            raise ValueError("a number of a record is not finite")
+            value += found.raw_values[raw : raw + count]
+            raw += count
+            continue
+        taken = found.value_steps[value_step : value_step + count - 1]
+        scaled = list(columns.walk(next(value_starts), taken))
+        extremes += max(scaled), -min(scaled)
+        value += columns.from_scaled(scaled, digits)
+        value_step += count - 1
+    if time_ms and not (min(time_ms) >= 0 and max(time_ms) <= INT_MAX):
+        raise BatchError("a time is out of bounds")
+    if max(extremes) > columns.SCALED_MAX or not all(map(isfinite, found.raw_values)):
+        raise BatchError("a value is out of bounds or no number")
+    quality = columns.from_runs(found.quality_runs)
+    return Body(found.series, found.counts, time_ms, value, quality, found.records)

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import hmac
 import re
-import sys
-from array import array
-from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
-from typing import Final, TypedDict
+from typing import Final
 
 import msgspec
 
+from telemetry.credential_columns import CredentialColumns
 from telemetry.decoding import DECODING_ERRORS, INT_MAX, describe
+from telemetry.encoded import EncodedTable
 from telemetry.purposes import Purpose
 
 BLINDED_BYTES: Final = 8
@@ -31,18 +30,16 @@ FORMAT: Final = 2
 PEOPLE_MAX: Final = 50_000
 CREDENTIALS_MAX: Final = 1_000_000
 _MS_PER_DAY: Final = 86_400_000
-_SINGLY_MAX: Final = 1_000
-"""Up to so many changes are put into their places one by one; more are sorted in together."""
 
 
-class Permit(msgspec.Struct, frozen=True, array_like=True):
+class Permit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one purpose may have of a person. `until_ms`: when it ends, ms UTC, or None for no end yet."""
 
     pseudonym: str
     until_ms: int | None = None
 
 
-class Person(msgspec.Struct, frozen=True, array_like=True):
+class Person(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Somebody without a name. `slot` numbers people within one map and means nothing elsewhere.
 
     permits: purposes there is consent for, or that need none. heart_rate_max: greatest heart rate for
@@ -55,7 +52,7 @@ class Person(msgspec.Struct, frozen=True, array_like=True):
     heart_rate_max: float | None = None
 
 
-class Lesson(msgspec.Struct, frozen=True, array_like=True):
+class Lesson(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A lesson of a class, ms UTC, the end not included. subject: "pe" or another."""
 
     start_ms: int
@@ -100,27 +97,24 @@ class MissingBaseError(CredentialMapError):
     """An update of a version that is not the one here: ask for the whole map."""
 
 
-class _Columns(TypedDict):
-    numbers: array[int]
-    slots: array[int]
+class _Kept(msgspec.Struct, frozen=True, array_like=True):
+    """A whole map as it lies in a file. rest: all of it but people and credentials."""
+
+    rest: MapUpdate
+    people: list[bytes]
+    numbers: bytes
+    slots: bytes
 
 
 class CredentialMap:
-    """A gateway's map in memory: people by slot, credentials in two columns sorted by number."""
+    """A gateway's map in memory: people by slot, and which slot a credential leads to."""
 
     def __init__(
-        self,
-        *,
-        update: MapUpdate,
-        people: Mapping[int, Person],
-        numbers: array[int],
-        slots: array[int],
+        self, *, update: MapUpdate, people: EncodedTable[Person], credentials: CredentialColumns
     ) -> None:
         self._describe(update)
         self.people = people
-        # Columns: a dict of 30,000 credentials would take 4 MB of a gateway's little memory.
-        self._numbers = numbers
-        self._slots = slots
+        self._credentials = credentials
 
     def _describe(self, update: MapUpdate) -> None:
         """Takes over what every update says whole."""
@@ -141,8 +135,8 @@ class CredentialMap:
             raise MissingBaseError(f"changes since version {update.base}, not a whole map")
         return cls(
             update=update,
-            people={person.slot: person for person in update.people},
-            **_columns(update.credentials),
+            people=EncodedTable.of(Person, _by_slot(update.people)),
+            credentials=CredentialColumns.of(update.credentials),
         )
 
     def __repr__(self) -> str:
@@ -150,7 +144,7 @@ class CredentialMap:
 
     @property
     def credential_count(self) -> int:
-        return len(self._numbers)
+        return len(self._credentials)
 
     def age_ms(self, now_ms: int) -> int:
         return now_ms - self.issued_ms
@@ -171,8 +165,8 @@ class CredentialMap:
         return person
 
     def _find(self, credential: str) -> Person | None:
-        at, is_there = _place(self._numbers, blind(self.blinding_key, credential))
-        return self.people.get(self._slots[at]) if is_there else None
+        slot = self._credentials.find(blind(self.blinding_key, credential))
+        return None if slot is None else self.people.get(slot)
 
     def updated(self, update: MapUpdate) -> CredentialMap:
         """The map after an update; this one stays as it is. Raises MissingBaseError, and
@@ -189,38 +183,19 @@ class CredentialMap:
             found = copy(self)
             found._describe(update)  # noqa: SLF001  # its own class
             return found
-        gone_slots = set(update.people_gone)
-        people = {slot: one for slot, one in self.people.items() if slot not in gone_slots}
-        people |= {person.slot: person for person in update.people}
-        return CredentialMap(update=update, people=people, **self._changed_columns(update))
-
-    def _changed_columns(self, update: MapUpdate) -> _Columns:
-        if len(update.credentials) + len(update.credentials_gone) > _SINGLY_MAX:
-            gone_credentials = set(update.credentials_gone)
-            kept = {one: slot for one, slot in self._credentials().items() if one not in gone_credentials}
-            return _columns(kept | update.credentials)
-        numbers, slots = self._numbers[:], self._slots[:]
-        for blinded in update.credentials_gone:
-            at, is_there = _place(numbers, blinded)
-            if is_there:
-                del numbers[at], slots[at]
-        for blinded, slot in update.credentials.items():
-            at, is_there = _place(numbers, blinded)
-            if is_there:
-                slots[at] = slot
-            else:
-                numbers.insert(at, int.from_bytes(blinded, "big"))
-                slots.insert(at, slot)
-        return {"numbers": numbers, "slots": slots}
-
-    def _credentials(self) -> dict[bytes, int]:
-        return {
-            number.to_bytes(BLINDED_BYTES, "big"): slot
-            for number, slot in zip(self._numbers, self._slots, strict=True)
-        }
+        return CredentialMap(
+            update=update,
+            people=self.people.changed(_by_slot(update.people), set(update.people_gone)),
+            credentials=self._credentials.changed(update.credentials, update.credentials_gone),
+        )
 
     def as_update(self) -> MapUpdate:
-        """The whole map as one update, to be kept in a file."""
+        """The whole map as one update, an object each of people and credentials."""
+        return msgspec.structs.replace(
+            self._rest(), people=list(self.people.values()), credentials=self._credentials.as_dict()
+        )
+
+    def _rest(self) -> MapUpdate:
         return MapUpdate(
             format=FORMAT,
             school=self.school,
@@ -230,30 +205,36 @@ class CredentialMap:
             issued_ms=self.issued_ms,
             epoch=self.epoch,
             blinding_key=self.blinding_key,
-            people=list(self.people.values()),
+            people=[],
             people_gone=[],
-            credentials=self._credentials(),
+            credentials={},
             credentials_gone=[],
             lessons={class_id: list(lessons) for class_id, lessons in self.lessons.items()},
             school_days=list(self.school_days),
             erased=sorted(self.erased),
         )
 
+    def kept(self) -> bytes:
+        """The whole map for a file: as it lies in memory, so that neither writing nor reading takes much more."""
+        numbers, slots = self._credentials.as_bytes()
+        return _encode(_Kept(self._rest(), list(self.people.rows), numbers, slots))
 
-def _columns(credentials: Mapping[bytes, int]) -> _Columns:
-    """Without an object a number, which would take time and memory: the bytes are sorted as they are."""
-    ordered = sorted(credentials)
-    numbers = array("Q", b"".join(ordered))
-    if sys.byteorder == "little":
-        numbers.byteswap()
-    return {"numbers": numbers, "slots": array("I", map(credentials.__getitem__, ordered))}
+    @classmethod
+    def from_kept(cls, data: bytes) -> CredentialMap:
+        """The inverse of `kept`. Raises CredentialMapError."""
+        try:
+            kept = _decode_kept(data)
+            people = {_decode_person(one).slot: one for one in kept.people}
+            credentials = CredentialColumns.from_bytes(kept.numbers, kept.slots)
+        except DECODING_ERRORS as error:
+            raise CredentialMapError(f"not a credential map: {describe(error)}") from None
+        except ValueError as error:
+            raise CredentialMapError(f"not a credential map: {error}") from None
+        return cls(update=_checked(kept.rest), people=EncodedTable(Person, people), credentials=credentials)
 
 
-def _place(numbers: array[int], blinded: bytes) -> tuple[int, bool]:
-    """Where it stands or would stand, and whether it stands there."""
-    number = int.from_bytes(blinded, "big")
-    at = bisect_left(numbers, number)
-    return at, at < len(numbers) and numbers[at] == number
+def _by_slot(people: Iterable[Person]) -> dict[int, Person]:
+    return {person.slot: person for person in people}
 
 
 def normalise_credential(text: str) -> str:
@@ -316,11 +297,14 @@ class Forgotten:
         return len(self._blinded)
 
 
-def encode_update(update: MapUpdate) -> bytes:
-    return msgspec.msgpack.encode(update)
-
-
+_encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(MapUpdate).decode
+_decode_kept = msgspec.msgpack.Decoder(_Kept).decode
+_decode_person = msgspec.msgpack.Decoder(Person).decode
+
+
+def encode_update(update: MapUpdate) -> bytes:
+    return _encode(update)
 
 
 def decode_update(data: bytes) -> MapUpdate:
@@ -329,6 +313,11 @@ def decode_update(data: bytes) -> MapUpdate:
         found = _decode(data)
     except DECODING_ERRORS as error:
         raise CredentialMapError(f"not a credential map: {describe(error)}") from None
+    return _checked(found)
+
+
+def _checked(found: MapUpdate) -> MapUpdate:
+    """The same, if it does not contradict itself. Raises CredentialMapError."""
     if found.format != FORMAT:
         raise CredentialMapError(f"format {found.format} is not known, {FORMAT} is")
     if (

@@ -54,6 +54,11 @@ class RangeSet:
         """How many numbers the set holds (not how many ranges)."""
         return sum(last - first + 1 for first, last in self)
 
+    @property
+    def parts(self) -> int:
+        """How many ranges there are."""
+        return len(self._first)
+
     def __bool__(self) -> bool:
         return bool(self._first)
 

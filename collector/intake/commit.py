@@ -58,8 +58,7 @@ class Commits:
         def work(connection: Connection) -> Committed:
             added = personal.add(connection, rows, due_ms)
             raised = self._raise(connection, found, now_ms, due_ms)
-            for key, ranges in marks.items():
-                streams.save(connection, key, "received", ranges, now_ms)
+            streams.save(connection, "received", marks, now_ms)
             return Committed(added.rows, raised, added.dropped)
 
         committed = await self._records.run(work)
@@ -83,8 +82,7 @@ class Commits:
         ]
 
         def work(connection: Connection) -> None:
-            for key, ranges in marks.items():
-                streams.save(connection, key, "stored", ranges, now_ms)
+            streams.save(connection, "stored", marks, now_ms)
             for school, gateway, declared in gaps:
                 streams.add_gaps(connection, school, gateway, declared)
 

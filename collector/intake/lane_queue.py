@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 from collector.intake.contract import Answer, Incoming
@@ -32,12 +33,15 @@ class LaneQueue:
         """How long what is next has waited: about as long as what comes now will."""
         return time.monotonic() - self._waiting[0][2] if self._waiting else 0.0
 
-    async def put(self, message: Incoming, answer: Answer) -> None:
-        """Waits while the queue is full."""
+    async def put(self, messages: Iterable[Incoming], answer: Answer) -> None:
+        """Waits whenever the queue is full."""
         async with self._changed:
-            await self._changed.wait_for(self._has_room)
-            self._waiting.append((message, answer, time.monotonic()))
-            self.bytes += len(message.data)
+            for message in messages:
+                if not self._has_room():
+                    self._changed.notify_all()
+                    await self._changed.wait_for(self._has_room)
+                self._waiting.append((message, answer, time.monotonic()))
+                self.bytes += len(message.data)
             self._changed.notify_all()
 
     async def take(self) -> dict[Answer, list[Incoming]]:

@@ -117,9 +117,12 @@ class BatchLine:
         await self._replies.greet(active, answer)
 
     async def submit(self, messages: Sequence[Incoming], answer: Answer) -> None:
+        by_lane: dict[LaneName, list[Incoming]] = {"urgent": [], "bulk": []}
         for message in messages:
-            name: LaneName = "urgent" if message.address.leaf == "urgent" else "bulk"
-            await self._lanes[name].arrived.put(message, answer)
+            by_lane["urgent" if message.address.leaf == "urgent" else "bulk"].append(message)
+        for name, some in by_lane.items():
+            if some:
+                await self._lanes[name].arrived.put(some, answer)
 
     async def load(self) -> None:
         """What the stores know, before `run`. Raises RecordsFileError, and what the stores raise when

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
+import numpy as np
 from msgspec.structs import replace
 
 from collector.intake.record_bounds import ID_CHARS_MAX, NAME_CHARS_MAX, Objection, is_name, record_objection
+from collector.intake.series_names import SeriesNames
 from telemetry.batch import READINGS_MAX, Body, Gap, Header
 from telemetry.configuration import DIGEST_CHARS_MAX, REASON_CHARS_MAX
 from telemetry.decoding import INT_MAX
 from telemetry.quality import ClockQuality
-from telemetry.quantities import QUANTITIES, Lane
-from telemetry.readings import SeriesKey
 from telemetry.status import Status
 
 TIME_MS_MIN: Final = 946_684_800_000
@@ -29,10 +28,6 @@ _DROPPED_REASONS_MAX: Final = 100
 _VERSION_MAX: Final = 2**31 - 1
 """What the database's column takes."""
 _LONG_AGO: Final = ("time_too_old", "a time before the year 2000")
-_BAD_NAME: Final = (
-    "name_not_allowed",
-    f"a series name of more than {NAME_CHARS_MAX} characters or with control characters",
-)
 _AHEAD: Final = ("time_in_future", "a time more than a day ahead of the collector's clock")
 
 
@@ -44,7 +39,8 @@ def objection(header: Header, body: Body) -> Objection | None:
         return "too_many_records", f"more than {RECORDS_MAX} records"
     if not is_name(header.boot, ID_CHARS_MAX) or not is_name(header.policy, ID_CHARS_MAX):
         return "name_not_allowed", f"a boot id or policy of more than {ID_CHARS_MAX} characters"
-    for found in (*map(_series_objection, body.series), *map(record_objection, body.records)):
+    names = body.series if isinstance(body.series, SeriesNames) else SeriesNames(body.series)
+    for found in (names.objection, *map(record_objection, body.records)):
         if found:
             return found
     if any(not _is_sound(gap) for gap in header.gaps):
@@ -56,12 +52,21 @@ def time_objection(body: Body, now_ms: int, *, judges: bool = True) -> Objection
     """What speaks against the times of a batch, by the collector's clock; None when nothing does. judges:
     whether this clock may call another one fast.
     """
-    records_ms = [record.time_ms for record in body.records]
-    if min(min(body.time_ms, default=TIME_MS_MIN), *records_ms, TIME_MS_MIN) < TIME_MS_MIN:
+    first_ms, last_ms = _span(body)
+    if first_ms < TIME_MS_MIN:
         return _LONG_AGO
-    if max(max(body.time_ms, default=0), *records_ms, 0) > now_ms + FUTURE_MS_MAX:
+    if last_ms > now_ms + FUTURE_MS_MAX:
         return _AHEAD if judges and now_ms >= PLAUSIBLE_FROM_MS else None
     return None
+
+
+def _span(body: Body) -> tuple[int, int]:
+    """The first and the last time of a batch that holds anything."""
+    times = [record.time_ms for record in body.records]
+    if body.time_ms:
+        column = np.asarray(body.time_ms)
+        times += int(column.min()), int(column.max())
+    return min(times, default=TIME_MS_MIN), max(times, default=TIME_MS_MIN)
 
 
 def status_objection(status: Status) -> str:
@@ -91,25 +96,6 @@ def status_objection(status: Status) -> str:
     return "" if all(0 <= time_ms < 32_503_680_000_000 for time_ms in times_ms) else "a time out of bounds"
 
 
-def _series_objection(key: SeriesKey) -> Objection | None:
-    if max(map(len, key)) > NAME_CHARS_MAX:
-        return _BAD_NAME  # and not kept in the cache
-    return _judged(key)
-
-
-@lru_cache(8_192)
-def _judged(key: SeriesKey) -> Objection | None:
-    """Gateways send the same names again and again."""
-    quantity = QUANTITIES.get(key.quantity)
-    if quantity is None:
-        return "quantity_not_registered", "a quantity this collector does not know"
-    if quantity.lane is not Lane.AMBIENT:
-        return "personal_quantity", "a quantity of the personal lane as a reading"
-    if not all(is_name(name, NAME_CHARS_MAX) for name in key):
-        return _BAD_NAME
-    return None
-
-
 def _is_sound(gap: Gap) -> bool:
     return gap.readings <= min((gap.last - gap.first + 1) * READINGS_MAX, GAP_READINGS_MAX) and is_name(
         gap.generation, ID_CHARS_MAX
@@ -122,7 +108,7 @@ def at_arrival(header: Header, body: Body, now_ms: int) -> tuple[Header, Body]:
     For an urgent batch whose gateway does not know the time: an alert is never refused for that,
     and its arrival is a better guess. Its clock quality becomes UNSYNCED.
     """
-    latest_ms = max(max(body.time_ms, default=0), *(record.time_ms for record in body.records), 0)
+    latest_ms = _span(body)[1]
 
     def moved(time_ms: int) -> int:
         return max(time_ms - latest_ms + now_ms, TIME_MS_MIN)

@@ -7,31 +7,28 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from collector.intake.contract import Incoming
+from collector.intake.decoding import decode_columns
 from collector.intake.objections import at_arrival, objection, status_objection, time_objection
 from collector.intake.registry import Registry
 from collector.records import StreamKey
-from telemetry.batch import BatchError, Body, Header, Identity, decode_body, decode_payload, peek_identity
+from telemetry.batch import BatchError, Body, Header, Identity, decode_payload, peek_identity
 from telemetry.decoding import INT_MAX
 from telemetry.envelope import Envelope, EnvelopeError, Kind, open_envelope, verify
 from telemetry.status import Status, StatusError, decode_status
 from telemetry.topics import Address
 
-OPENED_READINGS_MAX: Final = 100_000
-"""Beyond so many readings the rest of a chunk waits: small batches may hold a lot."""
+OPENED_READINGS_MAX: Final = 320_000
+"""As many as a group of full batches has. Beyond it the rest waits: small batches may hold a lot."""
 
 
 class Opened(NamedTuple):
     """A batch that may be committed, and the envelope it came in."""
 
     address: Address
+    key: StreamKey
     header: Header
     body: Body
     data: bytes
-
-    @property
-    def key(self) -> StreamKey:
-        header = self.header
-        return StreamKey(header.school, header.gateway, header.stream, header.generation)
 
 
 class Refused(NamedTuple):
@@ -150,7 +147,7 @@ def _open_batch(opening: Opening, message: Incoming, payload: bytes, now_ms: int
         raise _RefusedError("wrong_topic", what, known=True)
     try:
         header, packed = decode_payload(payload)
-        body = decode_body(header, packed)
+        body = decode_columns(header, packed)
         against = objection(header, body)
         untimely = against or time_objection(body, now_ms, judges=judges)
         if untimely and not against and header.stream == "urgent":
@@ -160,7 +157,8 @@ def _open_batch(opening: Opening, message: Incoming, payload: bytes, now_ms: int
     except BatchError as error:
         against = ("undecodable", str(error))
     if against is None:
-        opening.batches.append(Opened(address, header, body, message.data))
+        key = StreamKey(header.school, header.gateway, header.stream, header.generation)
+        opening.batches.append(Opened(address, key, header, body, message.data))
         opening.readings += header.readings
     else:
         opening.refused.append(refuse_for_good(address, identity, *against, message.data))

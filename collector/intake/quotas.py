@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from collector.intake.marks import Marks
@@ -29,6 +30,7 @@ class Quotas:
         self._series_max = series_max
         self._generations_max = generations_max
         self._series: dict[tuple[str, str], set[SeriesKey]] = {}
+        self._allowed: dict[tuple[str, str], Sequence[SeriesKey]] = {}
 
     async def load(self, store: SeriesStore) -> None:
         """Learns which series there are."""
@@ -46,10 +48,15 @@ class Quotas:
             return "too_many_generations", f"more than {self._generations_max} streams; register it anew"
         if self._marks.holes(key) > HOLES_MAX:
             return "too_many_holes", f"more than {HOLES_MAX} ranges of batches that never came"
-        known = self._series.setdefault((key.school, key.gateway), set())
-        if not known.issuperset(batch.body.series):
-            new = set(batch.body.series) - known
+        origin, series = key[:2], batch.body.series
+        if self._allowed.get(origin) is series:
+            return None
+        known = self._series.setdefault(origin, set())
+        if not known.issuperset(series):
+            new = set(series) - known
             if len(known) + len(new) > self._series_max:
                 return "too_many_series", f"more than {self._series_max} series of one gateway"
             known |= new
+        if len(series) <= self._series_max:
+            self._allowed[origin] = series
         return None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
-from sqlalchemy import Connection, case, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, case, func, insert, select, update
 
 from collector.records.tables import GAPS_KEPT_MAX, gaps, streams
 from telemetry.batch import Gap, Stream
@@ -25,6 +25,14 @@ class StreamKey(NamedTuple):
 
 Mark = Literal["received", "stored"]
 """What was answered about a batch."""
+
+
+_UPDATES: Final[dict[Mark, Update]] = {
+    mark: update(streams)
+    .where(*(streams.c[name] == bindparam(f"its_{name}") for name in StreamKey._fields))
+    .values({mark: bindparam("ranges"), "last_ms": bindparam("now_ms")})
+    for mark in get_args(Mark)
+}
 
 
 @dataclass
@@ -46,10 +54,6 @@ def _unpack(data: bytes) -> RangeSet:
     return RangeSet(msgspec.msgpack.decode(data, type=list[Range]))
 
 
-def _where(key: StreamKey) -> list[object]:
-    return [streams.c[name] == value for name, value in key._asdict().items()]
-
-
 def load(connection: Connection) -> dict[StreamKey, StreamMarks]:
     """The marks of every stream there is."""
     return {
@@ -60,15 +64,23 @@ def load(connection: Connection) -> dict[StreamKey, StreamMarks]:
     }
 
 
-def save(connection: Connection, key: StreamKey, mark: Mark, ranges: RangeSet, now_ms: int) -> None:
-    """Writes one kind of mark and leaves the other alone: two tasks may be at the same stream."""
-    values = {mark: _pack(ranges), "last_ms": now_ms}
-    changed = connection.execute(update(streams).where(*_where(key)).values(values))  # type: ignore[arg-type]  # plain equality clauses
-    if not changed.rowcount:
-        nothing = _pack(RangeSet())
-        connection.execute(
-            insert(streams), [{"received": nothing, "stored": nothing, **key._asdict(), **values}]
-        )
+def save(connection: Connection, mark: Mark, changed: Mapping[StreamKey, RangeSet], now_ms: int) -> None:
+    """Writes one kind of mark of some streams and leaves the other alone: two tasks may be at one stream."""
+    rows = [_row(key, ranges, now_ms) for key, ranges in changed.items()]
+    if not rows or connection.execute(_UPDATES[mark], rows).rowcount == len(rows):
+        return
+    nothing = _pack(RangeSet())
+    for key, row in zip(changed, rows, strict=True):
+        if not connection.execute(_UPDATES[mark], [row]).rowcount:
+            marks = {"received": nothing, "stored": nothing} | {mark: row["ranges"]}
+            connection.execute(insert(streams), [{**key._asdict(), **marks, "last_ms": now_ms}])
+
+
+def _row(key: StreamKey, ranges: RangeSet, now_ms: int) -> dict[str, object]:
+    return {f"its_{name}": value for name, value in key._asdict().items()} | {
+        "ranges": _pack(ranges),
+        "now_ms": now_ms,
+    }
 
 
 def add_gaps(connection: Connection, school: str, gateway: str, declared: Iterable[Gap]) -> None:

@@ -1,10 +1,11 @@
-"""From batches to the columns of one insert. No object a reading: lists go into arrays whole."""
+"""From batches to the columns of one insert. No object a reading: columns go into arrays whole."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from collector.series.memory_index import AppliedRange, MemoryIndex, Origin, Ser
 from telemetry.ranges import RangeSet
 
 Columns = dict[str, NDArray[np.generic]]
+Number = TypeVar("Number", np.int64, np.float64, np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +83,28 @@ def _number(index: MemoryIndex, batches: Iterable[SeriesBatch]) -> tuple[list[in
     for batch in batches:
         origin = Origin(batch.key.school, batch.key.gateway)
         known = index.ids_of(origin)
-        for key in batch.body.series:
-            id_ = known.get(key)
-            if id_ is None:
-                id_ = new.setdefault(SeriesName(origin, key), next_id + len(new))
-            ids.append(id_)
+        ids += [
+            known.get(key) or new.setdefault(SeriesName(origin, key), next_id + len(new))
+            for key in batch.body.series
+        ]
     return ids, list(new)
 
 
 def _points(batches: Sequence[SeriesBatch], segments: Sequence[int], counts: Sequence[int]) -> Columns:
     sizes = [len(batch.body.time_ms) for batch in batches]
-    total = sum(sizes)
     # As telemetry.quality.pack_quality, for a whole column.
     clocks = np.repeat(np.array([batch.clock << 4 for batch in batches], np.uint8), sizes)
-    qualities = b"".join(bytes(batch.body.quality) for batch in batches)
+    bodies = [batch.body for batch in batches]
     return {
         "series": np.repeat(np.array(segments, np.int32), counts),
-        "ts": np.fromiter(chain.from_iterable(batch.body.time_ms for batch in batches), np.int64, total),
-        "value": np.fromiter(chain.from_iterable(batch.body.value for batch in batches), np.float64, total),
-        "quality": np.frombuffer(qualities, np.uint8) | clocks,
+        "ts": _column([body.time_ms for body in bodies], np.int64),
+        "value": _column([body.value for body in bodies], np.float64),
+        "quality": _column([body.quality for body in bodies], np.uint8) | clocks,
     }
+
+
+def _column(parts: Sequence[Sequence[float]], dtype: type[Number]) -> NDArray[Number]:
+    return np.concatenate([np.asarray(part, dtype) for part in parts])
 
 
 def _applied(keys: Iterable[BatchKey]) -> list[AppliedRange]:
@@ -124,10 +128,15 @@ def _latest(
     for segment in np.flatnonzero(time_ms[at] != newest):
         backwards = time_ms[starts[segment] : ends[segment]][::-1]
         at[segment] -= int(np.argmax(backwards))
-    rows = zip(newest.tolist(), points["value"][at].tolist(), points["quality"][at].tolist(), strict=True)
-    found: dict[int, tuple[int, float, int]] = {}
-    for id_, row in zip(segments, rows, strict=True):
-        before = found.get(id_)
-        if row[0] >= (index.latest_ms(id_) if before is None else before[0]):
-            found[id_] = row
-    return {id_: Point(*row) for id_, row in found.items()}
+    # By series and time; of equal times the order stays, so that the last of each series is its latest.
+    ids = np.array(segments)
+    order = np.lexsort((newest, ids))
+    ids, at = ids[order], at[order]
+    is_last = np.append(ids[1:] != ids[:-1], True)
+    ids, at = ids[is_last], at[is_last]
+    columns = (ids, time_ms[at], points["value"][at], points["quality"][at])
+    return {
+        id_: Point(*row)
+        for id_, *row in zip(*(column.tolist() for column in columns), strict=True)
+        if row[0] >= index.latest_ms(id_)
+    }

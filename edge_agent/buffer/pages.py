@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final
 
 from edge_agent.buffer import wal
 from edge_agent.buffer.layout import PAGE_BYTES
-from telemetry.batch import BODY_BYTES_MAX
+from telemetry.packed import BODY_BYTES_MAX
 
 _TABLE_LEAF: Final = 0x0D
 _LOCAL_MAX: Final = PAGE_BYTES - 35

@@ -11,7 +11,7 @@ from collector.intake.marks import Marks
 from collector.intake.opening import Opened
 from collector.intake.quotas import HOLES_MAX, Quotas
 from collector.intake.suspects import FAILURES_MAX, Suspects
-from collector.records import StreamMarks
+from collector.records import StreamKey, StreamMarks
 from telemetry.batch import Body, Header
 from telemetry.quality import ClockQuality
 from telemetry.ranges import RangeSet
@@ -28,7 +28,8 @@ def opened(
     series = [CO2._replace(device=device) for device in devices]
     count = len(devices)
     body = Body(series, [1] * count, [1] * count, [1.0] * count, [0] * count, [])
-    return Opened(Address(SCHOOL, gateway, "batch"), header, body, b"")
+    key = StreamKey(SCHOOL, gateway, "bulk", generation)
+    return Opened(Address(SCHOOL, gateway, "batch"), key, header, body, b"")
 
 
 def test_series_are_bounded_for_each_gateway_by_itself() -> None:

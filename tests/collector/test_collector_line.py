@@ -247,15 +247,15 @@ async def test_a_full_lane_waits_in_messages_and_in_bytes() -> None:
     queue = LaneQueue(messages_max=3, bytes_max=100)
     small = Incoming(Address("s", "g", "batch"), b"x")
     for _ in range(3):
-        await queue.put(small, answer)
-    waiting = asyncio.create_task(queue.put(small, answer), name="put")
+        await queue.put([small], answer)
+    waiting = asyncio.create_task(queue.put([small], answer), name="put")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not waiting.done()
     assert len((await queue.take())[answer]) == 3
     await waiting
-    await queue.put(small._replace(data=bytes(200)), answer)
-    waiting = asyncio.create_task(queue.put(small, answer), name="put")
+    await queue.put([small._replace(data=bytes(200))], answer)
+    waiting = asyncio.create_task(queue.put([small], answer), name="put")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not waiting.done(), "201 bytes wait already"

@@ -249,8 +249,16 @@ FILES: Final = {
     "rotation": rotation,
     "rotated": rotated,
 }
-EARLIER: Final = ("status_of_0.1",)
-"""Written by programs before a field was added; read for as long as such programs are in the field."""
+EARLIER: Final = (
+    "status_of_0.1",
+    "bulk_of_format_1",
+    "urgent_of_format_1",
+    "records_of_format_1",
+    "post_of_format_1",
+)
+"""Written by programs before a field was added or a format raised; read for as long as such programs are in
+the field.
+"""
 
 
 def _unseal(data: bytes) -> dict[str, Any]:
@@ -270,7 +278,7 @@ def describe(name: str, data: bytes) -> Any:
     """What a file decodes to, by the project's decoders, as JSON can say it."""
     if name in _BARE:
         return as_json(_BARE[name](data))
-    if name == "post":
+    if name.startswith("post"):
         return [describe("", one) for one in unpack(data)]
     envelope = open_envelope(data)
     if envelope.kind is Kind.VAULT_QUESTION:

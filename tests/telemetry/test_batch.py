@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 
 from telemetry import columns
 from telemetry.batch import (
-    BODY_BYTES_MAX,
     GAPS_MAX,
     READINGS_MAX,
     BatchBuilder,
@@ -26,14 +26,16 @@ from telemetry.batch import (
     encode_body,
     encode_payload,
 )
+from telemetry.packed import BODY_BYTES_MAX
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import Chunk, Reading, SeriesKey, SeriesTable
 from telemetry.records import MorningCheck
 from tests.telemetry import samples
+from tests.telemetry.bodies import ALONE, CHECK, CONTRADICTING, EMPTY, GOOD, changed, packed
 from tests.telemetry.samples import BASE_MS, Column, header
 
 
-def bits(values: list[float]) -> bytes:
+def bits(values: Sequence[float]) -> bytes:
     """What tells -0.0 from 0.0, where == does not."""
     return struct.pack(f"<{len(values)}d", *values)
 
@@ -44,7 +46,8 @@ def test_a_column_comes_back_bit_for_bit(values: list[float]) -> None:
     if digits == columns.RAW:
         assert scaled == []
     else:
-        assert bits(columns.from_scaled(columns.undelta(columns.deltas(scaled)), digits)) == bits(values)
+        again = columns.walk(scaled[0], columns.steps(scaled))
+        assert bits(columns.from_scaled(again, digits)) == bits(values)
 
 
 @given(st.lists(samples.decimals, min_size=1, max_size=20))
@@ -76,7 +79,7 @@ def test_the_fewest_digits_that_hold(values: list[float], digits: int) -> None:
 @given(st.lists(st.integers(0, 3), max_size=50))
 def test_quality_runs(numbers: list[int]) -> None:
     runs = columns.to_runs(numbers)
-    assert columns.from_runs(runs, len(numbers)) == numbers
+    assert columns.from_runs(runs) == numbers
     assert all(a != b for a, b in zip(runs[::2], runs[2::2], strict=False))
 
 
@@ -117,77 +120,27 @@ def test_the_builder_groups_by_series_and_starts_anew() -> None:
     assert decode_body(header(0), builder.close(BASE_MS)) == Body([], [], [], [], [], [])
 
 
-KEY = ["temperature", "a", "1/101", ""]
-GOOD = [[KEY], [2], [0, 10], [1], [215, -1], [], [0, 2], []]
-
-
-def packed(content: object, level: int = 3) -> bytes:
-    return zstandard.ZstdCompressor(level=level).compress(msgspec.msgpack.encode(content))
-
-
-def changed(**changes: object) -> bytes:
-    names = ["series", "counts", "times", "digits", "scaled", "raw", "quality", "records"]
-    return packed([changes.get(name, good) for name, good in zip(names, GOOD, strict=True)])
-
-
 def test_the_hand_made_body_is_good() -> None:
-    assert decode_body(header(2), packed(GOOD)).value == [21.5, 21.4]
+    body = decode_body(header(2), packed(GOOD))
+    assert (body.value, body.time_ms) == ([21.5, 21.4], [BASE_MS, BASE_MS + 10])
 
 
-CHECK = {
-    "type": "morning_check", "time_ms": 1, "device": "d", "place": "p", "site": "ear", "temperature_c": 37.0,
-}  # fmt: skip
+@pytest.mark.parametrize("width", [1, 2, 4, 8])
+def test_any_width_of_steps(width: int) -> None:
+    body = decode_body(header(2), changed(steps=(10).to_bytes(width, "little")))
+    assert body.time_ms == [BASE_MS, BASE_MS + 10]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        changed(counts=[3]),
-        changed(counts=[1]),
-        changed(counts=[2, 0]),
-        changed(counts=[-1, 3]),
-        changed(counts=[1, 1]),
-        changed(counts=[2**63 - 1, -(2**63 - 3)]),
-        changed(series=[]),
-        changed(series=[KEY, KEY]),
-        changed(times=[0]),
-        changed(times=[0, 1, 2]),
-        changed(times=[-BASE_MS, -1]),
-        changed(times=[2**62, 2**62]),
-        changed(digits=[]),
-        changed(digits=[7]),
-        changed(digits=[-2]),
-        changed(digits=[-1]),
-        changed(scaled=[215]),
-        changed(scaled=[215, 1, 1]),
-        changed(raw=[1.0]),
-        changed(digits=[-1], scaled=[], raw=[math.nan, 1.0]),
-        changed(digits=[-1], scaled=[], raw=[1.0, math.inf]),
-        changed(quality=[]),
-        changed(quality=[0]),
-        changed(quality=[0, 1]),
-        changed(quality=[4, 2]),
-        changed(quality=[-1, 2]),
-        changed(quality=[0, 3, 0, -1]),
-        changed(quality=[0, 2**62]),
-        changed(records=[CHECK]),
-        packed(GOOD[:-1]),
-        packed([]),
-        packed({}),
-        packed(None),
-        b"",
-        packed(GOOD)[:-1],
-        packed(GOOD) + b"\0",
-        packed(GOOD) + packed(GOOD),
-        msgspec.msgpack.encode(GOOD),
-        zstandard.ZstdCompressor().compress(b"\x98" * 1_000_000),
-        zstandard.ZstdCompressor().compress(b"\x98\xdd\xff\xff\xff\xff"),
-        zstandard.ZstdCompressor().compress(b"\x91\xa1\xff"),
-    ],
-)
-def test_a_body_that_contradicts_itself_is_refused(body: bytes) -> None:
+@pytest.mark.parametrize("what", CONTRADICTING)
+def test_a_body_that_contradicts_itself_is_refused(what: str) -> None:
     with pytest.raises(BatchError):
-        decode_body(header(2), body)
+        decode_body(header(2), CONTRADICTING[what])
+
+
+def test_a_series_of_one_reading_has_no_steps() -> None:
+    assert decode_body(header(1), changed(**ALONE, quality=[0, 1])).value == [21.5]
+    with pytest.raises(BatchError):
+        decode_body(header(1), changed(**(ALONE | {"steps": b"\1"}), quality=[0, 1]))
 
 
 @pytest.mark.parametrize(
@@ -204,9 +157,9 @@ def test_a_body_that_contradicts_itself_is_refused(body: bytes) -> None:
     ],
 )
 def test_a_record_that_is_none_is_refused_and_not_quoted(changes: dict[str, object]) -> None:
-    assert len(decode_body(header(0, 1), packed([*[[]] * 7, [CHECK]])).records) == 1
+    assert len(decode_body(header(0, 1), packed([*EMPTY[:-1], [CHECK]])).records) == 1
     with pytest.raises(BatchError) as caught:
-        decode_body(header(0, 1), packed([*[[]] * 7, [CHECK | changes]]))
+        decode_body(header(0, 1), packed([*EMPTY[:-1], [CHECK | changes]]))
     message = str(caught.value)
     assert not any(word in message for word in ("elbow", "diary", "name", "someone", "free"))
 
@@ -245,7 +198,7 @@ GAP = Gap("bulk", "g", 1, 2, "dropped", 10)
     "changes",
     [
         {"format": 0},
-        {"format": 2},
+        {"format": 3},
         {"sequence": 0},
         {"sequence": 2**53},
         {"time_base_ms": 2**53},

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry import credential_map
+from telemetry import credential_columns
 from telemetry.credential_map import CredentialMap
 from tests.edge.maps import make_update, person
 
@@ -22,7 +22,7 @@ def test_changes_one_by_one_or_together_give_the_same(
     found = CredentialMap.whole(make_update(PEOPLE, before))
     was = found.as_update()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(credential_map, "_SINGLY_MAX", singly_max)
+        patch.setattr(credential_columns, "_SINGLY_MAX", singly_max)
         changed = found.updated(
             make_update([], new, version=2, base=1, credentials_gone=gone, people_gone=[5])
         )

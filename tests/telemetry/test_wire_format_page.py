@@ -22,6 +22,7 @@ from telemetry import (
     envelope,
     exchange,
     names,
+    packed,
     posting,
     resolve_token,
     status,
@@ -36,7 +37,7 @@ PAGE: Final = (Path(__file__).parents[2] / "docs" / "wire-format.md").read_text(
 
 
 def test_the_worked_example() -> None:
-    header = Header(1, "s", "g", "bulk", "5f", 42, BASE_MS, ClockQuality.SYNCED, "b", "p", 2, 0)
+    header = Header(batch.FORMAT, "s", "g", "bulk", "5f", 42, BASE_MS, ClockQuality.SYNCED, "b", "p", 2, 0)
     column = (SeriesKey("temperature", "t1", "1/101"), [BASE_MS, BASE_MS + 10_000], [21.5, 21.43], [0, 0])
     packed = encode_body([column], [], BASE_MS)
     payload = encode_payload(header, packed)
@@ -53,7 +54,7 @@ def test_the_worked_example() -> None:
 def test_the_numbers() -> None:
     for number in (
         envelope.PAYLOAD_BYTES_MAX // 1024**2,
-        batch.BODY_BYTES_MAX // 1024**2,
+        packed.BODY_BYTES_MAX // 1024**2,
         batch.READINGS_MAX,
         batch.GAPS_MAX,
         batch.GENERATION_CHARS_MAX,
@@ -70,7 +71,6 @@ def test_the_numbers() -> None:
     ):
         assert f"{number:,}" in PAGE
     versions = {
-        batch.FORMAT,
         ack.FORMAT,
         status.FORMAT,
         envelope.VERSION,
@@ -80,7 +80,7 @@ def test_the_numbers() -> None:
         enrolment.FORMAT,
     }
     assert versions == {1}, "the page speaks of version 1"
-    assert credential_map.FORMAT == 2, "but for the map"
+    assert (batch.FORMAT, credential_map.FORMAT) == (2, 2), "but for batches and the map"
 
 
 @pytest.mark.parametrize(
