@@ -242,7 +242,7 @@ class RolledStore:
 
 def _begins_before(batch: SeriesBatch, time_ms: int) -> bool:
     times = batch.body.time_ms
-    return time_ms > 0 and bool(times) and min(times) < time_ms
+    return time_ms > 0 and bool(times) and bool(np.asarray(times).min() < time_ms)
 
 
 def _divided(
@@ -263,13 +263,13 @@ def _divided(
     return late, rest
 
 
-def _hours(time_ms: list[int]) -> set[int]:
+def _hours(time_ms: Sequence[int]) -> set[int]:
     """Hours in which these points lie, also after a server has moved some of one time on by milliseconds."""
-    first, last = min(time_ms), max(time_ms) + len(time_ms)
+    times = np.asarray(time_ms, np.int64)
+    first, last = int(times.min()), int(times.max()) + len(times)
     if first // HOUR_MS == last // HOUR_MS:
         return {first - first % HOUR_MS}
-    times = np.array(time_ms, np.int64)
-    every = np.concatenate((times, times + len(time_ms)))
+    every = np.concatenate((times, times + len(times)))
     return set(np.unique(every - every % HOUR_MS).tolist())
 
 
