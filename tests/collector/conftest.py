@@ -34,6 +34,7 @@ from telemetry.topics import Address
 from tests.collector.record_databases import RecordsDatabase, make_database
 from tests.conftest import Mosquitto
 from tests.line.running_site import Site
+from tests.series.new_stores import open_store
 
 SCHOOL = "example-primary"
 NOW_MS = 1_788_220_862_500
@@ -188,7 +189,7 @@ async def make_lab(tmp_path: Path, database: RecordsDatabase) -> AsyncIterator[M
         records = database.open()
         for sender in senders:
             records.add_gateway(sender.row)
-        store = await FaultyStore.open(tmp_path / "series.duckdb")
+        store = await open_store(tmp_path / "series.duckdb", FaultyStore)
         lab = Lab(records, store, event_rules(default_limits()) if rules is None else rules, **line)
         await lab.line.load()
         running.append((asyncio.create_task(lab.line.run(), name="line-under-test"), lab))

@@ -20,6 +20,7 @@ from collector.series.rollups.store import RolledStore
 from collector.series.server_store import ServerStore
 from collector.series.server_wire import Access, ServerWire
 from collector.series.victoria import Victoria
+from tests.series.new_stores import open_store
 from tests.series.servers import InfluxServer, VictoriaServer
 
 HOLD_S = 0.004
@@ -54,7 +55,7 @@ class DuckDbHarness:
         self._folder.cleanup()
 
     async def open(self) -> DuckDbStore:
-        return await DuckDbStore.open(Path(self._folder.name) / "series.duckdb")
+        return await open_store(Path(self._folder.name) / "series.duckdb", DuckDbStore)
 
 
 class FlushedStore(ServerStore):

@@ -31,6 +31,7 @@ from telemetry.batch import Body
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import Reading, SeriesKey
 from tests.collector.record_databases import open_records
+from tests.series.new_stores import open_store
 
 Result = TypeVar("Result")
 
@@ -91,7 +92,7 @@ class School:
     @classmethod
     async def open(cls, folder: Path, now_ms: Callable[[], int]) -> Self:
         records = open_records(folder / "records.sqlite")
-        return cls(records, await DuckDbStore.open(folder / "series.duckdb"), now_ms)
+        return cls(records, await open_store(folder / "series.duckdb", DuckDbStore), now_ms)
 
     async def close(self) -> None:
         await self.store.close()
@@ -116,7 +117,7 @@ class School:
         await (await self.store.append([SeriesBatch(key, clock, body)]))
 
     async def add_alert(self, **changes: object) -> int:
-        """Raises a fever alert; returns its id."""
+        """Raises a fever alert; returns its number."""
         self._sequence += 1
         row = {
             "cause": f"cause-{self._sequence}", "kind": "fever", "state": "open", "school": SCHOOL,
@@ -126,7 +127,7 @@ class School:
             "record_type": "morning_check",
         } | changes  # fmt: skip
         await self.records.run(lambda connection: alert_rows.add(connection, [row]))
-        return (await self.records.find_alerts(limit=1))[0].id
+        return self.parts.alert_numbers.outside((await self.records.find_alerts(limit=1))[0].id)
 
     def add_gateway(self, id_: str = GATEWAY) -> None:
         gateway = Gateway(SCHOOL, id_, "cHVibGlj", id_, "active", NOW_MS - 86_400_000)
