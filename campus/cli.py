@@ -4,6 +4,8 @@ loaded, so that a gateway needs nothing of what only a collector uses.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -68,10 +70,25 @@ def build(asked: str | None) -> typer.Typer:
 
 def _load(name: str, room: _Room) -> typer.Typer:
     try:
-        app: typer.Typer = importlib.import_module(room.module).app
+        if room.module not in sys.modules:
+            _load_for_good(room.module)
+        app: typer.Typer = sys.modules[room.module].app
     except ModuleNotFoundError as error:
         _stop_without_library(error, name)
     return app
+
+
+def _load_for_good(module: str) -> None:
+    """Nothing that is loaded becomes garbage: to look through it is a sixth of a command's start, and would
+    hold a server up again and again.
+    """
+    gc.disable()
+    try:
+        importlib.import_module(module)
+    finally:
+        gc.freeze()
+        atexit.register(gc.unfreeze)  # DuckDB's library complains of what is not cleared at the end
+        gc.enable()
 
 
 def _stop_without_library(error: ModuleNotFoundError, name: str) -> NoReturn:
