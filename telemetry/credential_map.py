@@ -230,7 +230,10 @@ class CredentialMap:
             raise CredentialMapError(f"not a credential map: {describe(error)}") from None
         except ValueError as error:
             raise CredentialMapError(f"not a credential map: {error}") from None
-        return cls(update=_checked(kept.rest), people=EncodedTable(Person, people), credentials=credentials)
+        update = _checked(kept.rest)
+        if not all(0 <= slot < 2**32 for slot in people):
+            raise CredentialMapError("a slot is out of bounds")
+        return cls(update=update, people=EncodedTable(Person, people), credentials=credentials)
 
 
 def _by_slot(people: Iterable[Person]) -> dict[int, Person]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
+RECENT_MAX: Final = 100
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class EncodedTable(Mapping[int, Row], Generic[Row]):
-    """Rows of one kind, msgpack each, by number; never changed. A row is made, in about a microsecond, each
-    time it is asked for.
+    """Rows of one kind, msgpack each, by number; never changed. A row is made, in about a microsecond, when it
+    is asked for, and kept for a while: the same few are asked for again and again.
     """
 
     def __init__(self, kind: type[Row], encoded: Mapping[int, bytes]) -> None:
@@ -27,6 +28,7 @@ class EncodedTable(Mapping[int, Row], Generic[Row]):
         self._numbers = array("Q", ordered)
         self.rows: Sequence[bytes] = [encoded[number] for number in ordered]
         """Encoded, in the order of their numbers."""
+        self._recent: dict[int, Row] = {}
 
     @classmethod
     def of(cls, kind: type[Row], rows: Mapping[int, Row]) -> EncodedTable[Row]:
@@ -41,10 +43,15 @@ class EncodedTable(Mapping[int, Row], Generic[Row]):
 
     def __getitem__(self, number: int) -> Row:
         """Raises KeyError."""
-        at = bisect_left(self._numbers, number)
-        if at == len(self._numbers) or self._numbers[at] != number:
-            raise KeyError(number)
-        return self._decode(self.rows[at])
+        found = self._recent.get(number)
+        if found is None:
+            at = bisect_left(self._numbers, number)
+            if at == len(self._numbers) or self._numbers[at] != number:
+                raise KeyError(number)
+            if len(self._recent) == RECENT_MAX:
+                self._recent.clear()
+            found = self._recent[number] = self._decode(self.rows[at])
+        return found
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._numbers)

@@ -1,7 +1,7 @@
 """The credential map on the gateway's disk, encrypted under a key that only this gateway can make.
 
-Layout: 4 bytes magic "CPMF", 1 byte format, 12 bytes nonce, AES-256-GCM ciphertext with its tag. The
-key is HKDF-SHA-256 of the gateway's private key; school and gateway are bound in as associated data.
+Layout: 4 bytes magic "CPMF", 1 byte format, 12 bytes nonce, AES-256-GCM ciphertext with its tag. Within:
+the map as `CredentialMap.kept` gives it; in format 1, which is still read, as the vault sends it. The key is HKDF-SHA-256 of the gateway's private key; school and gateway are bound in as associated data.
 Whoever has the disk but not the key file learns the size of the school, and nothing else.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,16 +20,21 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from foundation.wholefile import write_whole
-from telemetry.credential_map import CredentialMap, CredentialMapError, decode_update, encode_update
+from telemetry.credential_map import CredentialMap, CredentialMapError, decode_update
 
 NAME: Final = "credentials.map"
 MAGIC: Final = b"CPMF"
-FORMAT: Final = 1
+FORMAT: Final = 2
 NONCE_BYTES: Final = 12
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 """Fifty thousand people with ten credentials each take less."""
 _HEAD: Final = len(MAGIC) + 1
 _DOMAIN: Final = b"campus-pulse/credentials.map\0"
+
+_FORMATS: Final[dict[int, Callable[[bytes], CredentialMap]]] = {
+    1: lambda data: CredentialMap.whole(decode_update(data)),
+    FORMAT: CredentialMap.from_kept,
+}
 
 
 class MapFileError(Exception):
@@ -60,13 +66,12 @@ class MapFile:
             raise MapFileError(f"{self.path} cannot be read: {error.strerror}") from error
         if len(data) > FILE_BYTES_MAX or data[: len(MAGIC)] != MAGIC or len(data) < _HEAD + NONCE_BYTES:
             raise MapFileError(f"{self.path} is not a credential map of this program")
-        if data[len(MAGIC)] != FORMAT:
+        read = _FORMATS.get(data[len(MAGIC)])
+        if read is None:
             raise MapFileError(f"{self.path}: format {data[len(MAGIC)]} is not known, {FORMAT} is")
         nonce, sealed = data[_HEAD : _HEAD + NONCE_BYTES], data[_HEAD + NONCE_BYTES :]
         try:
-            found = CredentialMap.whole(
-                decode_update(self._cipher.decrypt(nonce, sealed, data[:_HEAD] + self._about))
-            )
+            found = read(self._cipher.decrypt(nonce, sealed, data[:_HEAD] + self._about))
         except InvalidTag:
             raise MapFileError(
                 f"{self.path} is damaged, or was written by another gateway or under another key"
@@ -80,7 +85,7 @@ class MapFile:
     def write(self, found: CredentialMap) -> None:
         """Puts the map in the place of the one before: all of it or nothing. Raises MapFileError."""
         head, nonce = MAGIC + bytes((FORMAT,)), os.urandom(NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, encode_update(found.as_update()), head + self._about)
+        sealed = self._cipher.encrypt(nonce, found.kept(), head + self._about)
         try:
             write_whole(self.path, head + nonce + sealed)
         except OSError as error:

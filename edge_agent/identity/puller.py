@@ -146,11 +146,12 @@ class Puller:
         new_erased = found.erased - (have.erased if have is not None else frozenset())
         if new_erased:
             self._settled_s = asyncio.get_running_loop().time() + self._settle_s
-        # In use already, whatever the disk says to it: a withdrawal does not wait for that.
-        await self._save(found, unchanged=bool(update.base) and have is not None and _same(have, found))
+        unchanged = bool(update.base) and have is not None and _same(have, found)
         if not update.base:
-            del have, update
+            del have, update  # some ten megabytes
             give_back()
+        # In use already, whatever the disk says to it: a withdrawal does not wait for that.
+        await self._save(found, unchanged=unchanged)
         if new_erased and (full := await self._erase(settled=False)) is not None:
             raise full
 

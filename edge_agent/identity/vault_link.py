@@ -59,8 +59,8 @@ class VaultLink:
         reply = Seal()
         question = MapQuestion(self._school, self._gateway, new_nonce(), reply.reply_key, have)
         try:
-            data = await self._post.ask(PATH, wrap_question(question, self._signer), CONTENT_TYPE)
-            update = decode_update(read_answer(data, question, reply, self._vault_key))
+            asked = self._post.ask(PATH, wrap_question(question, self._signer), CONTENT_TYPE)
+            update = decode_update(read_answer(await asked, question, reply, self._vault_key))
         except PostUnavailableError as error:
             raise VaultError("away", str(error)) from error
         except PostRefusedError as error:

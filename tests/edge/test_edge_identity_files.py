@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from edge_agent.identity.carriers import Carriers
 from edge_agent.identity.credentials import Credentials, Lookup, MapUnusableError
-from edge_agent.identity.map_file import MapFile, MapFileError
-from telemetry.credential_map import Lesson, Person
+from edge_agent.identity.map_file import MAGIC, NONCE_BYTES, MapFile, MapFileError
+from telemetry.credential_map import Lesson, Person, encode_update
 from tests.edge.edge_parts import GATEWAY, NOW_MS, SCHOOL
 from tests.edge.maps import BLINDING_KEY, DAY_MS, make_map, person
 
@@ -41,6 +41,17 @@ def test_a_map_comes_back_as_it_was_and_only_its_owner_can_read_the_file(tmp_pat
     assert found.as_update() == MAP.as_update()
     assert [one.name for one in tmp_path.iterdir()] == ["credentials.map"]
     assert file_in(tmp_path).path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_of_the_format_before_is_read(tmp_path: Path) -> None:
+    map_file = file_in(tmp_path)
+    head, nonce = MAGIC + b"\x01", bytes(NONCE_BYTES)
+    about = head + f"{SCHOOL}/{GATEWAY}".encode()
+    sealed = map_file._cipher.encrypt(nonce, encode_update(MAP.as_update()), about)
+    map_file.path.write_bytes(head + nonce + sealed)
+    found = map_file.read()
+    assert found is not None
+    assert found.as_update() == MAP.as_update()
 
 
 def test_nothing_of_it_lies_in_clear_on_the_disk(tmp_path: Path) -> None:
