@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -41,7 +42,6 @@ BODY_BYTES_MAX: Final = MESSAGE_BYTES_MAX + ENVELOPE_BYTES_MIN
 WAITING_MAX: Final = 16
 """Questions are answered one after another; those that wait are few."""
 AWAY_S: Final = 5
-UNHEARD_S_MAX: Final = 60.0
 UNHEARD_MAX: Final = 1_000
 _NAMES: Final = {ENROL_PATH: "enrol", ROTATE_PATH: "rotate"}
 
@@ -65,8 +65,8 @@ class EnrolmentDesk:
         self._now_ms = now_ms
         self._turn = asyncio.Lock()
         self._waiting = 0
-        self._unheard: dict[str, tuple[float, float]] = {}
-        """Addresses: until when nothing is looked up for them, and when they may come again."""
+        self._unheard: dict[str, float] = {}
+        """Addresses: until when they are not heard."""
         self._reported = FirstOnly(100)
         self._answers = Counter(
             "campus_enrolment_answers",
@@ -135,11 +135,8 @@ class EnrolmentDesk:
 
     async def _enrol(self, data: bytes, address: str, caller: Caller) -> bytes:
         question = decode(data, Question)
-        unheard_s, again_s = self._unheard.get(address, (0.0, 0.0))
-        if unheard_s > time.monotonic():
-            raise RefusedError(
-                429, "too many wrong codes came; come again later", int(again_s - time.monotonic()) + 1
-            )
+        if (wait_s := self._unheard.get(address, 0.0) - time.monotonic()) > 0:
+            raise RefusedError(429, "too many wrong codes came; come again later", math.ceil(wait_s))
         work = partial(
             self._registrar.enrol,
             question=question,
@@ -163,8 +160,7 @@ class EnrolmentDesk:
         """Who asks too often costs no transaction each time."""
         if len(self._unheard) >= UNHEARD_MAX:
             self._unheard.clear()
-        now_s = time.monotonic()
-        self._unheard[address] = now_s + min(wait_s, UNHEARD_S_MAX), now_s + wait_s
+        self._unheard[address] = time.monotonic() + wait_s
 
     async def _shown(self, caller: Caller) -> bytes:
         if caller.shown or self._proxy_cert_file is None:

@@ -26,7 +26,7 @@ from collector.enrolment.issuing import (
     require_unused,
 )
 from collector.enrolment.rotation import rotate
-from collector.enrolment.throttle import Throttle
+from collector.enrolment.throttle import UNHEARD_S, Throttle
 from collector.intake.objections import PLAUSIBLE_FROM_MS
 from collector.records import Gateway, enrolment, gateways
 from collector.records.enrolment import Certificate, Invitation, Proved
@@ -48,9 +48,6 @@ from telemetry.envelope import Envelope, Signer, key_id
 from telemetry.topics import IDENTIFIER
 
 OPEN_MAX: Final = 20
-CROWDED_S: Final = 60
-"""So long an address with a wrong code is not heard again while too many come from everywhere."""
-
 
 Why = Literal["ids", "clock", "registered", "unregistered", "many"]
 
@@ -127,16 +124,11 @@ class Registrar:
         one, since the transaction that counts it has to last.
         """
         require_time(now_ms)
-        throttle = Throttle(enrolment.failures(connection, now_ms))
-        if (wait_s := throttle.wait_s(address, now_ms)) is not None:
-            raise RefusedError(429, "too many wrong codes came; come again later", wait_s)
         found = None
         for one in enrolment.current_invitations(connection, now_ms):
             if proves(question.proof, question_proof(one.code_key, question, fingerprint)):
                 found = one
         if found is None:
-            if throttle.wait_of_all_s(now_ms) is not None:
-                raise RefusedError(429, "the code is wrong, and too many wrong ones came", CROWDED_S)
             return _wrong(connection, address, now_ms)
         key, tls_key = parse_keys(question.nonce, question.public_key, question.request)
         if found.used_ms is not None:
@@ -224,6 +216,9 @@ def _objection(connection: Connection, school: str, gateway: str, *, replaces: b
 
 
 def _wrong(connection: Connection, address: str, now_ms: int) -> RefusedError:
+    """Raises RefusedError where it is not counted any more."""
+    if Throttle(enrolment.failures(connection, now_ms)).is_spent(address, now_ms):
+        raise RefusedError(429, "the code is wrong, and too many wrong ones came", UNHEARD_S)
     enrolment.add_failure(connection, now_ms, address)
     return RefusedError(
         403,
