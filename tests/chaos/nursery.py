@@ -8,6 +8,7 @@ somebody holds.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -25,6 +26,7 @@ ROOMS = ("campus.cli", "edge_agent.cli", "collector.cli", "collector.service", "
 def main() -> None:
     for room in ROOMS:
         importlib.import_module(room)
+    gc.freeze()  # to look for garbage in it, each child would copy all of this
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "a thread that a fork would lose"
     for line in sys.stdin:
         request = json.loads(line)
@@ -34,6 +36,7 @@ def main() -> None:
             pid, status = os.waitpid(request["wait"], 0 if request["block"] else os.WNOHANG)
             answer = {"code": os.waitstatus_to_exitcode(status) if pid else None}
         print(json.dumps(answer), flush=True)
+    gc.unfreeze()
 
 
 def start(arguments: list[str], log_file: str, wanted: dict[str, Any]) -> int:
