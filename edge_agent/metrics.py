@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from edge_agent.buffer.contract import BufferStats
 from edge_agent.counters import Counters, DeviceCounters, DriverCounters
+from foundation.faults import kind_of, where_of
 from foundation.httpconnection import Connection, Handler, Reply
 
 _POLLED = (
@@ -83,8 +84,8 @@ async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hand
         ).run()
     except OSError:
         pass  # who asked has gone
-    except Exception:  # the supervising boundary of a connection
-        log.exception("metrics could not be told")
+    except Exception as error:  # noqa: BLE001  # the supervising boundary of a connection
+        log.error("metrics could not be told", error=kind_of(error), where=where_of(error))
     finally:
         writer.transport.abort()
 

@@ -27,6 +27,7 @@ from edge_agent.drivers.osdp.config import OsdpSource
 from edge_agent.drivers.serial.config import SerialSource
 from edge_agent.drivers.settings import Source
 from edge_agent.reporting.rules import ReportRule, SilenceSection
+from foundation.faults import kind_of, where_of
 from foundation.tomlfile import FileProblems, dotted, problems_in
 from foundation.tomllines import Location
 from telemetry.configuration import SOURCE_TABLES, Sections
@@ -64,7 +65,7 @@ def overlay(local: GatewayConfig, sections: Sections) -> GatewayConfig:
         raise RefusedError(list(map(str, error.problems))) from error
     except Exception as error:
         # Whatever was sent, and whatever is wrong with this program: the gateway goes on.
-        log.exception("fault while a configuration was looked at")
+        log.error("fault while a configuration was looked at", error=kind_of(error), where=where_of(error))
         raise RefusedError(
             [f"the gateway's program failed on it ({type(error).__name__}); its log has the place"]
         ) from error

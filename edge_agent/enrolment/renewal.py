@@ -18,6 +18,7 @@ from edge_agent.enrolment.contact import EnrolmentAwayError, EnrolmentRefusedErr
 from edge_agent.enrolment.rotate import CannotRotateError, Rotated, rotate
 from foundation.backoff import Backoff
 from foundation.commands import UsageError
+from foundation.faults import kind_of, where_of
 from foundation.keyfiles import KeyFileError
 
 DAYS_LEFT_MIN: Final = 60.0
@@ -54,7 +55,12 @@ class Renewal:
         wait_s = random.uniform(0, FIRST_S)  # noqa: S311  # spreads, guards nothing
         while True:
             await asyncio.sleep(wait_s)
-            wait_s = await self.look()
+            try:
+                wait_s = await self.look()
+            except Exception as error:  # noqa: BLE001  # a supervising boundary: the certificate is good for weeks yet
+                self._counters.certificate_failures["fault"] += 1
+                log.error("fault while renewing the certificate", error=kind_of(error), where=where_of(error))
+                wait_s = RETRY_S_MAX
 
     async def look(self) -> float:
         """Renews if it is time to; how many seconds to wait for the next look."""

@@ -25,6 +25,7 @@ from edge_agent.identity.map_file import NAME as MAP_FILE_NAME
 from edge_agent.identity.map_file import MapFile, MapFileError
 from edge_agent.identity.vault_link import VaultError, VaultLink
 from foundation.backoff import Backoff
+from foundation.faults import kind_of, where_of
 from foundation.logs import FirstOnly
 from foundation.memory import give_back
 from telemetry.credential_map import CredentialMap, CredentialMapError, Forgotten, MapUpdate, MissingBaseError
@@ -93,10 +94,12 @@ class Puller:
         while True:
             try:
                 wait_s = await self.refresh()
-            except Exception:
+            except Exception as error:  # noqa: BLE001  # said below
                 # The other lane must not end for a fault in this one.
                 self._counters.map_failures["fault"] += 1
-                log.exception("fault while refreshing the credential map")
+                log.error(
+                    "fault while refreshing the credential map", error=kind_of(error), where=where_of(error)
+                )
                 wait_s = FAILURE_S_MAX
             self.asked.set()
             await asyncio.sleep(wait_s)

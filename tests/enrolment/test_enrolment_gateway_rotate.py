@@ -22,13 +22,14 @@ from edge_agent.counters import Counters
 from edge_agent.enrolment.certificates import read_certificate
 from edge_agent.enrolment.keyset import KeySet, KeySets
 from edge_agent.enrolment.renewal import LOOK_S, RETRY_S, RETRY_S_MAX, Renewal
-from edge_agent.enrolment.rotate import rotate
+from edge_agent.enrolment.rotate import Rotated, rotate
 from edge_agent.folderlock import folder_locked
 from edge_agent.identity.map_file import MapFile, MapFileError
 from edge_agent.metrics import _certificate_metrics
 from foundation.keyfiles import create_signing_key, load_signing_key, public_text
 from telemetry.credential_map import CredentialMap
 from telemetry.envelope import key_id
+from tests.driver_rig import until
 from tests.enrolment.collector_double import CODE, GATEWAY, SCHOOL, VAULT, CollectorDouble
 from tests.enrolment.killing import killed_before
 from tests.line.site_vault import make_update
@@ -298,3 +299,22 @@ async def test_a_gateway_that_does_not_know_the_time_waits(file: Path) -> None:
     assert await Renewal(load_config(file), Timeless(330.0), counters).look() == RETRY_S
     assert not counters.certificate_failures
     assert not counters.certificate_renewals
+
+
+async def test_a_fault_of_the_program_while_renewing_ends_nothing(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fault(*_: object, **__: object) -> Rotated:
+        raise KeyError("words of whoever answered")
+
+    monkeypatch.setattr("edge_agent.enrolment.renewal.FIRST_S", 0)
+    monkeypatch.setattr("edge_agent.enrolment.renewal.RETRY_S_MAX", 0)
+    counters = Counters()
+    renewing = asyncio.create_task(Renewal(load_config(file), Clocked(330.0), counters, rotate=fault).run())
+    with capture_logs() as logs:
+        await until(lambda: counters.certificate_failures["fault"] > 1, "it goes on")
+    renewing.cancel()
+    await asyncio.wait([renewing])
+    assert renewing.cancelled()
+    assert "KeyError" in json.dumps(logs)
+    assert "words of" not in json.dumps(logs)

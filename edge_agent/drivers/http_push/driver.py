@@ -19,6 +19,7 @@ from edge_agent.drivers.http_push.desk import Desk
 from edge_agent.drivers.http_push.heard import Heard
 from edge_agent.drivers.http_push.peers import Peers
 from foundation.backoff import Backoff
+from foundation.faults import kind_of, where_of
 from foundation.httpconnection import Connection
 from foundation.logs import FirstOnly
 from telemetry.readings import SeriesTable
@@ -173,10 +174,16 @@ class HttpDriver:
             await connection.run()
         except OSError:
             desk.counters.dropped["connections_broken"] += 1
-        except Exception as error:  # a supervising boundary: one post must not end the gateway
+        except Exception as error:  # noqa: BLE001  # a supervising boundary: one post must not end the gateway
             desk.counters.dropped["posts_failed"] += 1
             if self._reported.first(type(error)):
-                log.exception("a post could not be handled", driver=self.name)
+                # Without its words, which may quote what was posted.
+                log.error(
+                    "a post could not be handled",
+                    driver=self.name,
+                    error=kind_of(error),
+                    where=where_of(error),
+                )
         finally:
             peers.leave(peer)
             await _close(writer)
