@@ -68,6 +68,7 @@ async def test_the_answer_is_as_fine_as_it_can_be(lab: Lab) -> None:
         (0, 360, "1h"),
     ):
         await more_come_by_windows(lab, start_day, step_minutes, resolution)
+    await no_more_than_are_enough(lab)
     await points_that_are_gone_are_not_made_up(lab)
     await a_step_has_an_aggregate(lab)
     await many_series_fit_into_one_answer(lab)
@@ -80,6 +81,16 @@ async def more_come_by_windows(lab: Lab, start_day: float, step_minutes: int, re
     assert len(series.time_ms) <= POINTS_WANTED
     expected = (min(30, NOW_DAY - start_day)) * 288 + (24 if start_day < 36 else 0)
     assert sum(series.count) == expected
+
+
+async def no_more_than_are_enough(lab: Lab) -> None:
+    for days, points, step_minutes in ((1, 288, None), (1, 287, 10), (5, 100, 120), (5, 11, 720)):
+        answer = await lab.ask(step="auto", start=at(NOW_DAY - days), end=at(NOW_DAY), points=points)
+        assert answer.step_ms == (step_minutes and step_minutes * MINUTE_MS)
+        assert len(answer.series[0].time_ms) <= points
+    for points in (9, POINTS_WANTED + 1):
+        parameters: Any = {"id": 1, "step": "auto", "points": points}
+        assert (await lab.client.get("/api/v1/series/query", params=parameters)).status_code == 422
 
 
 async def points_that_are_gone_are_not_made_up(lab: Lab) -> None:

@@ -211,9 +211,11 @@ def test_a_chart_draws_changes_range_and_is_live(running: Running, watched: Watc
     hour = drawn_columns(page)
     assert hour > 200
 
+    page.evaluate("document.querySelector('#plot canvas').dataset.same = 'yes'")
     running.call(running.school.add([reading("co2", 1111, time_ms=now_ms())]))
     running.publish("series")
     expect(page.locator("#chart-summary")).to_contain_text("最高 1111 ppm")
+    expect(page.locator("#plot canvas[data-same]")).to_have_count(1)
 
     chart.get_by_role("button", name="24 小时").click()
     expect(chart.get_by_role("button", name="24 小时")).to_have_attribute("aria-pressed", "true")
@@ -279,6 +281,35 @@ def test_young_data_fill_the_chart(running: Running, watched: Watched) -> None:
     expect(page.locator("#chart-summary")).to_contain_text("最高 889 ppm")
     # an axis of an hour would give them a fortieth of the width
     assert drawn_columns(page) > 200
+
+
+@pytest.mark.parametrize(
+    ("language", "button", "grain", "raw"),
+    [
+        ("zh", "7 天", "每 30 分钟一个点，来自每分钟汇总；浅色带为最低到最高", "原始读数"),
+        (
+            "en",
+            "7 d",
+            "a point every 30 minutes, rolled up by the minute; the band is lowest to highest",
+            "every reading",
+        ),
+    ],
+)
+def test_a_week_is_drawn_by_windows_and_says_so(
+    running: Running, watched: Watched, language: str, button: str, grain: str, raw: str
+) -> None:
+    now = now_ms()
+    week = [reading("co2", 700 + at % 100, time_ms=now - at * 5 * _MINUTE_MS) for at in range(2_016)]
+    running.call(running.school.add(week))
+    page = watched.open(f"/?lang={language}")
+    expect(page.locator("#chart-grain")).to_have_text(raw)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/series/query" in request.url else None)
+    page.get_by_role("button", name=button, exact=True).click()
+    expect(page.locator("#chart-grain")).to_have_text(grain)
+    expect(page.locator("#chart-summary")).to_contain_text(re.compile("700 ppm.*799 ppm"))
+    assert drawn_columns(page) > 200
+    assert [re.findall(r"step=(\w+)", url) for url in asked] == [["auto"], ["1800000ms"], ["1800000ms"]]
 
 
 def test_a_chart_can_be_linked_to_and_draws_states(running: Running, watched: Watched) -> None:
@@ -423,6 +454,7 @@ def test_nothing_keeps_anybody_out(running: Running, watched: Watched, scheme: s
     running.call(running.school.add_alert(doubtful=True))
     running.call(running.school.add_alert(kind="smoke", **SAFETY))
     seen = running.call(running.school.add_alert())
+    seen = running.school.parts.alert_numbers.inside(seen)
     running.call(running.school.records.acknowledge_alert(seen, "nurse", now_ms()))
     watched.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
     page = watched.open()

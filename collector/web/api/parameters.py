@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from collector.series.contract import Aggregate
 from collector.text import Text
-from collector.web.api.resolution import AUTO
+from collector.web.api.resolution import AUTO, POINTS_WANTED
 from collector.web.problem_words import UnfitError
 
 ID_MAX: Final = 2**63 - 1
@@ -142,8 +142,14 @@ class QueryParameters(SeriesFilter):
     step: Annotated[str, Field(max_length=16), AfterValidator(_check_step)] = Field(
         default="none",
         description="Length of a window (`30s`, `5m`, `1h`, `1d`), `none` for raw points, or `auto` for "
-        "whichever gives at most some 2,000 rows a series.",
+        "whichever gives at most some `points` rows a series.",
         examples=["5m"],
+    )
+    points: int = Field(
+        default=POINTS_WANTED,
+        ge=10,
+        le=POINTS_WANTED,
+        description="So many rows a series are enough for `step=auto`: as many as a chart is wide.",
     )
     aggregate: Aggregate | None = Field(
         default=None, description="What to make of a window's points; `mean` unless told. Needs a step."

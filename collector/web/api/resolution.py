@@ -8,7 +8,7 @@ from typing import Final, Literal
 from collector.series.contract import POINTS_MAX, Reach, SeriesStore
 
 POINTS_WANTED: Final = 2_000
-"""A series; a screen shows fewer."""
+"""A series, at most; a screen shows fewer."""
 AUTO: Final = "auto"
 Resolution = Literal["raw", "1m", "1h"]
 _MINUTE_MS: Final = 60_000
@@ -30,11 +30,13 @@ def resolution_of(step_ms: int | None, first_ms: int, reach: Reach) -> Resolutio
     return "1h" if step_ms % _HOUR_MS == 0 or first_ms < reach.minutes_ms else "1m"
 
 
-async def choose_step(store: SeriesStore, ids: Sequence[int], start_ms: int, end_ms: int) -> int | None:
+async def choose_step(
+    store: SeriesStore, ids: Sequence[int], start_ms: int, end_ms: int, points: int = POINTS_WANTED
+) -> int | None:
     """None, where the points themselves are there and few enough; else the least step that gives no more
-    rows than wanted. Raises what `SeriesStore.query` does.
+    rows than `points` a series. Raises what `SeriesStore.query` does.
     """
-    reach, wanted = store.reach(), min(POINTS_WANTED, POINTS_MAX // max(1, len(ids)) - 2)
+    reach, wanted = store.reach(), min(points, POINTS_MAX // max(1, len(ids)) - 2)
     probe_ms = _DAY_MS if end_ms - start_ms <= _PROBE_DAYS * _DAY_MS else 91 * _DAY_MS
     found = await store.query(ids, start_ms, end_ms, step_ms=probe_ms, aggregate="count")
     if start_ms >= reach.raw_ms and all(sum(one.counts) <= wanted for one in found):
@@ -43,7 +45,7 @@ async def choose_step(store: SeriesStore, ids: Sequence[int], start_ms: int, end
     last_ms = max((one.time_ms[-1] for one in found if one.time_ms), default=end_ms - probe_ms)
     first_ms, last_ms = max(first_ms, start_ms), min(last_ms + probe_ms, end_ms)
     if probe_ms > _DAY_MS and last_ms - first_ms <= _PROBE_DAYS * _DAY_MS:
-        return await choose_step(store, ids, first_ms, last_ms)
+        return await choose_step(store, ids, first_ms, last_ms, points)
     least_ms = _HOUR_MS if first_ms < reach.minutes_ms else _MINUTE_MS
     return next(
         (

@@ -139,7 +139,7 @@ async def wanted_points(parts: WebParts, asker: Principal, query: QueryParameter
         )
     ids = await _chosen_ids(parts.store, query, asker.schools)
     if query.step == AUTO:
-        step_ms = await choose_step(parts.store, ids, start_ms, end_ms)
+        step_ms = await choose_step(parts.store, ids, start_ms, end_ms, query.points)
     return Wanted(ids, start_ms, end_ms, step_ms, query.aggregate or "mean")
 
 

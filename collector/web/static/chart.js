@@ -1,18 +1,20 @@
 // The chart of one series: uPlot, fed from the API, fetched again when the series have changed.
 
-import { clock, numberText, unitText, words } from "./words.js";
+import { columnsOf, options } from "./plot.js";
+import { clock, grainText, numberText, unitText, words } from "./words.js";
 
-const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
-const REFRESH_MS = 1_000;
+const REFRESH_MS_MIN = 1_000;
+const REFRESH_MS_MAX = 30_000;
+// The chart is drawn anew so many times in the time that it shows.
+const REFRESHES = 3_600;
 const SPAN_MS_MIN = 60_000;
+const POINTS_MIN = 200;
+const POINTS_MAX = 1_000;
 const wide = matchMedia("(min-width: 56.25rem)");
 
 const panel = document.getElementById("chart");
 const plotBox = document.getElementById("plot");
-const lang = panel.dataset.lang;
 const zone = panel.dataset.zone;
-
-const moment = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
 
 let seriesId = null;
 let hours = 1;
@@ -28,6 +30,8 @@ let closed = false;
 let isState = false;
 // When the data of this series and range begin; null until they are known.
 let firstMs = null;
+// The step that the server chose for this series and range: "auto" until it has, "none" for every reading.
+let step = "auto";
 
 // On a wide screen a chart is open without being asked for, until somebody closes it.
 export function proposeChart() {
@@ -48,7 +52,7 @@ export function openChart(id, unasked = false) {
   }
   seriesId = id;
   proposed = unasked;
-  firstMs = null;
+  forgetRange();
   isState = false;
   markCurrent();
   panel.hidden = id === null;
@@ -58,7 +62,7 @@ export function openChart(id, unasked = false) {
   if (id === null) return;
   cameFrom = document.getElementById(`value-${id}`);
   document.getElementById("chart-title").textContent = cameFrom?.querySelector(".label").textContent ?? "";
-  for (const name of ["chart-place", "chart-now", "chart-summary"]) document.getElementById(name).textContent = "";
+  for (const name of ["chart-place", "chart-now", "chart-summary", "chart-grain"]) document.getElementById(name).textContent = "";
   if (!unasked) document.getElementById("chart-title").focus({ preventScroll: true });
   fetchPoints();
 }
@@ -70,21 +74,27 @@ function markCurrent() {
   document.getElementById(`value-${seriesId}`)?.setAttribute("aria-current", "true");
 }
 
-// At most one fetch a second, and always one after the last signal.
+// At most one fetch a second, or less often where more time is shown; and always one after the last signal.
 export function refreshChart() {
   if (seriesId === null || document.hidden) return;
   asked = true;
   if (waiting !== null || request) return;
+  const refreshMs = Math.min(REFRESH_MS_MAX, Math.max(REFRESH_MS_MIN, (hours * 3_600_000) / REFRESHES));
   waiting = setTimeout(() => {
     waiting = null;
     fetchPoints();
-  }, Math.max(0, lastFetch + REFRESH_MS - performance.now()));
+  }, Math.max(0, lastFetch + refreshMs - performance.now()));
 }
 
-// What came late may lie before what was known.
+// What came late may lie before what was known, and be too much for the step that was right.
 export function lookAgain() {
-  firstMs = null;
+  forgetRange();
   refreshChart();
+}
+
+function forgetRange() {
+  firstMs = null;
+  step = "auto";
 }
 
 // The latest value stands in the room's tile as well: the two say the same.
@@ -95,11 +105,6 @@ export function showNow() {
 
 function latestText() {
   return document.querySelector(`#value-${seriesId} .number`)?.textContent.trim();
-}
-
-function stepSeconds(spanMs) {
-  const points = Math.max(120, plotBox.clientWidth / 2);
-  return STEPS_S.find((step) => spanMs / 1000 / step <= points) ?? STEPS_S.at(-1);
 }
 
 // Where the axis begins: young data fill it, rather than an empty hour before them.
@@ -116,22 +121,30 @@ async function fetchPoints() {
   asked = false;
   lastFetch = performance.now();
   const end = Math.round(clock.now());
-  const start = Math.round(axisStart(end));
-  const step = stepSeconds(end - start);
-  const ask = async (aggregate) => {
+  // By whole minutes, so that roll-ups answer from the beginning.
+  const start = Math.floor(axisStart(end) / 60_000) * 60_000;
+  const ask = async (step, aggregate) => {
     // A gateway's clock may be a little ahead of the server's.
-    const query = `id=${id}&start=${start}&end=${end + 60_000}&step=${step}s&aggregate=${aggregate}`;
+    let query = `id=${id}&start=${start}&end=${end + 60_000}&step=${step}`;
+    if (step !== "none") query += `&aggregate=${aggregate}`;
+    if (step === "auto") query += `&points=${Math.min(POINTS_MAX, Math.max(POINTS_MIN, plotBox.clientWidth))}`;
     const response = await fetch(`/api/v1/series/query?${query}`, { signal: mine.signal });
     if (!response.ok) throw new Error(String(response.status));
-    return (await response.json()).series[0];
+    return response.json();
   };
+  const band = (step) => (isState || step === "none" ? [] : ["min", "max"].map((aggregate) => ask(step, aggregate)));
   try {
     const tile = document.getElementById(`value-${id}`);
     if (tile) isState = tile.querySelector(".unit") === null;
-    const answers = await Promise.all((isState ? ["last"] : ["mean", "min", "max"]).map(ask));
-    if (id !== seriesId) return;
-    if (foundFirst(answers[0], start, end, step)) asked = true;
-    else draw(answers, start, end, step);
+    const known = step;
+    const main = ask(known, isState ? "last" : "mean");
+    const [answer, ...early] = await Promise.all(known === "auto" ? [main] : [main, ...band(known)]);
+    const chosen = answer.step_ms === null ? "none" : `${answer.step_ms}ms`;
+    const edges = known === "auto" ? await Promise.all(band(chosen)) : early;
+    if (id !== seriesId || request !== mine) return;
+    step = chosen;
+    firstMs ??= answer.series[0]?.time_ms[0] ?? null;
+    draw(answer, edges.map((edge) => edge.series[0]), end);
   } catch (error) {
     if (error.name !== "AbortError") document.getElementById("chart-summary").textContent = words.failed;
   } finally {
@@ -140,37 +153,26 @@ async function fetchPoints() {
   }
 }
 
-// Whether the data turn out to begin so late that a finer look at them is worth another fetch.
-function foundFirst(series, start, end, step) {
-  const first = series?.time_ms[0];
-  if (first === undefined) return false;
-  const known = firstMs === null ? start + step * 1000 : firstMs;
-  if (first <= known || known <= end - hours * 3_600_000) return false;
-  firstMs = first;
-  lastFetch = 0;
-  return true;
-}
-
-function draw([series, lowest = series, highest = series], start, end, step) {
+function draw(answer, edges, end) {
+  const series = answer.series[0];
   const summary = document.getElementById("chart-summary");
+  const grain = document.getElementById("chart-grain");
   if (!series?.time_ms.length) {
     dropPlot();
     summary.textContent = words.noPoints;
+    grain.textContent = "";
     return;
   }
+  series.value = series.value.map(Number);
+  const [lowest = series, highest = series] = edges;
   const unit = unitText(series.unit);
   const text = (value) => (value === null || value === undefined ? "" : `${numberText(value)}${unit ? ` ${unit}` : ""}`);
-  document.getElementById("chart-title").textContent = series.label[lang];
-  document.getElementById("chart-place").textContent = `${series.place_label?.[lang] ?? series.place.replace("/", " · ")} · ${series.device}`;
+  document.getElementById("chart-title").textContent = series.label[words.lang];
+  document.getElementById("chart-place").textContent = `${series.place_label?.[words.lang] ?? series.place.replace("/", " · ")} · ${series.device}`;
   document.getElementById("chart-now").textContent = latestText() ?? text(series.value.at(-1));
-  const points = series.count.reduce((sum, count) => sum + count, 0);
-  const total = series.value.reduce((sum, value, at) => sum + value * series.count[at], 0);
-  summary.textContent = lowest === series
-    ? ""
-    : [[words.min, Math.min(...lowest.value)], [words.max, Math.max(...highest.value)],
-        [words.mean, Number((total / points).toPrecision(4))]]
-        .map(([word, value]) => `${word} ${text(value)}`).join(" · ");
-  const columns = columnsOf(series, lowest, highest, step);
+  summary.textContent = isState ? "" : summaryOf(series, lowest, highest, text);
+  grain.textContent = grainText(answer.step_ms, answer.resolution, edges.length > 0);
+  const columns = columnsOf(series, lowest, highest, answer.step_ms);
   const newest = series.time_ms.at(-1);
   const range = { min: axisStart(end) / 1000, max: Math.max(end, newest) / 1000 };
   const wanted = `${series.id}|${hours}|${plotBox.clientWidth}`;
@@ -183,71 +185,17 @@ function draw([series, lowest = series, highest = series], start, end, step) {
   }
   dropPlot();
   shape = wanted;
-  plot = new uPlot(options(series, text), columns, plotBox);
+  plot = new uPlot(options(series, text, plotBox.clientWidth, zone), columns, plotBox);
   plot.setScale("x", range);
 }
 
-function medianGap(times) {
-  const gaps = times.slice(1).map((time, at) => time - times[at]).sort((a, b) => a - b);
-  return gaps[gaps.length >> 1] ?? 0;
-}
-
-// Time, value, doubtful value, lowest, highest. A gap longer than a few windows is a gap, not a line.
-function columnsOf(series, lowest, highest, step) {
-  const times = series.time_ms.map((ms) => ms / 1000);
-  const longest = Math.max(step * 4, medianGap(times) * 4);
-  const low = new Map(lowest.time_ms.map((ms, at) => [ms, lowest.value[at]]));
-  const high = new Map(highest.time_ms.map((ms, at) => [ms, highest.value[at]]));
-  const rows = [];
-  times.forEach((time, at) => {
-    if (at && time - times[at - 1] > longest) rows.push([times[at - 1] + 0.001, null, null, null, null]);
-    const value = series.value[at];
-    const ms = series.time_ms[at];
-    rows.push([time, value, series.quality[at] === "good" ? null : value, low.get(ms) ?? value, high.get(ms) ?? value]);
-  });
-  return [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]));
-}
-
-function options(series, text) {
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(name).trim();
-  const font = `12px ${getComputedStyle(document.body).fontFamily}`;
-  const axis = { stroke: colour("--text-soft"), font, grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
-  const isBool = series.unit === "bool";
-  return {
-    width: plotBox.clientWidth,
-    height: Math.max(180, Math.min(320, plotBox.clientWidth * 0.7)),
-    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
-    scales: { x: { time: true }, y: isBool ? { range: [-0.1, 1.1] } : { range: { min: { pad: 0.15 }, max: { pad: 0.15 } } } },
-    legend: { live: true, markers: { show: false } },
-    cursor: { points: { size: 8 }, drag: { x: false, y: false } },
-    series: [
-      { label: words.time, value: (_, seconds) => (seconds == null ? "" : moment.format(seconds * 1000)) },
-      {
-        label: series.label[lang], stroke: colour("--accent"), width: 2,
-        points: { show: series.time_ms.length < 40, size: 5 },
-        paths: isBool ? uPlot.paths.stepped({ align: 1 }) : undefined,
-        value: (_, value) => text(value),
-      },
-      {
-        label: words.doubtful, stroke: colour("--warn"), width: 0, paths: () => null,
-        points: { show: true, size: 6, stroke: colour("--warn"), fill: colour("--card") },
-        value: (_, value) => text(value),
-      },
-      { label: words.min, width: 0, points: { show: false } },
-      { label: words.max, width: 0, points: { show: false } },
-    ],
-    bands: [{ series: [4, 3], fill: colour("--accent-band") }],
-    axes: [
-      { ...axis, values: [
-        [86400, "{M}-{D}", null, null, null, null, null, null, 1],
-        [3600, "{HH}:{mm}", "\n{M}-{D}", null, "\n{M}-{D}", null, null, null, 1],
-        [60, "{HH}:{mm}", "\n{M}-{D}", null, "\n{M}-{D}", null, null, null, 1],
-        [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1],
-      ] },
-      { ...axis, size: 56 },
-    ],
-  };
+function summaryOf(series, lowest, highest, text) {
+  const points = series.count.reduce((sum, count) => sum + count, 0);
+  const total = series.value.reduce((sum, value, at) => sum + value * series.count[at], 0);
+  const least = lowest.value.reduce((least, value) => Math.min(least, value));
+  const most = highest.value.reduce((most, value) => Math.max(most, value));
+  return [[words.min, least], [words.max, most], [words.mean, Number((total / points).toPrecision(4))]]
+    .map(([word, value]) => `${word} ${text(value)}`).join(" · ");
 }
 
 function dropPlot() {
@@ -271,7 +219,7 @@ document.addEventListener("keydown", (event) => {
 for (const button of panel.querySelectorAll("[data-hours]")) {
   button.addEventListener("click", () => {
     hours = Number(button.dataset.hours);
-    firstMs = null;
+    forgetRange();
     for (const other of panel.querySelectorAll("[data-hours]")) {
       other.setAttribute("aria-pressed", String(other === button));
     }

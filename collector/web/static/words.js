@@ -4,6 +4,7 @@ const zh = document.documentElement.lang.startsWith("zh");
 
 export const words = zh
   ? {
+      lang: "zh",
       live: "实时", offline: "离线", alert: "新告警",
       signedOut: "已退出", ended: "登录已结束，内容不再显示。", signIn: "重新登录",
       away: "与服务器的连接中断，页面每 30 秒重试一次；显示的可能不是最新数据。",
@@ -21,6 +22,7 @@ export const words = zh
       glassGarbage: "身份库的答复看不懂，没有成功。请直接联系班主任或校医。",
     }
   : {
+      lang: "en",
       live: "live", offline: "offline", alert: "New alert",
       signedOut: "signed out", ended: "You are signed out; nothing is shown any more.", signIn: "Sign in again",
       away: "The line to the server is down. The page tries again every 30 s; what you see may be old.",
@@ -51,6 +53,28 @@ export function ageText(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const [size, unit] = UNITS.find(([size]) => seconds >= size) ?? UNITS.at(-1);
   return `${Math.floor(seconds / size)} ${unit}`;
+}
+
+const SPANS = zh
+  ? [[86_400_000, "天"], [3_600_000, "小时"], [60_000, "分钟"], [1_000, "秒"]]
+  : [[86_400_000, "days"], [3_600_000, "hours"], [60_000, "minutes"], [1_000, "seconds"]];
+
+const GRAINS = {
+  "1m": [60_000, zh ? "每分钟" : "minute"],
+  "1h": [3_600_000, zh ? "每小时" : "hour"],
+};
+
+// How fine a chart is: how long its windows are, and which roll-ups they were made of. No step: every reading.
+export function grainText(stepMs, resolution, hasBand) {
+  if (stepMs === null) return zh ? "原始读数" : "every reading";
+  const [size, unit] = SPANS.find(([size]) => stepMs % size === 0) ?? SPANS.at(-1);
+  const count = stepMs / size;
+  const span = count > 1 ? ` ${count} ${unit}` : zh ? unit : ` ${unit.slice(0, -1)}`;
+  let text = zh ? `每${span}一个点` : `a point every${span}`;
+  const [grainMs, grain] = GRAINS[resolution] ?? [stepMs, ""];
+  if (grainMs !== stepMs) text += zh ? `，来自${grain}汇总` : `, rolled up by the ${grain}`;
+  if (hasBand) text += zh ? "；浅色带为最低到最高" : "; the band is lowest to highest";
+  return text;
 }
 
 export function numberText(value) {
