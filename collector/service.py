@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry
 
 from collector import plugins
 from collector.accounts.opening import open_accounts
+from collector.accounts.trail import derive
+from collector.alerts.numbers import AlertNumbers
 from collector.clock import ClockWatch
 from collector.config import CollectorConfig, Name
 from collector.enrolment.desk import EnrolmentDesk
@@ -155,6 +157,7 @@ class Service:
             config.vault.school if config.vault else "",
             ModelTexts(config.profile_dirs).state,
         )
+        numbers = AlertNumbers(derive(self._key, "alert-numbers"))
         delivery = Delivery(
             added.notifiers,
             records=records,
@@ -162,6 +165,7 @@ class Service:
             kinds=added.kinds,
             labels=labels,
             collector=self.signer.key_id.hex(),
+            numbers=numbers,
             registry=registry,
             now_ms=wall_ms,
         )
@@ -208,6 +212,7 @@ class Service:
             accounts=accounts,
             oidc=oidc,
             kinds=added.kinds,
+            alert_numbers=numbers,
             registrar=self.registrar,
             names=Names(config.vault, self._key, lambda: link.lists_of_ms) if config.vault and link else None,
         )

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from collector.alerts.numbers import AlertNumbers
 from collector.hub import Hub
 from collector.notifiers.contract import Notice, Notifier, NotifyError, NotifyLaterError, NotifyNeverError
 from collector.notifiers.settings import NotifierSection
@@ -68,6 +69,7 @@ class Delivery:
         kinds: AlertKinds,
         labels: Labels,
         collector: str,
+        numbers: AlertNumbers,
         registry: CollectorRegistry,
         now_ms: Callable[[], int],
     ) -> None:
@@ -81,7 +83,7 @@ class Delivery:
         self._metrics = metrics
 
         def describe(alert: Alert) -> Notice:
-            return describe_alert(alert, kinds, labels, collector)
+            return describe_alert(alert, kinds, labels, collector, numbers)
 
         self._rounds = {
             section.name: _Round(section.name, notifier, records, describe, metrics, now_ms)
@@ -121,12 +123,15 @@ class Delivery:
             await asyncio.sleep(TIDY_S)
 
 
-def describe_alert(alert: Alert, kinds: AlertKinds, labels: Labels, collector: str) -> Notice:
-    """What is told of an alert: nothing about a person, whatever it is about."""
+def describe_alert(
+    alert: Alert, kinds: AlertKinds, labels: Labels, collector: str, numbers: AlertNumbers
+) -> Notice:
+    """What is told of an alert: nothing about a person, whatever it is about, nor how many there are."""
+    number = numbers.outside(alert.id)
     kind = kinds.find(alert.kind)
     return Notice(
-        id=f"{collector}-{alert.id}",
-        alert=alert.id,
+        id=f"{collector}-{number}",
+        alert=number,
         kind=alert.kind,
         title=kind.words if kind else Text(alert.kind, alert.kind),
         school=alert.school,

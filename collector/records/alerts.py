@@ -97,5 +97,14 @@ def count_open(connection: Connection, sight: AlertSight | None = None) -> int:
     return connection.scalar(select(func.count()).where(alerts.c.state == "open", _within(sight))) or 0
 
 
+def open_mark(connection: Connection, sight: AlertSight) -> tuple[object, ...]:
+    """Another one whenever those that are open and in sight are others, or say something else."""
+    query = select(
+        func.count(), func.max(alerts.c.id), func.sum(alerts.c.id),
+        func.count(alerts.c.pseudonym), func.count(alerts.c.value),
+    ).where(alerts.c.state == "open", _within(sight))  # fmt: skip
+    return tuple(connection.execute(query).one())
+
+
 def _within(sight: AlertSight | None) -> ColumnElement[bool]:
     return true() if sight is None else sight.where()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from starlette.responses import Response
@@ -19,6 +19,8 @@ _RETRY_MS: Final = 2_000
 
 
 MayListen = Callable[[], Awaitable[bool]]
+Look = Callable[[], Awaitable[object]]
+"""What somebody sees of a topic now: another value when that has changed."""
 
 
 class ListenersFullError(Exception):
@@ -33,13 +35,16 @@ class EventStreams:
         self.closing = closing
         self.open = 0
 
-    def response(self, topics: Collection[Topic], may_listen: MayListen) -> Response:
+    def response(
+        self, topics: Collection[Topic], may_listen: MayListen, looks: Mapping[Topic, Look] | None = None
+    ) -> Response:
         """topics: no signals of others. may_listen: asked again and again; the stream ends when it says no.
+        looks: for topics of which not everybody sees everything; a change of something else is no signal.
         Raises ListenersFullError.
         """
         if self.open >= LISTENERS_MAX:
             raise ListenersFullError
-        return _EventResponse(self, topics, may_listen)
+        return _EventResponse(self, topics, may_listen, looks or {})
 
 
 class _EventResponse(Response):
@@ -47,12 +52,20 @@ class _EventResponse(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, streams: EventStreams, topics: Collection[Topic], may_listen: MayListen) -> None:
+    def __init__(
+        self,
+        streams: EventStreams,
+        topics: Collection[Topic],
+        may_listen: MayListen,
+        looks: Mapping[Topic, Look],
+    ) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._streams = streams
         self._topics = sorted(topics)
         self._may_listen = may_listen
+        self._looks = looks
+        self._seen: dict[Topic, object] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
         self._streams.open += 1
@@ -82,6 +95,7 @@ class _EventResponse(Response):
         await asyncio.sleep(0)
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await self._changed(self._topics)
             # Whatever changed before the page listened (or while its line was down) is fetched now.
             hello = f"retry: {_RETRY_MS}\n\n" + "".join(map(_event, self._topics))
             await send({"type": "http.response.body", "body": hello.encode(), "more_body": True})
@@ -93,12 +107,24 @@ class _EventResponse(Response):
                         return
                 text = ": still here\n\n"
                 if following.done():
-                    text = "".join(map(_event, sorted(following.result())))
-                    following = asyncio.ensure_future(anext(signals))
-                await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+                    topics, following = following.result(), asyncio.ensure_future(anext(signals))
+                    text = "".join(map(_event, await self._changed(sorted(topics))))
+                if text:
+                    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+
+    async def _changed(self, topics: Iterable[Topic]) -> list[Topic]:
+        """Those of which this listener sees something else than before."""
+        found = []
+        for topic in topics:
+            look = self._looks.get(topic)
+            seen = await look() if look else None
+            if look is None or topic not in self._seen or seen != self._seen[topic]:
+                found.append(topic)
+            self._seen[topic] = seen
+        return found
 
 
 def _event(topic: str) -> str:

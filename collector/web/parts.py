@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from collector.accounts.oidc import OidcSignIn
 from collector.accounts.service import Accounts
+from collector.alerts.numbers import AlertNumbers
 from collector.enrolment.registrar import Registrar
 from collector.hub import Hub
 from collector.overview import Overview
@@ -32,7 +34,7 @@ class WebParts:
     few words, its trouble. `now_ms` is the wall clock. `host_names` are further names by which
     browsers may call this server; `proxies` leaves that check to those (None: none stands before it).
     `time_zone` is the school's; `labels` are its names of places and classes; `kinds` are what alerts are called,
-    those of plug-ins among them; `names` is None without a vault. `accounts` is None where whoever is on this
+    those of plug-ins among them; `alert_numbers` are their numbers outside, left out: of this process; `names` is None without a vault. `accounts` is None where whoever is on this
     machine may everything; `oidc` where the school has no sign-in service, and
     `registrar` where gateways are registered by hand. Setting `closing` ends every open
     event stream, so that a server can stop.
@@ -54,6 +56,7 @@ class WebParts:
     oidc: OidcSignIn | None = None
     registrar: Registrar | None = None
     kinds: AlertKinds = field(default_factory=AlertKinds)
+    alert_numbers: AlertNumbers = field(default_factory=lambda: AlertNumbers(secrets.token_bytes(32)))
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -60,7 +60,7 @@ def alert(one: Alert, parts: WebParts, language: Language) -> AlertView:
     kind, site = parts.kinds.find(one.kind), SITES.get(one.site or "")
     class_name, place = parts.labels.class_(one.school, one.class_id), parts.labels.place(one.place)
     return AlertView(
-        id=one.id,
+        id=parts.alert_numbers.outside(one.id),
         kind=kind.words.in_(language) if kind else one.kind,
         is_measured=one.unit != BOOL,
         is_personal=_is_about_people(kind, one) or one.pseudonym is not None or one.class_id is not None,

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from collector.alerts.numbers import AlertNumbers
 from collector.hub import Hub
 from collector.notifiers import delivery as delivering
 from collector.notifiers.contract import Notice, NotifyLaterError, NotifyNeverError
@@ -41,6 +42,7 @@ from tests.collector.conftest import (
 from tests.collector.record_databases import RecordsDatabase, on_both
 
 KINDS = AlertKinds()
+NUMBERS = AlertNumbers(bytes(32))
 LABELS = Labels({"main": Text("教学楼", "Main building"), "main/301": Text("301 教室", "Room 301")})
 FEVER: dict[str, object] = {
     "kind": "fever", "place": "gate/east", "device": "station-gate", "pseudonym": PSEUDONYM,
@@ -91,6 +93,7 @@ class Desk:
             kinds=KINDS,
             labels=LABELS,
             collector="c0ffee",
+            numbers=NUMBERS,
             registry=registry or self.registry,
             now_ms=lambda: self.now_ms,
         )
@@ -193,7 +196,7 @@ async def test_what_is_told_is_nothing_about_a_person(desk: Desk) -> None:
         await eventually(lambda: len(told.notices) == 2)
     fever, smoke = told.notices
     assert fever == Notice(
-        id="c0ffee-1", alert=1, kind="fever", title=Text("发热", "Fever"), school=SCHOOL, place="gate/east",
+        id=f"c0ffee-{NUMBERS.outside(1)}", alert=NUMBERS.outside(1), kind="fever", title=Text("发热", "Fever"), school=SCHOOL, place="gate/east",
         place_label=Text("gate/east", "gate/east"), time_ms=NOW_MS, severity="warning", doubtful=True,
     )  # fmt: skip
     assert (smoke.title.zh, smoke.place_label, smoke.severity) == (
@@ -231,7 +234,7 @@ async def test_later_is_later_and_the_same_notice(desk: Desk) -> None:
         await eventually(lambda: delivery.health()["notifier siren"] == "1 waiting: it failed: RuntimeError")
         desk.pass_s(900)
         await eventually(lambda: delivery.health()["notifier siren"] == "ok")
-    assert [notice.id for notice in told.notices] == ["c0ffee-1"]
+    assert [notice.id for notice in told.notices] == [f"c0ffee-{NUMBERS.outside(1)}"]
     assert desk.count("notices_sent_total", "siren") == 1
     assert desk.count("notices_given_up_total", "siren") == 0
 
@@ -270,7 +273,7 @@ async def test_a_dead_one_delays_nobody(desk: Desk) -> None:
             await desk.raise_alert(delivery.outbox)
             await eventually(lambda: len(told.notices) == number + 1)  # noqa: B023  # awaited at once
     assert dead.begun.is_set()
-    assert [notice.alert for notice in told.notices] == [1, 2, 3]
+    assert [NUMBERS.inside(notice.alert) for notice in told.notices] == [1, 2, 3]
 
 
 async def test_one_that_does_not_end_is_ended(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,7 +314,9 @@ async def test_of_two_collectors_at_one_database_one_tells(desk: Desk, database:
         await eventually(lambda: len(first.notices) + len(second.notices) >= 30)
         await asyncio.sleep(0.1)
     await records.close()
-    assert sorted(notice.alert for notice in (*first.notices, *second.notices)) == list(range(1, 31))
+    assert sorted(NUMBERS.inside(notice.alert) for notice in (*first.notices, *second.notices)) == list(
+        range(1, 31)
+    )
 
 
 async def test_what_waits_for_nobody_is_given_up(desk: Desk, database: RecordsDatabase) -> None:
@@ -372,12 +377,12 @@ async def test_a_webhook_is_posted_and_signed(desk: Desk, secret_file: Path) -> 
             desk.pass_s(2)
             await eventually(lambda: desk.count("notices_sent_total", "duty") == 1)
     assert receiver.heads[0].startswith("POST /hook HTTP/1.1\r\n")
-    assert {receiver.header("Idempotency-Key", at) for at in (0, 1)} == {"c0ffee-1"}
+    assert {receiver.header("Idempotency-Key", at) for at in (0, 1)} == {f"c0ffee-{NUMBERS.outside(1)}"}
     body = receiver.bodies[-1]
     expected = hmac.digest(b"0123456789abcdef-and-more", b"1788220862." + body, "sha256").hex()
     assert receiver.header("Campus-Signature") == f"t=1788220862,v1={expected}"
     assert json.loads(body) == {
-        "id": "c0ffee-1", "alert": 1, "kind": "fever", "title": {"zh": "发热", "en": "Fever"},
+        "id": f"c0ffee-{NUMBERS.outside(1)}", "alert": NUMBERS.outside(1), "kind": "fever", "title": {"zh": "发热", "en": "Fever"},
         "school": SCHOOL, "place": "gate/east", "place_label": {"zh": "gate/east", "en": "gate/east"},
         "time_ms": NOW_MS, "severity": "warning", "doubtful": True, "time": "2026-09-01T00:01:02.500Z",
     }  # fmt: skip
@@ -398,7 +403,7 @@ async def test_a_webhook_is_posted_and_signed(desk: Desk, secret_file: Path) -> 
     ],
 )  # fmt: skip
 async def test_what_the_other_side_answers(desk: Desk, answer: str, error: type[Exception] | None) -> None:
-    notice = delivering.describe_alert(await one_alert(desk), KINDS, LABELS, "c0ffee")
+    notice = delivering.describe_alert(await one_alert(desk), KINDS, LABELS, "c0ffee", NUMBERS)
     async with Receiver(answer).listening() as url:
         webhook = Webhook(WebhookSettings(url=url))
         if error is None:

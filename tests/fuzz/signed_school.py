@@ -14,6 +14,7 @@ from collector.accounts.oidc import OidcSignIn
 from collector.accounts.oidc_settings import OidcSection
 from collector.accounts.permissions import ROLE_PERMISSIONS, ROLES, Permission
 from collector.accounts.tokens import SCOPES
+from collector.alerts.numbers import AlertNumbers
 from collector.enrolment.authority import Authority
 from collector.enrolment.issuing import Directions
 from collector.enrolment.registrar import Registrar
@@ -59,8 +60,10 @@ class Route(NamedTuple):
         return self.path.format(**(_RIGHT | values))
 
 
+_NUMBERS = AlertNumbers(bytes(32))
+FEVER = _NUMBERS.outside(1)
 _RIGHT: dict[str, object] = {
-    "school": SCHOOL, "gateway": GATEWAY, "version": 1, "before": 1, "after": 1, "alert_id": 1, "username": VICTIM,
+    "school": SCHOOL, "gateway": GATEWAY, "version": 1, "before": 1, "after": 1, "alert_id": FEVER, "username": VICTIM,
     "token_id": 1,
 }  # fmt: skip
 
@@ -82,6 +85,7 @@ class SignedSchool:
         bench = with_accounts(
             school,
             registrar=Registrar(Authority.open(folder / "authority", NOW_MS), Signer(key), directions),
+            alert_numbers=_NUMBERS,
             names=Names(section, key, lambda: NOW_MS),
             oidc=_sign_in_service(folder, issuer),
         )

@@ -7,7 +7,7 @@ import random
 from urllib.parse import quote, quote_from_bytes
 
 from tests.accounts.accounts_bench import BETTER, GOOD
-from tests.fuzz.signed_school import DEVICE, VICTIM, Route
+from tests.fuzz.signed_school import DEVICE, FEVER, VICTIM, Route
 from tests.web.conftest import GATEWAY, SCHOOL
 
 FORM, JSON, TOML = b"application/x-www-form-urlencoded", b"application/json", b"application/toml"
@@ -68,8 +68,8 @@ GOOD_FORMS: dict[str, dict[str, str]] = {
     "/sign-in/code": {"code": "123456", "next": "/"},
     "/sign-in/password": {"old": GOOD, "new": BETTER, "again": BETTER, "next": "/"},
     "/sign-in/second-factor": {"code": "123456", "next": "/", "password": GOOD},
-    "/alerts/1/acknowledge": {"by": "示例"},
-    "/api/v1/alerts/1/acknowledge": {"by": "示例"},
+    f"/alerts/{FEVER}/acknowledge": {"by": "示例"},
+    f"/api/v1/alerts/{FEVER}/acknowledge": {"by": "示例"},
 }
 _DAY = {"start": "2026-09-01T00:00:00Z", "end": "2026-09-02T00:00:00Z"}
 GOOD_QUERIES: dict[str, dict[str, str]] = {

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from collector.alerts.numbers import NUMBER_MAX
 from collector.series.contract import StoreUnavailableError
 from collector.web.api.models import AlertPage, GatewayList, QueryAnswer, SeriesPage
 from telemetry.quality import ClockQuality, Quality
@@ -206,6 +207,7 @@ async def test_alerts_pages_and_state_filter(school: School, client: httpx.Async
     second = (await get(client, "/api/v1/alerts", limit=3, cursor=first.next_cursor)).json()
     assert [item.id for item in first.items] + [item["id"] for item in second["items"]] == ids[::-1]
     assert second["next_cursor"] is None
+    assert_problem(await get(client, "/api/v1/alerts", cursor=str(NUMBER_MAX + 1)), 422)
     assert (first.items[0].value, first.items[0].unit, first.items[0].class_id) == (38.4, "Cel", "3-2")
 
 
@@ -260,7 +262,7 @@ async def test_a_body_that_hides_its_length_is_bounded_too(school: School, clien
     assert_problem(answer, 413)
 
 
-@pytest.mark.parametrize("alert", ["1", str(2**63 - 1)])
+@pytest.mark.parametrize("alert", ["1", str(NUMBER_MAX)])
 async def test_an_unknown_alert_is_404(client: httpx.AsyncClient, alert: str) -> None:
     assert_problem(await client.post(f"/api/v1/alerts/{alert}/acknowledge"), 404)
 

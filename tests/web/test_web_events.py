@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
 
+from collector.accounts.principal import Principal
+from collector.classes import SchoolClass
 from collector.web import events
-from tests.web.conftest import Running, wait_until
+from collector.web.api import live
+from tests.web.conftest import SAFETY, SCHOOL, Running, now_ms, wait_until
 
 
 @contextmanager
@@ -41,10 +45,57 @@ def next_events(lines: Iterator[str], count: int) -> list[str]:
 def test_signals_arrive_and_say_nothing_more(running: Running) -> None:
     with listen(running) as lines:
         assert next_events(lines, 3) == ["alerts", "gateways", "series"]
+        running.call(running.school.add_alert())
         running.publish("alerts")
         assert next_events(lines, 1) == ["alerts"]
+        running.publish("alerts")
         running.publish("series")
         assert next_events(lines, 1) == ["series"]
+
+
+FEVER: dict[str, object] = {}
+
+
+@pytest.mark.parametrize(
+    ("asker", "told", "untold"),
+    [
+        (Principal.of_role("nurse", "nurse"), FEVER, {}),
+        (Principal.of_role("house", "facilities"), SAFETY | {"kind": "smoke"}, FEVER),
+        (replace(Principal.of_role("nurse", "nurse"), schools=frozenset({SCHOOL})), FEVER, {"school": "b"}),
+        (
+            replace(Principal.of_role("teacher", "class_teacher"), classes=(SchoolClass(SCHOOL, "3-2"),)),
+            FEVER,
+            {"school": "b"},
+        ),
+        (
+            replace(Principal.of_role("teacher", "class_teacher"), classes=(SchoolClass(SCHOOL, "3-2"),)),
+            FEVER,
+            {"class_id": "4-1"},
+        ),
+    ],
+)
+def test_nobody_is_told_of_an_alert_that_they_do_not_see(
+    running: Running, asker: Principal, told: dict[str, object], untold: dict[str, object]
+) -> None:
+    async def identify(_: object) -> Principal:
+        return asker
+
+    running.school.app.state.identify = identify
+    topics = len([topic for topic, some in live.TOPICS.items() if any(map(asker.may, some))])
+    with listen(running) as lines:
+        next_events(lines, topics)
+        if untold:
+            running.call(running.school.add_alert(**untold))
+            running.publish("alerts")
+            running.publish("series")
+            assert next_events(lines, 1) == ["series"]
+        number = running.call(running.school.add_alert(**told))
+        running.publish("alerts")
+        assert next_events(lines, 1) == ["alerts"]
+        alerts = running.school.parts.alert_numbers
+        running.call(running.school.records.acknowledge_alert(alerts.inside(number), "li", now_ms()))
+        running.publish("alerts")
+        assert next_events(lines, 1) == ["alerts"], "acknowledged"
 
 
 def test_silence_is_kept_alive(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,24 +10,27 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import ValidationError
 
 from collector.accounts.principal import Principal
+from collector.alerts.numbers import NUMBER_MAX
 from collector.records import Alert
 from collector.records.alerts import AlertState
 from collector.text import Text
 from collector.times import iso
 from collector.web.access import allow
 from collector.web.api.models import Acknowledge, AlertItem, AlertPage, Words
-from collector.web.api.parameters import ID_MAX, AlertParameters
-from collector.web.labels import Labels
+from collector.web.api.parameters import NO_CURSOR, AlertParameters
 from collector.web.parts import Parts, WebParts
 from collector.web.problem_words import place_of, wrong_words
-from collector.web.problems import ProblemError, Wrong, describe_guarded
+from collector.web.problems import ProblemError, Wrong, describe_guarded, parameter_error
 from collector.web.sight import SEE_ALERTS, as_seen, sight_of
 
 router = APIRouter(tags=["alerts"])
 
 Reader = Annotated[Principal, allow(*SEE_ALERTS)]
 Acknowledger = Annotated[Principal, allow("alerts.acknowledge")]
-AlertId = Annotated[int, Path(ge=1, le=ID_MAX, description="Id of the alert.", examples=[1])]
+AlertId = Annotated[
+    int,
+    Path(ge=1, le=NUMBER_MAX, description="Id of the alert.", examples=[2_935_017_482_113]),
+]
 _FORM: Final = "application/x-www-form-urlencoded"
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
@@ -50,13 +53,11 @@ async def list_alerts(parts: Parts, asker: Reader, query: Annotated[AlertParamet
     """Personal data: a pseudonym and a class, never a name. Those that the asker may see; a class teacher
     those of their classes, without what was measured.
     """
-    found = await read_alerts(
-        parts, asker, query.state, int(query.cursor) if query.cursor else None, query.limit + 1
-    )
+    found = await read_alerts(parts, asker, query.state, _before(parts, query.cursor), query.limit + 1)
     page = found[: query.limit]
     return AlertPage(
-        items=[alert_item(alert, parts.labels) for alert in page],
-        next_cursor=str(page[-1].id) if len(found) > query.limit else None,
+        items=[alert_item(alert, parts) for alert in page],
+        next_cursor=str(parts.alert_numbers.outside(page[-1].id)) if len(found) > query.limit else None,
     )
 
 
@@ -75,7 +76,7 @@ async def acknowledge_alert(
     """
     by = await _read_by(request)
     alert = await acknowledge(parts, asker, alert_id, by if asker.way == "open" else asker.name)
-    return alert_item(alert, parts.labels)
+    return alert_item(alert, parts)
 
 
 async def read_alerts(
@@ -88,12 +89,14 @@ async def read_alerts(
 
 
 async def acknowledge(parts: WebParts, asker: Principal, alert_id: int, by: str) -> Alert:
-    """Raises ProblemError for an unknown alert and for one that the asker does not see; tells the open pages.
+    """alert_id: as it is outside. Raises ProblemError for an unknown alert and for one that the asker does not see; tells the open pages.
     Whoever acknowledges is shown the alert, so that is noted too.
     """
     await _note_read(parts, asker)
     sight = sight_of(asker, parts.kinds)
-    alert = await parts.records.acknowledge_alert(alert_id, by, parts.now_ms(), sight)
+    alert = await parts.records.acknowledge_alert(
+        parts.alert_numbers.inside(alert_id), by, parts.now_ms(), sight
+    )
     if alert is None:
         raise ProblemError(
             404, Text("没有这条告警，或者不归您查看", "there is no such alert, or it is not yours to see")
@@ -134,24 +137,32 @@ async def _read_by(request: Request) -> str:
         raise ProblemError(422, place_of("body", name, wrong.message), errors=(wrong,)) from error
 
 
-def alert_item(alert: Alert, labels: Labels) -> AlertItem:
+def _before(parts: WebParts, cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if int(cursor) > NUMBER_MAX:
+        raise parameter_error("cursor", NO_CURSOR)
+    return parts.alert_numbers.inside(int(cursor))
+
+
+def alert_item(alert: Alert, parts: WebParts) -> AlertItem:
     acknowledged = None if alert.acknowledged_ms is None else iso(alert.acknowledged_ms)
     return AlertItem(
-        id=alert.id,
+        id=parts.alert_numbers.outside(alert.id),
         kind=alert.kind,
         state=alert.state,
         school=alert.school,
         gateway=alert.gateway,
         device=alert.device,
         place=alert.place,
-        place_label=Words.of(labels.place(alert.place)),
+        place_label=Words.of(parts.labels.place(alert.place)),
         time=iso(alert.at_ms),
         time_ms=alert.at_ms,
         opened=iso(alert.opened_ms),
         opened_ms=alert.opened_ms,
         pseudonym=alert.pseudonym,
         class_id=alert.class_id,
-        class_label=Words.of(labels.class_(alert.school, alert.class_id)),
+        class_label=Words.of(parts.labels.class_(alert.school, alert.class_id)),
         site=alert.site,
         value=alert.value,
         unit=alert.unit,

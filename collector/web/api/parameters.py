@@ -24,6 +24,7 @@ NO_CURSOR: Final = Text(
     "不是本服务器给出的 cursor；第一页请不写",
     "not a cursor that this server has given; leave it out for the first page",
 )
+_CURSOR: Final = re.compile(r"\d{1,16}", re.ASCII)
 _MILLISECONDS: Final = re.compile(r"\d{1,15}", re.ASCII)
 
 
@@ -77,7 +78,7 @@ def _check_step(text: str) -> str:
 
 
 def _parse_cursor(text: object) -> object:
-    if isinstance(text, str) and not (_MILLISECONDS.fullmatch(text) and int(text) > 0):
+    if isinstance(text, str) and not (_CURSOR.fullmatch(text) and int(text) > 0):
         raise UnfitError(*NO_CURSOR)
     return text
 
