@@ -50,9 +50,9 @@ chaos: .venv/.dev
 	@PYTHON=$(PYTHON) sh tools/setup.sh all
 	@touch $@
 
-.venv/.dev: .venv/.runtime
+.venv/.dev: pyproject.toml constraints.txt package-lock.json tools/setup.sh
 	@PYTHON=$(PYTHON) sh tools/setup.sh all,dev
-	@touch $@
+	@touch .venv/.runtime $@
 
 devices: .venv/.runtime
 	$(BIN)/campus profile page > docs/devices.md

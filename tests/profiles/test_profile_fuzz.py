@@ -87,7 +87,7 @@ def _decoder(profile: Any, table: SeriesTable) -> DeviceDecoder:
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=[profile.id for profile in PROFILES])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_any_json_gives_readings_or_reasons(profile: Any, data: st.DataObject) -> None:
     payload = data.draw(_json) if data.draw(st.booleans()) else _shaped(profile.spec, data.draw)
