@@ -24,6 +24,7 @@ from edge_agent.configuring.offers import Offers
 from edge_agent.configuring.switch import Parts, Switch
 from edge_agent.counters import Counters, DeviceCounters
 from edge_agent.drivers import DriverMaker, sources_of
+from edge_agent.failing_drivers import FailingFile
 from edge_agent.folderlock import folder_locked
 from edge_agent.gate import Gate, load_policy
 from edge_agent.identity.carriers import Carriers
@@ -205,6 +206,7 @@ class Agent:
                 overheard=Overheard(self.credentials, self._carriers, self.counters),
             ),
             self.counters,
+            FailingFile(config.gateway.data_dir),
         )
         try:
             return drivers, drivers.prepare(sources_of(config), at_start=True)

@@ -21,6 +21,7 @@ from edge_agent.configuring.cli import configuration, describe
 from edge_agent.configuring.kept import KeptFile
 from edge_agent.counters import Counters
 from edge_agent.drivers import Driver, make_drivers
+from edge_agent.failing_drivers import FailingFile
 from edge_agent.gate import load_policy
 from edge_agent.scan import cli as scan_cli
 from edge_agent.uplink.choice import make_uplink
@@ -97,6 +98,8 @@ def check(
 ) -> None:
     """Check the configuration, then connect and report a device a line. Changes nothing.
 
+    Beside a running gateway it also names the drivers that fail there.
+
     Exit code 0: everything answers. 1: something does not. 2: the configuration is wrong.
     """
     with errors_in_words():
@@ -108,6 +111,7 @@ def check(
             config, KeptFile(config.gateway.data_dir, config.collector.public_key), look_only=True
         )
         good = _report("configuration", describe(beginning), ok=beginning.refused is None)
+        good = _report_failing(config) and good
         ok = asyncio.run(_check(beginning.config, timeout_s)) and good
     raise typer.Exit(0 if ok else 1)
 
@@ -117,6 +121,18 @@ def _report(what: str, text: str, *, ok: bool) -> bool:
     mark = "[green]✓[/]" if ok else "[red]✗[/]"
     console.print(f"{mark} {escape(what)}: {escape(text)}", soft_wrap=True, highlight=False)
     return ok
+
+
+def _report_failing(config: GatewayConfig) -> bool:
+    """Drivers that have failed in the gateway that runs, or was killed."""
+    found = FailingFile(config.gateway.data_dir).read()
+    for one in found:
+        text = (
+            f"运行中的驱动程序出错 failures since the gateway's start: {one.failures}, the last: {one.error}"
+            f"{one.where and f' in {one.where}'}; it is started again by itself"
+        )
+        _report(f"driver {one.driver}", text, ok=False)
+    return not found
 
 
 async def _check_personal(config: GatewayConfig, personal: PersonalSection, clock: Clock) -> bool:

@@ -41,11 +41,13 @@ class DeviceCounters:
 @dataclass(slots=True)
 class DriverCounters:
     """How a driver has fared since the start. failures: times that it ended although it should have gone on.
-    failing: it has, and has not worked for long enough since.
+    failing: it has, and has not worked for long enough since. error, where: kind and place of its last fault.
     """
 
     failures: int = 0
     failing: bool = False
+    error: str = ""
+    where: str = ""
 
 
 class Counters:

@@ -12,6 +12,7 @@ from device_profiles.registry import ProfileNotFoundError, WrongTransportError
 from edge_agent.counters import Counters, DriverCounters
 from edge_agent.drivers import Driver, DriverMaker, Sink
 from edge_agent.drivers.settings import Source
+from edge_agent.failing_drivers import FailingFile, FailingKeeper
 from edge_agent.supervision import Supervisor
 from foundation.faults import kind_of, where_of
 from foundation.keyfiles import KeyFileError
@@ -41,13 +42,15 @@ class Change(NamedTuple):
 class RunningDrivers:
     """Starts, stops and changes drivers; a source that stays the same keeps its driver.
 
-    A driver that fails is started again alone (`supervision`), and `failed` is told its section and the kind
-    of fault.
+    A driver that fails is started again alone (`supervision`), stands in `file` until it is well, and `failed`
+    is told its section and the kind of fault.
     """
 
-    def __init__(self, maker: DriverMaker, counters: Counters) -> None:
+    def __init__(self, maker: DriverMaker, counters: Counters, file: FailingFile) -> None:
         self._maker = maker
         self._counters = counters
+        self._keeper = FailingKeeper(file, counters.drivers)
+        self._keeping: asyncio.Task[None] | None = None
         self._sources: dict[str, Source] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._begin: Callable[[str, Source, Driver | None], asyncio.Task[None]] | None = None
@@ -67,11 +70,17 @@ class RunningDrivers:
                 section,
                 lambda: self._maker.make(section, source),
                 figures,
-                self.failed,
+                self._told,
             )
             return group.create_task(supervisor.run(sink, driver), name=f"supervisor-{source.name}")
 
         self._begin = begin
+        self._keeping = group.create_task(self._keeper.run(), name="failing-drivers")
+
+    def _told(self, section: str, kind: str | None) -> None:
+        self._keeper.changed()
+        if kind is not None:
+            self.failed(section, kind)
 
     def prepare(self, wanted: Mapping[str, Source], *, at_start: bool = False) -> Change:
         """What would have to change, its drivers made; nothing is changed yet. at_start: where the program
@@ -110,10 +119,14 @@ class RunningDrivers:
         for section, driver in change.new.items():
             self._tasks[section] = self._begin(section, change.sources[section], driver)
         self._sources = dict(change.sources)
+        self._keeper.changed()
 
     async def stop(self) -> None:
         """Ends all of them."""
         await self._end(tuple(self._tasks))
+        if self._keeping is not None:
+            self._keeper.end()
+            await asyncio.wait([self._keeping])
 
     async def _end(self, sections: Iterable[str]) -> None:
         tasks = [self._tasks.pop(section) for section in sections if section in self._tasks]

@@ -41,7 +41,7 @@ class _Fault(NamedTuple):
 class Supervisor:
     """Of one driver. section: as `sources_of` names it. make: a new driver; may raise anything.
 
-    failed: is told the section and the kind of each fault.
+    told: hears the section and the kind of each fault; None for one that is well again.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class Supervisor:
         section: str,
         make: Callable[[], Driver],
         figures: DriverCounters,
-        failed: Callable[[str, str], None],
+        told: Callable[[str, str | None], None],
     ) -> None:
         self._section = section
         self._make = make
         self._figures = figures
-        self._failed = failed
+        self._tell = told
         self._backoff = Backoff(AGAIN_S_FIRST, AGAIN_S_MAX)
         self._reported = FirstOnly(FAULTS_MAX)
 
@@ -67,10 +67,11 @@ class Supervisor:
             driver = None
             self._figures.failures += 1
             self._figures.failing = True
+            self._figures.error, self._figures.where = fault
             again_s = self._backoff.delay_s()
             say = log.error if self._reported.first(fault) else log.debug
-            say("driver failed, it is started again", **self._told(fault), again_s=round(again_s, 1))
-            self._failed(self._section, fault.kind)
+            say("driver failed, it is started again", **self._words(fault), again_s=round(again_s, 1))
+            self._tell(self._section, fault.kind)
             await asyncio.sleep(again_s)
 
     async def _attempt(self, sink: Sink, driver: Driver | None) -> _Fault:
@@ -107,9 +108,9 @@ class Supervisor:
         if not ended:
             log.error("driver does not stop, it is left behind", section=self._section)
         elif not task.cancelled() and (fault := task.result()).where:
-            log.warning("driver failed as it was stopped", **self._told(fault))
+            log.warning("driver failed as it was stopped", **self._words(fault))
 
-    def _told(self, fault: _Fault) -> dict[str, str]:
+    def _words(self, fault: _Fault) -> dict[str, str]:
         return {"section": self._section, "error": fault.kind, "where": fault.where}
 
     def _well(self) -> None:
@@ -118,6 +119,7 @@ class Supervisor:
             self._figures.failing = False
             self._reported = FirstOnly(FAULTS_MAX)
             log.info("driver is well again", section=self._section, failures=self._figures.failures)
+            self._tell(self._section, None)
 
 
 class _Handed:

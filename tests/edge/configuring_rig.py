@@ -17,6 +17,7 @@ from edge_agent.configuring.offers import Offers
 from edge_agent.configuring.switch import Parts, Switch
 from edge_agent.counters import Counters
 from edge_agent.drivers import DriverMaker, sources_of
+from edge_agent.failing_drivers import FailingFile
 from edge_agent.reporting import DeviceWatch, Reporter
 from edge_agent.reporting.devices import watched_devices
 from edge_agent.running_drivers import RunningDrivers
@@ -71,6 +72,7 @@ class Rig:
                 counters=self.counters,
             ),
             self.counters,
+            FailingFile(local.gateway.data_dir),
         )
         self.switch = Switch(
             Parts(self.drivers, self.reporter, self.batcher, self.outlook.forwarder, buffer),

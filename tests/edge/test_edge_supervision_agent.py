@@ -18,6 +18,7 @@ from edge_agent.drivers.contract import DeviceReport, Sink
 from edge_agent.drivers.modbus.driver import ModbusDriver
 from edge_agent.drivers.plugin import DriverParts, DriverPlugin
 from edge_agent.drivers.settings import DeviceId, Place
+from edge_agent.failing_drivers import FailingDriver, FailingFile
 from foundation.tomlfile import StrictModel
 from simulators.modbus import TcpHost
 from telemetry.readings import Chunk, SeriesKey
@@ -158,10 +159,13 @@ async def test_a_driver_that_fails_again_and_again_costs_its_neighbour_no_readin
             assert task_of("driver-air") is neighbour
             assert (figures["air"].failures, figures["air"].failing) == (0, False)
             assert figures["tower"].failing
+            failing = FailingFile(tmp_path / "data")
+            await eventually(lambda: [one.driver for one in failing.read()] == ["tower"], "it is in the file")
             told = line.agent.counters.drops({})
             assert told == {DRIVER_FAILED: figures["tower"].failures}, "and nothing was dropped"
             lives = [("clock-1", "temperature", float(life)) for life in range(1, Moody.lives)]
             await eventually(lambda: all(line.readings[key] for key in lives), "what each life has given")
+    assert not failing.path.exists(), "a gateway that has stopped has none"
     assert {line.readings[key] for key in (*given, *lives)} == {1}
     failures = said(logs, FAILED)
     loud = {(one["error"], one["where"]) for one in failures if one["log_level"] == "error"}
@@ -198,6 +202,29 @@ async def test_a_driver_that_cannot_be_made_at_the_start_is_made_later(
                 faulty = False
                 await eventually(lambda: counters.devices["yard-1"].polls > 2, "and then this one, too")
     assert SECRET not in str(logs)
+
+
+def test_check_names_drivers_that_fail_in_the_running_gateway(tmp_path: Path) -> None:
+    file, failing = write_gateway(tmp_path, CollectorDouble().signer), FailingFile(tmp_path / "data")
+    failing.path.parent.mkdir()
+    words = "failures since the gateway's start: "
+    for found in (
+        FailingDriver("tower", 3, "KeyError", "clock.py:7 run"),
+        FailingDriver("tower", 1, "it returned", ""),
+    ):
+        failing.write([found])
+        done = CliRunner().invoke(app, ["check", str(file), "--timeout", "0.1"])
+        assert done.exit_code == 1
+        place = f" in {found.where}" if found.where else ""
+        assert (
+            f"✗ driver tower: 运行中的驱动程序出错 {words}{found.failures}, the last: {found.error}{place};"
+            in done.output
+        )
+    for damaged in (b"", b"[[", b'[{"driver": 1}]'):
+        failing.path.write_bytes(damaged)
+        assert words not in CliRunner().invoke(app, ["check", str(file), "--timeout", "0.1"]).output
+    failing.write([])
+    assert not failing.path.exists()
 
 
 def test_check_goes_on_with_the_other_drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
