@@ -5,8 +5,8 @@
 Figures, from one process: readings per CPU-second of `append` from decoded batches of 40 series; the
 same of a bare DuckDB that makes columns of the same batches by the plainest means and inserts them, which is
 the least that any program has to do; the same for columns that are ready-made; the ratios of store to
-either. Then bytes a point on disk, and the time of one series over a day by 5 minutes. 500 × 64 is
-what the line hands over at once while it is behind.
+either. Then bytes a point on disk, and the time of one series over a day by 5 minutes. 500 × 64 and 5,000 × 64 are what the line
+hands over at once while it is behind.
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import duckdb
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from collector.series.append_columns import Columns, gather
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.bare import insert_all, plain_columns
+from collector.series.append_columns import gather
 from collector.series.contract import BatchKey, SeriesBatch
 from collector.series.duckdb_store import DuckDbStore
 from collector.series.memory_index import MemoryIndex
@@ -46,7 +49,14 @@ class Shape(NamedTuple):
     batches: int
 
 
-SHAPES: Final = (Shape(500, 1), Shape(500, 10), Shape(500, 64), Shape(5_000, 1), Shape(5_000, 10))
+SHAPES: Final = (
+    Shape(500, 1),
+    Shape(500, 10),
+    Shape(500, 64),
+    Shape(5_000, 1),
+    Shape(5_000, 10),
+    Shape(5_000, 64),
+)
 
 
 class Rates(NamedTuple):
@@ -73,7 +83,9 @@ def make_batches(shape: Shape, readings_total: int) -> list[SeriesBatch]:
             walks[series] = walk[-1]
             times += range(start, start + length * PERIOD_MS, PERIOD_MS)
             values += (walk / 10).tolist()
-        body = Body(KEYS[: len(counts)], counts, times, values, [0] * len(times), [])
+        # Columns as the line decodes them.
+        columns = (np.array(times).data, np.array(values).data, np.zeros(len(times), np.uint8).data)
+        body = Body(KEYS[: len(counts)], counts, *columns, [])
         batches.append(SeriesBatch(BatchKey("bench", "gw-1", "bulk", "g", sequence), 0, body))
     return batches
 
@@ -88,33 +100,6 @@ async def measure_store(path: Path, calls: Sequence[Sequence[SeriesBatch]]) -> f
     return used
 
 
-def plain_columns(call: Sequence[SeriesBatch]) -> Columns:
-    """Columns of batches whose series are numbered in order."""
-    bodies = [batch.body for batch in call]
-    return {
-        "series": np.concatenate(
-            [np.repeat(np.arange(1, len(one.counts) + 1), one.counts) for one in bodies]
-        ),
-        "ts": np.concatenate([np.array(one.time_ms, np.int64) for one in bodies]),
-        "value": np.concatenate([np.array(one.value, np.float64) for one in bodies]),
-        "quality": np.concatenate([np.array(one.quality, np.uint8) for one in bodies]),
-    }
-
-
-def measure_bare(path: Path, calls: Iterable[Columns]) -> float:
-    """`calls` may be made while it is measured."""
-    with duckdb.connect(str(path), config={"memory_limit": "256MB", "threads": 2}) as connection:
-        connection.execute("CREATE TABLE points(series INTEGER, ts BIGINT, value DOUBLE, quality UTINYINT)")
-        started = time.process_time()
-        for columns in calls:
-            insert(connection, columns)
-        return time.process_time() - started
-
-
-def insert(connection: duckdb.DuckDBPyConnection, columns: Columns) -> None:  # noqa: ARG001  # found by name
-    connection.execute("INSERT INTO points FROM columns")
-
-
 async def compare(folder: Path, shape: Shape, readings: int, rounds: int = 5) -> Rates:
     """The medians of some rounds, all three in turns."""
     batches = make_batches(shape, readings)
@@ -125,8 +110,8 @@ async def compare(folder: Path, shape: Shape, readings: int, rounds: int = 5) ->
     for number in range(rounds):
         name = f"{shape.readings}-{shape.batches}-{number}"
         used = await measure_store(folder / f"{name}.duckdb", calls)
-        bare = measure_bare(folder / f"{name}-bare.duckdb", map(plain_columns, calls))
-        ready = measure_bare(folder / f"{name}-ready.duckdb", columns)
+        bare = insert_all(folder / f"{name}-bare.duckdb", map(plain_columns, calls))
+        ready = insert_all(folder / f"{name}-ready.duckdb", columns)
         rates.append(Rates(total / used, total / bare, total / ready))
     return Rates(*(statistics.median(column) for column in zip(*rates, strict=True)))
 

@@ -30,6 +30,7 @@ from rich.table import Table
 # The servers that the tests start.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.bare import plain_lines
 from benchmarks.bench_series import SHAPES, START_MS, make_batches
 from collector.series.blocks import TimeBounds, encode
 from collector.series.contract import BatchKey, SeriesBatch, SeriesStore
@@ -59,14 +60,14 @@ class Kind(NamedTuple):
     server: Callable[[], SeriesServer]
     head: type[VictoriaHead | InfluxHead]
     path: str
-    store: Callable[[str], ServerStore]
+    store: Callable[..., ServerStore]
 
 
-def victoria(url: str) -> ServerStore:
-    return ServerStore(Victoria(ServerWire(Access(url))), hold_s=20, held_bytes_max=HELD_BYTES)
+def victoria(url: str, hold_s: float = 20) -> ServerStore:
+    return ServerStore(Victoria(ServerWire(Access(url))), hold_s=hold_s, held_bytes_max=HELD_BYTES)
 
 
-def influx(url: str) -> ServerStore:
+def influx(url: str, _hold_s: float = 0) -> ServerStore:
     return ServerStore(Influx(ServerWire(Access(url)), InfluxTarget("campus")), hold_s=0, held_bytes_max=0)
 
 
@@ -119,19 +120,6 @@ async def store_cost(kind: Kind, calls: Sequence[Sequence[SeriesBatch]]) -> floa
     return used
 
 
-def plain_lines(call: Sequence[SeriesBatch]) -> bytes:
-    """Lines of batches whose series have a measurement and a label each."""
-    lines: list[str] = []
-    for batch in call:
-        at = 0
-        for key, count in zip(batch.body.series, batch.body.counts, strict=True):
-            head = f"environment,school=bench,gateway=gw-1,device={key.device} {key.quantity}"
-            rows = zip(batch.body.time_ms[at : at + count], batch.body.value[at : at + count], strict=True)
-            lines += [f"{head}={value} {time_ms}" for time_ms, value in rows]
-            at += count
-    return "\n".join(lines).encode()
-
-
 def ready_lines(kind: Kind, calls: Sequence[Sequence[SeriesBatch]]) -> list[bytes]:
     index = ServerIndex(kind.head)
     bounds = TimeBounds(0, 2**53)
@@ -145,7 +133,9 @@ async def bare_cost(kind: Kind, blocks: Iterable[bytes]) -> float:
 
     async def work() -> None:
         for block in blocks:
-            await asyncio.to_thread(http.request, "POST", server.url + kind.path, body=block)
+            answer = await asyncio.to_thread(http.request, "POST", server.url + kind.path, body=block)
+            if answer.status != 204:
+                raise RuntimeError(f"{kind.name} answers {answer.status}")
 
     used = await measured(server, work)
     http.clear()
