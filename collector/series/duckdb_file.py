@@ -22,13 +22,14 @@ from collector.series.contract import StoreUnavailableError
 
 class FileKind(NamedTuple):
     """What a file is: `name` in words, `mark` the table that holds its version, `schema` the statements that
-    make an empty one, that table included.
+    make an empty one, that table included; `fits` older versions that only need the new number.
     """
 
     name: str
     mark: str
     version: int
     schema: tuple[str, ...]
+    fits: frozenset[int] = frozenset()
 
 
 _MAGIC: Final = b"DUCK"
@@ -128,6 +129,9 @@ class DuckDbFile:
         except duckdb.CatalogException:
             found = []
         if found == [(kind.version,)]:
+            return
+        if len(found) == 1 and found[0][0] in kind.fits:
+            self.writer.execute(f"UPDATE {kind.mark} SET version = ?", [kind.version])  # noqa: S608  # ours
             return
         self._disconnect()
         if not found:

@@ -16,14 +16,14 @@ import duckdb
 import pytest
 from structlog.testing import capture_logs
 
-from collector.series.contract import SeriesBatch, StoreFullError, StoreUnavailableError
+from collector.series.contract import AGGREGATES, SeriesBatch, StoreFullError, StoreUnavailableError
 from collector.series.duckdb_file import StoreFileError
 from collector.series.duckdb_store import DuckDbStore
 from tests.series.conftest import ForwardStore, RolledVictoria, VictoriaHarness, open_rolled
 from tests.series.naive_reference import KEYS, T0, make_batch, put
 from tests.series.servers import VictoriaServer
 from tests.series.test_duckdb_store import SmallDisk, names_in, small_disk
-from tests.series.test_series_rollups_late import DAY_MS, HOUR_MS, RAW, Clock, counts, settle
+from tests.series.test_series_rollups_late import DAY_MS, HOUR_MS, RAW, Clock, counts, day_of, settle
 
 __all__ = ["small_disk"]
 ROUNDS = 150 if os.environ.get("CAMPUS_CHAOS") == "long" else 6
@@ -213,6 +213,37 @@ async def test_rollups_of_another_version_are_left_alone(tmp_path: Path) -> None
     with pytest.raises(StoreFileError, match=r"rollups\.duckdb has schema version 99"):
         await open_rolled(below, tmp_path)
     await below.close()
+
+
+async def test_rollups_of_the_first_version_are_taken_over(tmp_path: Path) -> None:
+    """There a row had every column, also of a window with one point."""
+    store = await opened(tmp_path)
+    await settle(store)
+    await put(store, *(numbered(n) for n in range(1, 8)), spread(30, 300), day_of(50, 100, every_ms=20_000))
+    await settle(store)
+    before = await every_answer(store)
+    await store.close()
+    wide = ", ".join(f"{name} = coalesce({name}, mean)" for name in ("low", "high", "first", "last"))
+    with duckdb.connect(str(tmp_path / "rollups.duckdb")) as connection:
+        for table in ("minutes", "hours"):
+            [(narrow,)] = connection.execute(f"SELECT count(*) FROM {table} WHERE low IS NULL").fetchall()
+            assert narrow
+            connection.execute(f"UPDATE {table} SET {wide}, last_at = coalesce(last_at, first_at)")
+        connection.execute("UPDATE campus_rollups SET version = 1")
+    for _ in range(2):
+        store = await opened(tmp_path)
+        assert await every_answer(store) == before
+        await store.close()
+    store = await opened(tmp_path)
+    await put(store, day_of(51, 100))
+    assert sum((await counts(store)).values()) == sum(before["count"]) + 48
+    await store.close()
+
+
+async def every_answer(store: ForwardStore) -> dict[str, list[float]]:
+    ids = [info.id for info in await store.series()]
+    asked = {one: await store.query(ids, 0, 10**20, step_ms=HOUR_MS, aggregate=one) for one in AGGREGATES}
+    return {name: [value for one in found for value in one.value] for name, found in asked.items()}
 
 
 async def test_a_restarted_server_loses_no_rollups(tmp_path: Path) -> None:

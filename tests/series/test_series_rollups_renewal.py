@@ -336,7 +336,7 @@ async def test_a_new_file_that_cannot_be_begun_is_begun_later(small_disk: SmallD
     await store.close()
 
 
-@pytest.mark.parametrize("copied", ["file", "folder"])
+@pytest.mark.parametrize("copied", ["file", "folder", "disk"])
 async def test_a_backup_that_is_put_back_learns_what_has_come_since(tmp_path: Path, copied: str) -> None:
     """The points are of now: of a server elsewhere, or of a file that was sound."""
     folder, series = tmp_path / "data", tmp_path / "series.duckdb"
@@ -362,6 +362,8 @@ async def test_a_backup_that_is_put_back_learns_what_has_come_since(tmp_path: Pa
     else:
         shutil.rmtree(folder)
         shutil.copytree(tmp_path / "backup", folder)
+    if copied == "disk":
+        (folder / "rollups.duckdb.run").unlink()
     store = await again()
     assert await counts(store) == before == Counter({100: 48, 350: 96, 399: 48})
     await settle(store)

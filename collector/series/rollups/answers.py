@@ -15,7 +15,7 @@ import numpy as np
 from collector.series.contract import POINTS_MAX, Aggregate, QueryTooLargeError, SeriesPoints
 from collector.series.duckdb_threads import Cursor
 from collector.series.rollups.rows import HOUR_MS, MINUTE_MS, Column, starts_of, weighted_means, worst
-from collector.series.rollups.tables import Horizons, Table
+from collector.series.rollups.tables import WHOLE, Horizons, Table
 
 TIME_MS_MAX: Final = -(-(2**53) // HOUR_MS) * HOUR_MS
 """No reading is later."""
@@ -123,7 +123,7 @@ def read_rolled(
     found = cursor.execute(
         f"""SELECT series, ts - ts % $step AS start, {_VALUES[aggregate]} AS value,
             max(quality & 15) | max(quality & 240) AS quality, sum(n)::BIGINT AS count, {order} AS at
-        FROM {table} WHERE series IN (SELECT unnest($ids::INTEGER[]))
+        FROM (SELECT {WHOLE} FROM {table}) WHERE series IN (SELECT unnest($ids::INTEGER[]))
             AND ts >= $first AND ts < $end AND ({within})
         GROUP BY ALL LIMIT {POINTS_MAX + 1}""",  # noqa: S608  # our own names, and numbers
         {"step": step_ms, "ids": list(ids), "first": spans[0][0], "end": spans[-1][1]},
