@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from collector.accounts.service import Accounts
+from collector.accounts.trail import Verified
 from collector.command_accounts import with_accounts
 from foundation.commands import UsageError
 from foundation.keyfiles import load_signing_key
@@ -51,24 +52,34 @@ def verify(
     """Check every row against the one before, and tell the note of the last one.
 
     Write the note down outside this machine: only that shows later that rows were cut off the end, or that an
-    older database was put back. Exits with 1 if anything is wrong.
+    older database was put back. Rows that the collector removed because their time was over are told and are
+    nothing wrong. Exits with 1 if anything is wrong.
     """
 
-    async def check(accounts: Accounts) -> tuple[list[str], int, str]:
+    async def check(accounts: Accounts) -> tuple[list[str], list[str], Verified]:
         trail = accounts.trail
         try:
-            stands = not note or await trail.has_noted(note)
+            stands = await trail.has_noted(note) if note else True
         except ValueError as error:
             raise UsageError(f"--note: {error}") from error
         found = await trail.verify([load_signing_key(one) for one in old_key_file or ()])
         problems = [str(one) for one in found.problems]
-        if not stands:
-            problems.append(f"row {note.partition('-')[0]} is not there as it was noted")
-        return problems, found.rows, found.note
+        told = (
+            [f"up to row {found.cut_to} they were removed when their time was over"] if found.cut_to else []
+        )
+        number = note.partition("-")[0]
+        if stands is None:
+            told.append(f"the noted row {number} is one of them; note the last one anew")
+        elif not stands:
+            problems.append(f"row {number} is not there as it was noted")
+        return problems, told, found
 
-    problems, rows, last = with_accounts(config_file, check)
+    problems, told, found = with_accounts(config_file, check)
+    for line in told:
+        console.print(f"[dim]·[/] {line}", soft_wrap=True, highlight=False)
     for problem in problems:
         console.print(f"[red]✗[/] {problem}", soft_wrap=True, highlight=False)
     if problems:
         raise typer.Exit(1)
-    console.print(f"[green]✓[/] {rows} rows, whole" + (f"; note: {last}" if last else ""), highlight=False)
+    last = f"; note: {found.note}" if found.note else ""
+    console.print(f"[green]✓[/] {found.rows} rows, whole{last}", highlight=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -29,15 +29,19 @@ class Sweeper:
         registry: CollectorRegistry,
         now_ms: Callable[[], int],
         may_delete: Callable[[], bool] = lambda: True,
+        audit: Callable[[int], Awaitable[int]] | None = None,
     ) -> None:
-        """may_delete: whether the clock of `now_ms` can be believed."""
+        """may_delete: whether the clock of `now_ms` can be believed. audit: what removes rows of the audit that
+        are due at a time; how many.
+        """
         self._records = records
         self._now_ms = now_ms
         self._may_delete = may_delete
+        self._audit = audit
         self._reported = FirstOnly()
         self._deleted = Counter(
             "campus_retention_deleted",
-            "Rows deleted because their time was over, by record type; dead letters too",
+            "Rows deleted because their time was over, by record type; dead letters and rows of the audit too",
             ["record_type"],
             registry=registry,
         )
@@ -80,6 +84,10 @@ class Sweeper:
         letters = await self._records.run(partial(retention.delete_old_letters, now_ms=now_ms))
         self._deleted.labels("dead_letter").inc(letters)
         rows += letters
+        if self._audit is not None:
+            old = await self._audit(now_ms)
+            self._deleted.labels("audit").inc(old)
+            rows += old
         if rows:
             await self._records.empty_journal()
             log.info("deleted what was kept long enough", rows=rows)

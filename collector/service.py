@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from collector import plugins
+from collector.accounts.keeping import AuditKeeper
 from collector.accounts.opening import open_accounts
 from collector.accounts.trail import derive
 from collector.alerts.numbers import AlertNumbers
@@ -192,7 +193,10 @@ class Service:
             )
         except (RecordsUnavailableError, StoreUnavailableError) as error:
             raise UsageError(f"{config.collector.data_dir} cannot be read: {error}; start again") from error
-        sweeper = Sweeper(records, registry, wall_ms, lambda: clock.is_believed)
+        audit = AuditKeeper(accounts.trail, config.accounts.audit_days) if accounts else None
+        sweeper = Sweeper(
+            records, registry, wall_ms, lambda: clock.is_believed, audit.sweep if audit else None
+        )
         parts = WebParts(
             title=config.collector.title,
             store=store,

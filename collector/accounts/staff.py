@@ -12,16 +12,12 @@ from collector.accounts.conversion import account_of
 from collector.accounts.errors import AccountExistsError, ChangeRefusedError, NoSuchAccountError
 from collector.accounts.model import Account, NewAccount
 from collector.accounts.passwords import Passwords, check_new, generate
-from collector.accounts.permissions import ROLES, Role
+from collector.accounts.permissions import Role
+from collector.accounts.rights import in_words, rights_of
 from collector.accounts.trail import Trail
-from collector.classes import SchoolClass, in_school
 from collector.records import Records, accounts, sessions
 from collector.records.accounts import StoredAccount
-from telemetry.topics import IDENTIFIER
 
-DISPLAY_NAME_CHARS_MAX: Final = 120
-LIST_MAX: Final = 50
-"""Schools or classes of one account; written out they fit their columns."""
 ACCOUNTS_MAX: Final = 2_000
 _USERNAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 _ISSUER: Final = re.compile(r"https?://[\x21-\x7e]{1,246}")
@@ -73,7 +69,7 @@ class Staff:
             raise ChangeRefusedError(
                 "a username has 1 to 64 lower-case letters, digits or . _ @ - and begins with a letter or digit"
             )
-        rights = await self._rights(new.display_name, new.role, new.schools, new.classes)
+        rights = rights_of(new.display_name, new.role, new.schools, new.classes, await self.schools())
         password, hashed = await self._hashed(new.username, password)
         now_ms = self._now_ms()
 
@@ -87,7 +83,7 @@ class Staff:
                 "failures": 0, "created_ms": now_ms, "changed_ms": now_ms,
             }  # fmt: skip
             accounts.add(connection, values | rights)
-            self._trail.add(connection, actor, "account_added", new.username, _in_words(rights))
+            self._trail.add(connection, actor, "account_added", new.username, in_words(rights))
 
         await self._records.run(add)
         return password
@@ -105,12 +101,12 @@ class Staff:
         """classes: as `NewAccount` has them. Raises ChangeRefusedError, also where no administrator would be
         left.
         """
-        rights = await self._rights(display_name, role, schools, classes)
+        rights = rights_of(display_name, role, schools, classes, await self.schools())
 
         def change(connection: Connection, account: StoredAccount) -> Account:
             if role != "admin" or rights["schools"] is not None:
                 _keep_an_admin(connection, account)
-            self._set(connection, account, actor, "account_changed", _in_words(rights), **rights)
+            self._set(connection, account, actor, "account_changed", in_words(rights), **rights)
             if any(rights[name] != getattr(account, name) for name in ("role", "schools", "classes")):
                 sessions.remove_all(connection, account.id)
             changed = accounts.by_id(connection, account.id)
@@ -232,49 +228,6 @@ class Staff:
 
         return await self._records.run(find_and_work)
 
-    async def _rights(
-        self,
-        display_name: str,
-        role: str,
-        schools: tuple[str, ...] | None,
-        classes: tuple[str, ...] | None,
-    ) -> dict[str, Any]:
-        """What may be written of an account. Raises ChangeRefusedError."""
-        if not (
-            display_name.strip()
-            and display_name.isprintable()
-            and len(display_name) <= DISPLAY_NAME_CHARS_MAX
-        ):
-            raise ChangeRefusedError(f"a name has 1 to {DISPLAY_NAME_CHARS_MAX} characters")
-        if role not in ROLES:
-            raise ChangeRefusedError(f"the roles are: {', '.join(ROLES)}")
-        if schools is not None and (
-            not 0 < len(schools) <= LIST_MAX or not all(IDENTIFIER.fullmatch(one) for one in schools)
-        ):
-            raise ChangeRefusedError(
-                f"schools are 1 to {LIST_MAX} ids as gateways have them, or left out for all"
-            )
-        return {
-            "display_name": display_name.strip(),
-            "role": role,
-            "schools": None if schools is None else tuple(sorted(set(schools))),
-            "classes": None if classes is None else await self._classes(schools, classes),
-        }
-
-    async def _classes(
-        self, schools: tuple[str, ...] | None, typed: tuple[str, ...]
-    ) -> tuple[SchoolClass, ...]:
-        if not 0 < len(typed) <= LIST_MAX:
-            raise ChangeRefusedError(f"classes are 1 to {LIST_MAX}, or left out")
-        known = set(schools) if schools is not None else await self.schools()
-        try:
-            found = {in_school(one, known) for one in typed}
-        except ValueError as error:
-            raise ChangeRefusedError(str(error)) from None
-        if schools is not None and not {one.school for one in found} <= known:
-            raise ChangeRefusedError("a class is of a school that the account does not have")
-        return tuple(sorted(found))
-
     async def schools(self) -> set[str]:
         """Those that are known here: of gateways and of the vault."""
         known = {one.school for one in await self._records.gateways()}
@@ -286,14 +239,6 @@ class Staff:
         else:
             check_new(password, username)
         return password, await self._passwords.hash(password)
-
-
-def _in_words(rights: dict[str, Any]) -> str:
-    schools, classes = rights["schools"], rights["classes"]
-    return (
-        f"{rights['role']}; schools: {'all' if schools is None else ', '.join(schools)}; "
-        f"classes: {'not limited' if classes is None else ', '.join(map(str, classes))}"
-    )
 
 
 def _keep_an_admin(connection: Connection, account: StoredAccount) -> None:

@@ -4,6 +4,10 @@
 MessagePack of its number and columns. The key grows from the collector's key file, so who may only write the
 database can neither change, move nor remove a row unseen. What is cut off the end shows by a note of the
 last row, kept outside (as in docs/decisions/0020, without a head file: several collectors share a database).
+
+Rows that are old enough are cut off the beginning. The row that says so holds the number and the link of the last
+one that went, so the chain goes on from there; and since it is in the chain itself, nobody without the key can say
+that something was cut.
 """
 
 from __future__ import annotations
@@ -13,8 +17,9 @@ import hmac
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from typing import Final, NamedTuple
 
 import msgspec
@@ -35,6 +40,12 @@ READ_NOTED_MS: Final = 10 * 60_000
 READERS_MAX: Final = 10_000
 PROBLEMS_MAX: Final = 1_000
 _NOTE_BYTES: Final = 4
+CUT: Final = "audit_cut"
+CUT_ROWS_MAX: Final = 50_000
+BY_ITSELF: Final = "collector"
+"""The actor of what nobody asked for."""
+_CUT_ROWS: Final = re.compile(r"[0-9]{1,18}-([0-9]{1,18})")
+_CUT_LINK: Final = re.compile(r"[0-9a-f]{64}")
 _NOTE: Final = re.compile(r"([0-9]{1,18})-[0-9a-f]{8}")
 log = structlog.get_logger()
 _encode = msgspec.msgpack.Encoder().encode
@@ -53,11 +64,14 @@ class Problem(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """How many rows there are, what is wrong, and the note of the last one, empty without rows."""
+    """How many rows there are, what is wrong, and the note of the last one, empty without rows. cut_to: the
+    last row that went when its time was over; 0: none has.
+    """
 
     rows: int
     problems: list[Problem]
     note: str
+    cut_to: int
 
 
 def derive(key: Ed25519PrivateKey, name: str) -> bytes:
@@ -124,6 +138,28 @@ class Trail:
         if len(self._read) > READERS_MAX:
             self._read.popitem(last=False)
 
+    async def cut(self, before_ms: int) -> int:
+        """Removes the rows from before `before_ms` up to the first that is younger, and says so in the trail;
+        how many. The newest stays whatever its age, and at most `CUT_ROWS_MAX` go at once.
+        """
+        return await self._records.run(lambda connection: self._cut(connection, before_ms))
+
+    def _cut(self, connection: Connection, before_ms: int) -> int:
+        newest = account_audit.last(connection)
+        if newest is None:
+            return 0
+        stays = min(account_audit.first_since(connection, before_ms) or newest.id, newest.id)
+        rows = list(islice(account_audit.walk(connection, stays - 1), CUT_ROWS_MAX))
+        if not rows:
+            return 0
+        last, wrong = rows[-1], len(_check(rows, [self._key], *_anchor(connection)).problems)
+        account_audit.remove(connection, last.id)
+        said = f"{last.link.hex()}{f', {wrong} did not fit' if wrong else ''}"
+        self.add(connection, BY_ITSELF, CUT, f"{rows[0].id}-{last.id}", said)
+        if wrong:
+            log.warning("audit.cut_with_problems", first=rows[0].id, last=last.id, problems=wrong)
+        return len(rows)
+
     async def find(self, before_id: int | None = None, limit: int = 50) -> list[AuditRow]:
         """Newest first; `before_id` pages on."""
         rows = await self._records.look(lambda connection: account_audit.find(connection, before_id, limit))
@@ -134,24 +170,49 @@ class Trail:
         keys = [self._key, *(derive(key, "audit") for key in older_keys)]
         return await self._records.look(lambda connection: _verify(connection, keys))
 
-    async def has_noted(self, note: str) -> bool:
-        """Whether the row that somebody noted stands there as it was. Raises ValueError for no note."""
+    async def has_noted(self, note: str) -> bool | None:
+        """Whether the row that somebody noted stands there as it was; None: it went when its time was over, as
+        `verify` finds. Raises ValueError for no note.
+        """
         found = _NOTE.fullmatch(note.strip().lower())
         if found is None:
             raise ValueError("a note is a row's number and 8 digits, such as 612-3f2a91bc")
-        rows = await self._records.look(
-            lambda connection: account_audit.find(connection, int(found[1]) + 1, 1)
+        number = int(found[1])
+        rows, (cut_to, link) = await self._records.look(
+            lambda connection: (account_audit.find(connection, number + 1, 1), _anchor(connection))
         )
+        if number < cut_to:
+            return None
+        if number == cut_to:
+            return _note_of(cut_to, link) == found[0]
         return bool(rows) and _note(rows[0]) == found[0]
 
 
 def _verify(connection: Connection, keys: Sequence[bytes]) -> Verified:
-    """A key that a later row fits is never followed by an older one: nobody goes back."""
+    return _check(account_audit.walk(connection), keys, *_anchor(connection))
+
+
+def _anchor(connection: Connection) -> tuple[int, bytes]:
+    """Number and link of the last row that was cut off, as the newest cut says; `_check` finds out whether that
+    is true, for the row that says so is in the chain.
+    """
+    row = account_audit.last_of(connection, CUT)
+    numbers, link = (_CUT_ROWS.fullmatch(row.subject), _CUT_LINK.match(row.detail)) if row else (None, None)
+    return (int(numbers[1]), bytes.fromhex(link[0])) if numbers and link else (0, GENESIS)
+
+
+def _check(rows: Iterable[StoredAuditRow], keys: Sequence[bytes], cut_to: int, link: bytes) -> Verified:
+    """A key that a later row fits is never followed by an older one: nobody goes back. cut_to, link: where the
+    chain begins if the first row is the next one.
+    """
     problems: list[Problem] = []
     allowed, count, before, last = list(keys), 0, GENESIS, None
-    for row in account_audit.walk(connection):
+    for row in rows:
         count += 1
-        expected = last.id + 1 if last else 1
+        if last is None and row.id > cut_to > 0:
+            before, expected = link, cut_to + 1
+        else:
+            expected = last.id + 1 if last else 1
         if row.id != expected:
             problems.append(Problem(expected, row.id - 1, "removed"))
         fits = [at for at, key in enumerate(allowed) if row.link == _link(key, before, row)]
@@ -164,7 +225,7 @@ def _verify(connection: Connection, keys: Sequence[bytes]) -> Verified:
         before, last = row.link, row
         if len(problems) >= PROBLEMS_MAX:
             break
-    return Verified(count, problems, _note(last) if last else "")
+    return Verified(count, problems, _note(last) if last else "", cut_to)
 
 
 def _link(key: bytes, before: bytes, row: StoredAuditRow) -> bytes:
@@ -173,7 +234,11 @@ def _link(key: bytes, before: bytes, row: StoredAuditRow) -> bytes:
 
 
 def _note(row: StoredAuditRow) -> str:
-    return f"{row.id}-{row.link[:_NOTE_BYTES].hex()}"
+    return _note_of(row.id, row.link)
+
+
+def _note_of(id_: int, link: bytes) -> str:
+    return f"{id_}-{link[:_NOTE_BYTES].hex()}"
 
 
 def _printable(text: str, chars_max: int) -> str:

@@ -85,4 +85,4 @@ account_audit = Table(
     # HMAC over the row and the link before
     Column("link", LargeBinary(32), nullable=False),
 )
-"""Rows are added and never changed; each is chained to the one before."""
+"""Rows are added and never changed; each is chained to the one before. The oldest go after years."""

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from collector.cli import app
+from collector.command_accounts import with_accounts
 from collector.config import load_config
 from collector.service import Service
 from foundation.keyfiles import create_signing_key
@@ -134,6 +135,24 @@ def test_an_audit_that_was_changed_ends_with_1(config: Path) -> None:
     changed = campus("audit", "verify", config)
     assert changed.exit_code == 1
     assert "row 1: does not fit the chain" in changed.output
+
+
+def test_old_rows_that_the_collector_removed_are_nothing_wrong(config: Path) -> None:
+    for name in ("wang", "li", "zhao"):
+        said("account", "add", config, "--username", name, "--role", "admin")
+        note = said("audit", "verify", config).rpartition("note: ")[2].strip()
+    assert with_accounts(config, lambda accounts: accounts.trail.cut(2**60)) == 2
+    verified = said("audit", "verify", config, "--note", note)
+    assert "up to row 2 they were removed when their time was over" in verified
+    assert "2 rows, whole; note: 4-" in verified
+    first = note.replace("3-", "1-")
+    assert "the noted row 1 is one of them" in said("audit", "verify", config, "--note", first)
+    with sqlite3.connect(config.parent / "data" / "records.db") as connection:
+        connection.execute("DELETE FROM account_audit WHERE id = 3")
+    connection.close()
+    removed = campus("audit", "verify", config)
+    assert removed.exit_code == 1
+    assert "row 3: removed" in removed.output
 
 
 async def test_a_running_collector_knows_at_its_next_request(config: Path) -> None:

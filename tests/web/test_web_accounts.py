@@ -280,6 +280,27 @@ async def test_the_audit_says_who_did_what_and_is_paged(bench: Bench, client: ht
     assert (await client.get("/audit?before=0")).status_code == 422
 
 
+async def test_old_rows_that_went_are_said(bench: Bench, client: httpx.AsyncClient) -> None:
+    await admin(bench, client)
+    newest = (await bench.accounts.trail.find(limit=1))[0].id
+    assert await bench.accounts.trail.cut(bench.now_ms + 1) == newest - 1
+    page = (await client.get("/audit?check=1")).text
+    assert "链完整" in page
+    assert f"第 {newest - 1} 条及以前的记录已到保存期限" in page
+    assert "清理到期的操作记录" in page
+    assert f"第 1 至 {newest - 1} 条" in page
+    page = (await client.get("/audit?check=1&lang=en")).text
+    assert f"Rows up to {newest - 1} were removed by the collector" in page
+
+
+def test_what_went_is_told_in_words() -> None:
+    link = "0a" * 32
+    assert detail_words("1-12", "zh") == "第 1 至 12 条"
+    assert detail_words(link, "zh") == "末条校验值 0a0a0a0a"
+    assert detail_words(f"{link}, 3 did not fit", "zh") == "末条校验值 0a0a0a0a，其中 3 处对不上"
+    assert detail_words(f"{link}, 3 did not fit", "en") == "link of the last 0a0a0a0a, 3 did not fit"
+
+
 async def test_a_broken_chain_is_said(school: School, bench: Bench, client: httpx.AsyncClient) -> None:
     await admin(bench, client)
     whole = await client.get("/audit?check=1")

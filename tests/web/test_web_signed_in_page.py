@@ -210,6 +210,7 @@ def test_a_session_that_ends_elsewhere_is_noticed_and_nothing_stays_on_the_page(
     check(other)
     other.get_by_role("button", name="在所有设备上退出").click()
     expect(other).to_have_url(re.compile("/sign-in$"))
+    running.call(running.school.add_alert())
     running.publish("alerts")
     expect(phone.locator("#offline")).to_contain_text("登录已结束")
     expect(phone.locator("#state")).to_have_text("已退出")
@@ -245,6 +246,7 @@ def test_names_come_in_the_own_role_and_go_with_the_session(
     expect(who.first).to_have_text(NAME)
     assert {one.session for one in vault.claims} == sessions
     running.call(bench.accounts.staff.disable("li", "test"))
+    running.call(running.school.add_alert())
     running.publish("alerts")
     expect(phone.locator("#offline")).to_contain_text("登录已结束")
     expect(who.first).not_to_have_text(NAME)

@@ -52,6 +52,7 @@ ACTION_WORDS: Final = {
     "oidc_unlinked": Text("取消统一身份认证关联", "Link to the sign-in service removed"),
     "token_made": Text("新建令牌", "Token made"),
     "token_revoked": Text("撤销令牌", "Token revoked"),
+    "audit_cut": Text("清理到期的操作记录", "Old rows of the audit removed"),
     "read": Text("查看个人数据", "Personal data read"),
     "gateway.add": Text("手工登记网关", "Gateway added by hand"),
     "gateway.invite": Text("生成网关注册码", "Gateway invited"),
@@ -74,6 +75,8 @@ _WAYS: Final = {
     "no password": Text("账号没有密码", "no password"),
 }
 _FROM: Final = re.compile(r"(.+) from (\S+)")
+_CUT_ROWS: Final = re.compile(r"(\d+)-(\d+)")
+_CUT: Final = re.compile(r"([0-9a-f]{8})[0-9a-f]{56}(?:, (\d+) did not fit)?")
 _RIGHTS: Final = re.compile(r"([a-z_]+); schools: (.+); classes: (.+)")
 
 
@@ -82,6 +85,13 @@ def detail_words(detail: str, language: Language) -> str:
     if found := _FROM.fullmatch(detail):
         way = _WAYS.get(found[1], Text(found[1], found[1]))
         return Text(f"{way.zh}，来自 {found[2]}", detail).in_(language)
+    if found := _CUT_ROWS.fullmatch(detail):
+        return Text(f"第 {found[1]} 至 {found[2]} 条", f"rows {found[1]} to {found[2]}").in_(language)
+    if found := _CUT.fullmatch(detail):
+        wrong = Text(f"，其中 {found[2]} 处对不上", f", {found[2]} did not fit") if found[2] else Text("", "")
+        return Text(f"末条校验值 {found[1]}{wrong.zh}", f"link of the last {found[1]}{wrong.en}").in_(
+            language
+        )
     if found := _RIGHTS.fullmatch(detail):
         role = next((words.zh for name, words in ROLE_WORDS.items() if name == found[1]), found[1])
         schools = "全部" if found[2] == "all" else found[2]
