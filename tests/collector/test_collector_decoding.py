@@ -15,7 +15,7 @@ from telemetry.batch import BatchError, Body, Header, decode_body, encode_body
 from telemetry.packed import Packed, pack
 from telemetry.readings import SeriesKey
 from telemetry.records import MorningCheck
-from tests.telemetry import samples
+from tests.telemetry import bodies_format_1, samples
 from tests.telemetry.bodies import CONTRADICTING
 from tests.telemetry.samples import BASE_MS, Column, header
 
@@ -58,6 +58,17 @@ def test_whatever_a_gateway_sends(found: list[Column], records: list[MorningChec
 @pytest.mark.parametrize("what", CONTRADICTING)
 def test_what_contradicts_itself(what: str) -> None:
     assert agree(header(2), CONTRADICTING[what]) is None
+
+
+def test_a_body_of_format_1() -> None:
+    body = agree(header(3), bodies_format_1.changed())
+    assert body is not None
+    assert body.value == [21.5, 21.4, 1 / 3]
+
+
+@pytest.mark.parametrize("what", bodies_format_1.CONTRADICTING)
+def test_a_body_of_format_1_that_contradicts_itself(what: str) -> None:
+    assert agree(header(3), bodies_format_1.CONTRADICTING[what]) is None
 
 
 edges = st.sampled_from([0, 1, -1, 2**31, 2**53 - 1, -(2**53 - 1), 2**53, 2**54, 2**62, 2**63 - 1, -(2**63)])

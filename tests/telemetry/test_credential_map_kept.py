@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.credential_columns import CredentialColumns
-from telemetry.credential_map import CredentialMap, CredentialMapError, Lesson, Person
+from telemetry.credential_map import (
+    CredentialMap,
+    CredentialMapError,
+    Lesson,
+    MapUpdate,
+    Person,
+    decode_map,
+    decode_update,
+    encode_update,
+)
 from telemetry.encoded import EncodedTable
 from tests.edge.edge_parts import NOW_MS
 from tests.edge.maps import make_map, make_update, person
@@ -68,9 +77,38 @@ def test_a_map_that_contradicts_itself_is_refused() -> None:
     parts[1][0] = msgspec.msgpack.encode(person(-1))
     with pytest.raises(CredentialMapError, match="out of bounds"):
         CredentialMap.from_kept(msgspec.msgpack.encode(parts))
+    parts = msgspec.msgpack.decode(WHOLE.kept())
     parts[0][0] = 9
     with pytest.raises(CredentialMapError, match="format 9"):
         CredentialMap.from_kept(msgspec.msgpack.encode(parts))
+
+
+@given(CARDS)
+def test_a_whole_map_taken_in_pieces_is_the_same_map(cards: dict[str, int]) -> None:
+    sent = make_update([person(slot) for slot in set(cards.values())], cards, version=7)
+    found = decode_map(encode_update(sent))
+    assert isinstance(found, CredentialMap)
+    assert found.as_update() == CredentialMap.whole(sent).as_update()
+    changes = msgspec.structs.replace(sent, base=6)
+    assert decode_map(encode_update(changes)) == changes
+
+
+@given(st.data())
+def test_in_pieces_the_same_is_refused_as_at_once(data: st.DataObject) -> None:
+    good = encode_update(WHOLE.as_update())
+    at = data.draw(st.integers(0, len(good) - 1))
+    bad = good[:at] + data.draw(st.binary(max_size=4)) + good[at + data.draw(st.integers(0, 4)) :]
+    try:
+        expected = decode_update(bad)
+    except CredentialMapError:
+        with pytest.raises(CredentialMapError):
+            decode_map(bad)
+        return
+    found = decode_map(bad)
+    if isinstance(found, MapUpdate):
+        assert found == expected
+    else:
+        assert found.as_update() == CredentialMap.whole(expected).as_update()
 
 
 @given(CARDS)
