@@ -83,7 +83,22 @@ class JoinQuestion(msgspec.Struct, frozen=True, tag="join"):
     exposures: dict[str, list[str]]
 
 
-Question = MapQuestion | DirectoryQuestion | JoinQuestion
+class KeyQuestion(msgspec.Struct, frozen=True, tag="key"):
+    """A gateway, signed with the key it has so far: from now on mine is `public_key` (Ed25519, 32 bytes).
+
+    held: the new private key's signature over `key_claim`, so that nobody registers a key that is not theirs.
+    The answer is the new key's short name. Signed with the new key it asks whether that counts already.
+    """
+
+    school: str
+    gateway: str
+    nonce: bytes
+    reply_key: bytes
+    public_key: bytes
+    held: bytes = b""
+
+
+Question = MapQuestion | DirectoryQuestion | JoinQuestion | KeyQuestion
 
 
 class ClassList(msgspec.Struct, frozen=True):
@@ -156,6 +171,11 @@ def new_nonce() -> bytes:
 
 def wrap_question(question: Question, signer: Signer) -> bytes:
     return signer.wrap(Kind.VAULT_QUESTION, _encode(question))
+
+
+def key_claim(question: KeyQuestion) -> bytes:
+    """What the new private key signs."""
+    return b"campus-pulse/exchange/key\0" + _encode(msgspec.structs.replace(question, held=b""))
 
 
 def read_question(envelope: Envelope, public_key: Ed25519PublicKey) -> Question:

@@ -20,6 +20,7 @@ from edge_agent.enrolment.certificates import read_certificate
 from edge_agent.enrolment.contact import EnrolmentAwayError, EnrolmentRefusedError, parse_collector
 from edge_agent.enrolment.enrol import Enrolled, enrol
 from edge_agent.enrolment.rotate import rotate
+from edge_agent.enrolment.vault_key import tell_vault
 from edge_agent.folderlock import folder_locked
 from edge_agent.identity.map_file import MapFile, MapFileError
 from foundation.commands import UsageError, errors_in_words
@@ -143,13 +144,19 @@ def rotate_command(
         with _standing_still(config):
             done = _outcome(rotate(config, signing_key=not certificate_only, now_ms=_now_ms))
             kept = not certificate_only and _rewrite_map(config, old_key, done.signing_key)
+            unknown = ""
+            if config.personal and not certificate_only:
+                unknown = asyncio.run(tell_vault(config, config.personal, old_key, done.signing_key))
     _say(f"✓ 证书有效期至 certificate good until {done.certificate.not_after:%Y-%m-%d}")
     if not certificate_only:
         public = done.signing_key.public_key()
         _say(f"✓ 新密钥 new key: {_spoken(key_id(public))}")
-        if config.personal:
+        if config.personal and not unknown:
+            _say("✓ 保险库已登记新密钥 the vault knows the new key")
+        elif config.personal:
+            _say(f"! 保险库没有登记新密钥 the vault does not know the new key: {unknown}")
             _say(
-                "! 请在保险库登记新密钥 tell the vault the new key"
+                "  请在那里登记 tell it there"
                 + ("; until then the map of before is used, for 7 days at most:" if kept else ":")
             )
             _say(f"  campus vault gateway replace vault.toml {config.gateway.id} {public_text(public)}")

@@ -15,6 +15,7 @@ from foundation.keyfiles import parse_public
 from identity_vault.audit import Detail, Entry, record_many
 from identity_vault.database.engine import VaultUnavailableError
 from identity_vault.exchange import refusals
+from identity_vault.exchange.new_keys import take_key
 from identity_vault.exchange.rates import Rate, Rates
 from identity_vault.exchange.refusals import ExchangeRefusedError
 from identity_vault.exchange.registry import Gateway, find_by_key, note_asked
@@ -33,6 +34,7 @@ from telemetry.exchange import (
     DirectoryQuestion,
     ExchangeError,
     JoinQuestion,
+    KeyQuestion,
     MapQuestion,
     Question,
     encode_message,
@@ -150,9 +152,9 @@ class ExchangeDesk:
             raise refusals.bad_question(str(error)) from None
         if question.school != self._vault.school:
             raise refusals.not_yours("the question is to another school's vault")
-        if isinstance(question, MapQuestion):
+        if isinstance(question, MapQuestion | KeyQuestion):
             if asker.gateway is None or question.gateway != asker.gateway.id:
-                raise refusals.not_yours("a map is for the gateway it is made for")
+                raise refusals.not_yours("a map or a key is for the gateway that asks")
         elif asker.gateway is not None:
             raise refusals.not_yours("directory and joins are for the collector")
         return question
@@ -161,6 +163,9 @@ class ExchangeDesk:
         if isinstance(question, MapQuestion):
             assert asker.gateway is not None
             return await self._map(question, asker.gateway)
+        if isinstance(question, KeyQuestion):
+            assert asker.gateway is not None
+            return await take_key(self._vault, question, asker.gateway)
         if isinstance(question, DirectoryQuestion):
             return await self._directory(question)
         return await self._join(question)

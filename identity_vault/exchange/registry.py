@@ -119,6 +119,16 @@ def replace_gateway(
     return found.generation + 1
 
 
+def rotate_key(connection: Connection, gateway: Gateway, key: Ed25519PublicKey) -> bool:
+    """The same device with a new key: its map stays as it is. False where `gateway` is no longer as it was read.
+    Raises RegistryError for a key that is somebody's already.
+    """
+    same = (tables.gateways.c.id == gateway.id) & (tables.gateways.c.key_id == gateway.key_id)
+    active = tables.gateways.c.state == "active"
+    values = _key_values(connection, key)
+    return connection.execute(update(tables.gateways).where(same & active).values(**values)).rowcount == 1
+
+
 def revoke_gateway(connection: Connection, gateway_id: str) -> None:
     """From now on it gets nothing, and nobody waits for it to confirm. Raises RegistryError."""
     found = find_gateway(connection, gateway_id)

@@ -26,7 +26,8 @@ from tests.foundation.test_broker_tls import Authority
 
 CODE = "K7QM-3XWD"
 SCHOOL, GATEWAY = "example-primary", "gw-301"
-VAULT = "https://vault.example.edu.cn:8443"
+VAULT = "https://127.0.0.1:1"
+"""Nobody listens there."""
 
 
 _code_key = functools.cache(enrolment.code_key)

@@ -48,12 +48,14 @@ texts = st.sampled_from([SCHOOL, "gw-1", "health", "nutrition", "", "\0", "x" * 
 numbers = st.sampled_from([0, 1, 2, -1, 2**63, 2**64 - 1])
 byte_strings = st.sampled_from([b"", bytes(16), bytes([9] * 32), bytes(32)])
 questions = st.fixed_dictionaries(
-    {"type": st.sampled_from(["map", "directory", "join", "?"]), "school": st.just(SCHOOL) | texts},
+    {"type": st.sampled_from(["map", "directory", "join", "key", "?"]), "school": st.just(SCHOOL) | texts},
     optional={
         "gateway": st.just("gw-1") | texts,
         "nonce": st.just(bytes(16)) | byte_strings,
         "reply_key": st.just(bytes([9] * 32)) | byte_strings,
         "have": numbers,
+        "public_key": byte_strings,
+        "held": byte_strings,
         "done": st.lists(
             st.fixed_dictionaries(
                 {"order": texts, "deleted": st.dictionaries(texts, numbers, max_size=2)},
