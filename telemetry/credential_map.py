@@ -89,6 +89,13 @@ class MapUpdate(msgspec.Struct, frozen=True, array_like=True):
     erased: list[bytes]
 
 
+class _Sent(MapUpdate, frozen=True, array_like=True):
+    """An update of which people and credentials are not yet made."""
+
+    people: list[msgspec.Raw]  # type: ignore[assignment]  # said above
+    credentials: msgspec.Raw  # type: ignore[assignment]  # said above
+
+
 class CredentialMapError(ValueError):
     """The bytes are no credential map of a format we know, or it contradicts itself."""
 
@@ -224,16 +231,14 @@ class CredentialMap:
         """The inverse of `kept`. Raises CredentialMapError."""
         try:
             kept = _decode_kept(data)
-            people = {_decode_person(one).slot: one for one in kept.people}
-            credentials = CredentialColumns.from_bytes(kept.numbers, kept.slots)
+            people = _people(kept.people)
         except DECODING_ERRORS as error:
             raise CredentialMapError(f"not a credential map: {describe(error)}") from None
+        try:
+            credentials = CredentialColumns.from_bytes(kept.numbers, kept.slots)
         except ValueError as error:
             raise CredentialMapError(f"not a credential map: {error}") from None
-        update = _checked(kept.rest)
-        if not all(0 <= slot < 2**32 for slot in people):
-            raise CredentialMapError("a slot is out of bounds")
-        return cls(update=update, people=EncodedTable(Person, people), credentials=credentials)
+        return cls(update=_checked(kept.rest), people=people, credentials=credentials)
 
 
 def _by_slot(people: Iterable[Person]) -> dict[int, Person]:
@@ -303,6 +308,8 @@ class Forgotten:
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(MapUpdate).decode
 _decode_kept = msgspec.msgpack.Decoder(_Kept).decode
+_decode_sent = msgspec.msgpack.Decoder(_Sent).decode
+_decode_credentials = msgspec.msgpack.Decoder(dict[bytes, int]).decode
 _decode_person = msgspec.msgpack.Decoder(Person).decode
 
 
@@ -317,6 +324,30 @@ def decode_update(data: bytes) -> MapUpdate:
     except DECODING_ERRORS as error:
         raise CredentialMapError(f"not a credential map: {describe(error)}") from None
     return _checked(found)
+
+
+def decode_map(data: bytes) -> CredentialMap | MapUpdate:
+    """An update as a gateway needs it: the map, if it is a whole one, else the changes. A map is made piece by
+    piece, so that its people and its credentials are never all there as objects. Raises CredentialMapError.
+    """
+    try:
+        sent = _decode_sent(data)
+        if sent.base:
+            return decode_update(data)
+        people = _people(sent.people)
+        credentials = _decode_credentials(sent.credentials)
+    except DECODING_ERRORS as error:
+        raise CredentialMapError(f"not a credential map: {describe(error)}") from None
+    update = _checked(msgspec.structs.replace(sent, people=[], credentials=credentials))
+    return CredentialMap(update=update, people=people, credentials=CredentialColumns.of(credentials))
+
+
+def _people(encoded: Sequence[bytes | msgspec.Raw]) -> EncodedTable[Person]:
+    """Raises CredentialMapError, and what decoding raises."""
+    found = {_decode_person(one).slot: bytes(one) for one in encoded}
+    if len(found) > PEOPLE_MAX or not all(0 <= slot < 2**32 for slot in found):
+        raise CredentialMapError("more people than a school has, or a slot out of bounds")
+    return EncodedTable(Person, found)
 
 
 def _checked(found: MapUpdate) -> MapUpdate:

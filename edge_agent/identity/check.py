@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge_agent.identity.credentials import Credentials, MapUnusableError
 from edge_agent.identity.map_file import MapFileError
 from edge_agent.identity.parts import make_link, make_map_file
-from edge_agent.identity.vault_link import VaultError
+from edge_agent.identity.vault_link import ONLY_CHANGES, VaultError
 from foundation.keyfiles import load_signing_key
-from telemetry.credential_map import CredentialMap, CredentialMapError
+from telemetry.credential_map import MapUpdate
 from telemetry.envelope import Signer
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ async def look_at_vault(config: GatewayConfig, personal: PersonalSection) -> Loo
     """Asks for the whole map, so that nothing is confirmed, and looks whether it can be used."""
     link = make_link(config, personal, Signer(load_signing_key(config.gateway.key_file)))
     try:
-        found = CredentialMap.whole(await link.ask(0))
-    except (VaultError, CredentialMapError) as error:
+        found = await link.ask(0)
+    except VaultError as error:
         return Look("vault", str(error), ok=False)
+    if isinstance(found, MapUpdate):
+        return Look("vault", ONLY_CHANGES, ok=False)
     return Look("vault", f"{personal.vault} answers, with version {found.version} of the map", ok=True)
 
 

@@ -23,7 +23,7 @@ from edge_agent.counters import Counters
 from edge_agent.identity.credentials import Credentials
 from edge_agent.identity.map_file import NAME as MAP_FILE_NAME
 from edge_agent.identity.map_file import MapFile, MapFileError
-from edge_agent.identity.vault_link import VaultError, VaultLink
+from edge_agent.identity.vault_link import ONLY_CHANGES, VaultError, VaultLink
 from foundation.backoff import Backoff
 from foundation.faults import kind_of, where_of
 from foundation.logs import FirstOnly
@@ -135,24 +135,25 @@ class Puller:
     async def _pull(self) -> None:
         have = self._credentials.map
         confirmed = have is not None and self._saved_ms is not None and self._is_clean(have)
-        update = await self._link.ask(have.version if have is not None and confirmed else 0)
+        answer = await self._link.ask(have.version if have is not None and confirmed else 0)
         try:
-            found = _next_map(have, update)
+            found = _next_map(have, answer)
         except MissingBaseError:
-            update = await self._link.ask(0)
-            if update.base:
-                raise VaultError("map_unusable", "changes were sent where the whole map was asked") from None
-            found = _next_map(have, update)
+            answer = await self._link.ask(0)
+            if isinstance(answer, MapUpdate):
+                raise VaultError("map_unusable", ONLY_CHANGES) from None
+            found = _next_map(have, answer)
         if have is None or have.version != found.version:
             log.info("credential map", version=found.version, people=len(found.people))
         self._use(found)
         new_erased = found.erased - (have.erased if have is not None else frozenset())
         if new_erased:
             self._settled_s = asyncio.get_running_loop().time() + self._settle_s
-        unchanged = bool(update.base) and have is not None and _same(have, found)
-        if not update.base:
-            del have, update  # some ten megabytes
-            give_back()
+        whole = isinstance(answer, CredentialMap)
+        unchanged = not whole and have is not None and _same(have, found)
+        if whole:
+            del have, answer
+            give_back()  # what taking it took
         # In use already, whatever the disk says to it: a withdrawal does not wait for that.
         await self._save(found, unchanged=unchanged)
         if new_erased and (full := await self._erase(settled=False)) is not None:
@@ -203,28 +204,30 @@ class Puller:
         return None
 
 
-def _next_map(have: CredentialMap | None, update: MapUpdate) -> CredentialMap:
+def _next_map(have: CredentialMap | None, answer: CredentialMap | MapUpdate) -> CredentialMap:
     """What the map becomes. Raises MissingBaseError, and VaultError for what must not be believed."""
-    if have is None:
-        return CredentialMap.whole(update)
-    if update.base == 0 and update.version < have.version:
-        if update.issued_ms <= have.issued_ms:
+    if isinstance(answer, MapUpdate):
+        if have is None:
+            raise MissingBaseError("changes, and no map is here")
+        try:
+            return have.updated(answer)
+        except MissingBaseError:
+            raise
+        except CredentialMapError as error:
+            raise VaultError("map_unusable", str(error)) from error
+    if have is not None and answer.version < have.version:
+        if answer.issued_ms <= have.issued_ms:
             raise VaultError(
                 "older",
-                f"version {update.version} was sent, version {have.version} made later is here; is an old copy "
+                f"version {answer.version} was sent, version {have.version} made later is here; is an old copy "
                 f"of the vault running? If the copy is right, stop the gateway and remove {MAP_FILE_NAME}",
             )
         log.warning(
             "the vault has gone back to a lower version: put back from a copy?",
-            version=update.version,
+            version=answer.version,
             before=have.version,
         )
-    try:
-        return have.updated(update)
-    except MissingBaseError:
-        raise
-    except CredentialMapError as error:
-        raise VaultError("map_unusable", str(error)) from error
+    return answer
 
 
 def _same(one: CredentialMap, other: CredentialMap) -> bool:

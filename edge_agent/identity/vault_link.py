@@ -10,7 +10,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from foundation.httppost import HttpPost, PostGarbageError, PostRefusedError, PostUnavailableError
-from telemetry.credential_map import CredentialMapError, MapUpdate, decode_update
+from telemetry.credential_map import CredentialMap, CredentialMapError, MapUpdate, decode_map
 from telemetry.envelope import Signer
 from telemetry.exchange import (
     CONTENT_TYPE,
@@ -23,6 +23,7 @@ from telemetry.exchange import (
 )
 from telemetry.sealing import Seal
 
+ONLY_CHANGES: Final = "changes were sent where the whole map was asked"
 _POSSIBLY_NEVER: Final = frozenset({"refused", "not_signed"})
 
 
@@ -51,8 +52,9 @@ class VaultLink:
         self._signer = signer
         self._vault_key = vault_key
 
-    async def ask(self, have: int) -> MapUpdate:
-        """What has changed since version `have`, which the vault takes for confirmed; 0: the whole map.
+    async def ask(self, have: int) -> CredentialMap | MapUpdate:
+        """What has changed since version `have`, which the vault takes for confirmed, or the whole map: where
+        the vault cannot tell the changes, and for 0.
 
         Raises VaultError.
         """
@@ -60,7 +62,7 @@ class VaultLink:
         question = MapQuestion(self._school, self._gateway, new_nonce(), reply.reply_key, have)
         try:
             asked = self._post.ask(PATH, wrap_question(question, self._signer), CONTENT_TYPE)
-            update = decode_update(read_answer(await asked, question, reply, self._vault_key))
+            found = decode_map(read_answer(await asked, question, reply, self._vault_key))
         except PostUnavailableError as error:
             raise VaultError("away", str(error)) from error
         except PostRefusedError as error:
@@ -72,6 +74,6 @@ class VaultLink:
             raise VaultError("not_signed", text) from error
         except CredentialMapError as error:
             raise VaultError("map_unusable", str(error)) from error
-        if (update.school, update.gateway) != (self._school, self._gateway):
-            raise VaultError("map_unusable", f"the map of {update.school}/{update.gateway} was sent")
-        return update
+        if (found.school, found.gateway) != (self._school, self._gateway):
+            raise VaultError("map_unusable", f"the map of {found.school}/{found.gateway} was sent")
+        return found
