@@ -21,7 +21,7 @@ from identity_vault.vault import Vault, wall_ms
 from telemetry.exchange import OrderReport
 from tests.vault.guardian_parts import Family, add_family, make_link
 from tests.vault.vault_parts import make_config, make_vault
-from tests.web.conftest import CHROMIUM_ARGUMENTS
+from tests.web.conftest import CHROMIUM_ARGUMENTS, PAGE_MS_MAX
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
@@ -67,6 +67,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PAGE_MS_MAX)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=list(CHROMIUM_ARGUMENTS)

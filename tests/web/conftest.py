@@ -16,7 +16,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from prometheus_client import CollectorRegistry, Counter
 
 from collector.hub import Hub, Topic
@@ -45,6 +45,8 @@ SAFETY: dict[str, object] = {
 }  # fmt: skip
 """What the alert of a detector has instead of a pupil."""
 ENGLISH = {"Accept-Language": "en"}
+PAGE_MS_MAX = 20_000
+"""What a page shows it shows by then, on a machine that has much else to do too."""
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
@@ -227,6 +229,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """For one module of tests without `async`: Playwright occupies the thread's event loop meanwhile."""
+    expect.set_options(timeout=PAGE_MS_MAX)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=list(CHROMIUM_ARGUMENTS)

@@ -28,7 +28,7 @@ from tests.web.conftest import SCHOOL, Running, now_ms, reading
 CHECKS = (
     not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,
 )  # fmt: skip
-EXAMPLES = 40
+EXAMPLES = 25
 
 
 @pytest.fixture(scope="module")
