@@ -37,14 +37,12 @@ from edge_agent.running_drivers import Change, DriverFaultError, RunningDrivers
 from edge_agent.starting import StartError, metrics_served, open_buffer
 from edge_agent.uplink.choice import make_uplink
 from edge_agent.uplink.forwarder import Forwarder
-from foundation.broker import BrokerSettings
 from foundation.keyfiles import load_signing_key, parse_public
 from foundation.memory import give_back
 from telemetry.envelope import Signer
 from telemetry.limits import default_limits
 from telemetry.readings import SeriesTable
 
-CLOCK_INTERVAL_S = 5.0
 FIRST_MAP_S = 2.0
 DRAIN_S = 3.0
 """How long a stop waits for acknowledgements of what is on its way; the buffer keeps the rest."""
@@ -157,12 +155,12 @@ class Agent:
             behind = [
                 group.create_task(uplink.run(forwarder), name="uplink"),
                 group.create_task(alarm.run(), name="alarm"),
-                group.create_task(self._keep_time(), name="clock"),
+                group.create_task(self.clock.run(), name="clock"),
                 *self._refreshing(group, buffer),
             ]
             if config.collector.certificate_file:
                 behind.append(group.create_task(self._renew_certificate(), name="certificate"))
-            if broker := self._alarm_broker():
+            if broker := self.config.alarm_broker:  # of the file alone
                 announcing = alarm.announce(broker, f"campus-alarm-{school}-{gateway}")
                 behind.append(group.create_task(announcing, name="alarm-topic"))
             writing = group.create_task(batcher.run(), name="batcher")
@@ -242,14 +240,6 @@ class Agent:
             raise StartError(f"{error}; make room on the disk") from error
         return alarm
 
-    async def _keep_time(self) -> None:
-        while True:
-            await asyncio.sleep(CLOCK_INTERVAL_S)
-            before = self.clock.quality
-            self.clock.refresh()
-            if self.clock.quality is not before:
-                log.info("clock", quality=self.clock.quality.name.lower())
-
     def _gate(self, batcher: Batcher) -> Gate:
         personal = self.config.personal
         return Gate(
@@ -300,11 +290,6 @@ class Agent:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_MAP_S):
                     await self._vault_asked.wait()
-
-    def _alarm_broker(self) -> BrokerSettings | None:
-        if self.config.alarm.mqtt:
-            return self.config.alarm.mqtt
-        return self.config.mqtt[0].broker if self.config.mqtt else None
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

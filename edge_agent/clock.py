@@ -7,14 +7,19 @@ of the same boot that are still in the buffer are shifted by the difference befo
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
+import structlog
+
 from telemetry.quality import ClockQuality
 
+INTERVAL_S: Final = 5.0
+"""Between two looks at the system clock."""
 PLAUSIBLE_FROM_MS: Final = 1_767_225_600_000
 """2026-01-01, before which no gateway with this program can have run: an earlier clock is wrong."""
 
@@ -23,6 +28,8 @@ _STEP_MS: Final = 1_000
 """From what size a change of an untrusted system clock is followed."""
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _RTC: Final = Path("/sys/class/rtc/rtc0")
+
+log = structlog.get_logger()
 
 
 def kernel_disciplined() -> bool:
@@ -100,6 +107,15 @@ class Clock:
         if changed:
             self.quality = quality
             self.version += 1
+
+    async def run(self) -> None:
+        """Looks again and again; until cancelled."""
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            before = self.quality
+            self.refresh()
+            if self.quality is not before:
+                log.info("clock", quality=self.quality.name.lower())
 
     def _judge(self) -> ClockQuality:
         if self._trust == "system" or self._disciplined():

@@ -190,6 +190,11 @@ class GatewayConfig(StrictModel):
         return tuple(device for source in self.sources for device in source.devices)
 
     @property
+    def alarm_broker(self) -> BrokerSettings | None:
+        """Where the local alarm is told."""
+        return self.alarm.mqtt or (self.mqtt[0].broker if self.mqtt else None)
+
+    @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.gateway.timezone)
 
