@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from collector.accounts.settings import AccountsSection
 from collector.enrolment.settings import EnrolmentSection
 from collector.intake.http_settings import IntakeHttpSection
-from collector.plugins import with_plugins
+from collector.plugins import Written, read_tables
 from collector.records.settings import RecordsSection
 from collector.series.rollups.settings import RetentionSection
 from collector.series.settings import StoreSection
@@ -184,4 +184,12 @@ def load_config(path: Path) -> CollectorConfig:
             "profile_dirs": tuple(base / folder for folder in config.profile_dirs),
         }
     )
-    return with_plugins(config, path)
+    written = Written(config.plugins.enabled, config.plugin.keys(), len(config.notifier), config.profile_dirs)
+    tables = read_tables(path, written)
+    return config.model_copy(
+        update={
+            "plugin": tables.scenarios,
+            "notifier": tables.notifiers,
+            "profile_dirs": tables.profile_dirs,
+        }
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from collector.notifiers.contract import Notifier
 from collector.notifiers.plugin import NotifierPlugin
@@ -19,9 +19,6 @@ from foundation.tomlfile import FileProblems, Problem, StrictModel, parse_part
 from foundation.tomllines import find_line
 from telemetry.limits import default_limits
 
-if TYPE_CHECKING:
-    from collector.config import CollectorConfig
-
 WANTED: Final[dict[str, type]] = {
     "scenarios": ScenarioPlugin,
     "notifiers": NotifierPlugin,
@@ -29,20 +26,36 @@ WANTED: Final[dict[str, type]] = {
 }
 
 
-def with_plugins(config: CollectorConfig, path: Path) -> CollectorConfig:
-    """The configuration with the tables of plug-ins and notifiers as their own models say, and with the
-    folders of the plug-ins' profiles. Raises FileProblems.
+class Written(NamedTuple):
+    """What of a configuration plug-ins have to do with. scenarios: the names of the tables `[plugin.NAME]`;
+    notifiers: how many tables `[[notifier]]` there are.
     """
-    reading = _Reading(path)
-    plugins = load(config.plugins.enabled, WANTED, lambda at: reading.place("plugins", "enabled", at))
-    scenarios = reading.scenarios(config, plugins)
-    kinds = kinds_of(scenarios.values())
-    tables = reading.notifiers(config, plugins, kinds)
-    folders = (*config.profile_dirs, *reading.profiles(plugins))
+
+    enabled: Sequence[str]
+    scenarios: Collection[str]
+    notifiers: int
+    profile_dirs: tuple[Path, ...]
+
+
+class Tables(NamedTuple):
+    """The same as the plug-ins' own models say, with the folders of their profiles."""
+
+    scenarios: dict[str, ScenarioTable]
+    notifiers: tuple[NotifierTable, ...]
+    profile_dirs: tuple[Path, ...]
+
+
+def read_tables(path: Path, written: Written) -> Tables:
+    """From the file of a configuration. Raises FileProblems."""
+    reading = _Reading(path, written)
+    plugins = load(written.enabled, WANTED, lambda at: reading.place("plugins", "enabled", at))
+    scenarios = reading.scenarios(plugins)
+    notifiers = reading.notifiers(plugins, kinds_of(scenarios.values()))
+    folders = (*written.profile_dirs, *reading.profiles(plugins))
     if reading.problems:
         raise FileProblems(reading.problems)
     _check_profiles(folders)
-    return config.model_copy(update={"plugin": scenarios, "notifier": tables, "profile_dirs": folders})
+    return Tables(scenarios, notifiers, folders)
 
 
 def kinds_of(tables: Iterable[ScenarioTable]) -> AlertKinds:
@@ -67,8 +80,9 @@ def _check_profiles(folders: Iterable[Path]) -> None:
 class _Reading:
     """One file, and what was found wrong with it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, written: Written) -> None:
         self._path = path
+        self._written = written
         self._base = path.resolve().parent
         self._text = path.read_text("utf-8-sig")
         self.problems: list[Problem] = []
@@ -79,36 +93,36 @@ class _Reading:
     def _wrong(self, message: str, *location: str | int) -> None:
         self.problems.append(Problem(self.place(*location), message))
 
-    def scenarios(self, config: CollectorConfig, plugins: Enabled) -> dict[str, ScenarioTable]:
+    def scenarios(self, plugins: Enabled) -> dict[str, ScenarioTable]:
         found: dict[str, ScenarioTable] = {}
         offered = plugins.of("scenarios", ScenarioPlugin)
-        for name in config.plugin:
+        for name in self._written.scenarios:
             if name not in offered:
-                known = name in config.plugins.enabled
+                known = name in self._written.enabled
                 why = "has no settings here" if known else "is not in plugins.enabled"
                 self._wrong(f"plugin.{name}: plug-in {name} {why}", "plugin", name)
         for name, plugin in offered.items():
             offer = plugins.offer("scenarios", name)
             try:
                 check_kinds(plugin, offer)
-                settings = self._settings(plugin.settings, ("plugin", name), given=name in config.plugin)
+                settings = self._settings(
+                    plugin.settings, ("plugin", name), given=name in self._written.scenarios
+                )
                 found[name] = ScenarioTable(plugin, offer, settings)
             except FileProblems as error:
                 self.problems += error.problems
             except PluginError as error:
-                self._wrong(str(error), "plugins", "enabled", config.plugins.enabled.index(name))
+                self._wrong(str(error), "plugins", "enabled", self._written.enabled.index(name))
         return found
 
-    def notifiers(
-        self, config: CollectorConfig, plugins: Enabled, kinds: AlertKinds
-    ) -> tuple[NotifierTable, ...]:
+    def notifiers(self, plugins: Enabled, kinds: AlertKinds) -> tuple[NotifierTable, ...]:
         offered = plugins.of("notifiers", NotifierPlugin)
         for name in offered.keys() & BUNDLED.keys():
             self._wrong(f"plug-in {name} has the name of a bundled notifier", "plugins", "enabled")
         known = {**offered, **BUNDLED}
         found: list[NotifierTable] = []
         names: set[str] = set()
-        for at in range(len(config.notifier)):
+        for at in range(self._written.notifiers):
             try:
                 section = parse_part(self._text, ("notifier", at), NotifierSection, str(self._path))
             except FileProblems as error:
@@ -184,13 +198,13 @@ class Made(NamedTuple):
     notifiers: list[tuple[NotifierSection, Notifier]]
 
 
-def make(config: CollectorConfig) -> Made:
-    """The rules and notifiers of a configuration that was loaded. Raises PluginError."""
-    tables: list[ScenarioTable] = list(config.plugin.values())
+def make(scenarios: Iterable[ScenarioTable], notifiers: Iterable[NotifierTable]) -> Made:
+    """The rules and notifiers of tables that were read. Raises PluginError."""
+    tables = list(scenarios)
     limits = default_limits()
     added = [table.rules(limits) for table in tables]
     rules = Rules(
         [*event_rules(limits), *(rule for one in added for rule in one.events)],
         [rule for one in added for rule in one.readings],
     )
-    return Made(kinds_of(tables), rules, [(table.section, table.make()) for table in config.notifier])
+    return Made(kinds_of(tables), rules, [(table.section, table.make()) for table in notifiers])

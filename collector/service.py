@@ -67,7 +67,7 @@ class Service:
     def __init__(self, config: CollectorConfig) -> None:
         self.config = config
         self._key = load_signing_key(config.collector.key_file)
-        self._added = plugins.make(config)
+        self._added = plugins.make(config.plugin.values(), config.notifier)
         self.signer = Signer(self._key)
         self.overview = Overview()
         self.running = asyncio.Event()

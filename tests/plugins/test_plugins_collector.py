@@ -154,7 +154,7 @@ NOTIFIER = '[[notifier]]\nname = "book"\nkind = "airing"\nfile = "book.txt"\n'
 
 def test_rules_kinds_and_notifiers_of_a_plug_in_are_used(site: Path) -> None:
     config = load_config(written(site, f"[plugin.airing]\nlimit_ppm = 900\n{NOTIFIER}"))
-    made = make(config)
+    made = make(config.plugin.values(), config.notifier)
     assert len(made.rules.events) == len(event_rules(default_limits()))
     assert len(made.rules.readings) == 2
     assert made.kinds.find("airing.stuffy") == STUFFY
@@ -169,7 +169,7 @@ def test_rules_kinds_and_notifiers_of_a_plug_in_are_used(site: Path) -> None:
 
 def test_without_a_word_in_the_configuration_there_is_none(site: Path) -> None:
     config = load_config(written(site, "", ""))
-    made = make(config)
+    made = make(config.plugin.values(), config.notifier)
     assert (list(made.rules.readings), made.notifiers) == ([], [])
     assert {kind.name for kind in made.kinds} == {"fever", "smoke", "gas_alarm", "co_alarm", "panic"}
     assert CollectorConfig.model_fields["notifier"].default == ()
@@ -242,7 +242,7 @@ NONE = ScenarioPlugin(1, (), lambda given, limits: Rules())
 def test_rules_that_cannot_be_made_are_an_error_in_words(site: Path) -> None:
     config = load_config(written(site, '[plugin.airing]\nmood = "unmade"'))
     with pytest.raises(PluginError, match=r"\(acme-airing 1.0, scenarios\) makes no rules: RuntimeError$"):
-        make(config)
+        make(config.plugin.values(), config.notifier)
 
 
 def test_a_profile_of_the_schools_own_is_checked_at_the_start(site: Path) -> None:
@@ -318,7 +318,8 @@ async def make_lab(site: Path) -> AsyncIterator[Any]:
     running: list[tuple[asyncio.Task[None], Lab]] = []
 
     async def make_one(sender: Sender, tables: str = "") -> Lab:
-        made = make(load_config(written(site, tables)))
+        config = load_config(written(site, tables))
+        made = make(config.plugin.values(), config.notifier)
         records = RecordsDatabase(site / "records.db").open()
         records.add_gateway(sender.row)
         store = await FaultyStore.open(site / "series.duckdb")
