@@ -6,7 +6,8 @@ It is made anew each time, for nobody knows in which state a fault has left it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import structlog
@@ -133,34 +134,27 @@ class _Handed:
         self.fault: Exception | None = None
 
     def readings(self, chunk: Chunk) -> None:
-        try:
+        with self._watched():
             self._sink.readings(chunk)
-        except Exception as error:
-            self._end(error)
-            raise
 
     def check(self, observation: CheckObservation) -> None:
-        try:
+        with self._watched():
             self._sink.check(observation)
-        except Exception as error:
-            self._end(error)
-            raise
 
     def tap(self, observation: TapObservation) -> None:
-        try:
+        with self._watched():
             self._sink.tap(observation)
-        except Exception as error:
-            self._end(error)
-            raise
 
     def refused(self, device: str, reason: str, size_bytes: int) -> None:
-        try:
+        with self._watched():
             self._sink.refused(device, reason, size_bytes)
-        except Exception as error:
-            self._end(error)
-            raise
 
-    def _end(self, fault: Exception) -> None:
-        self.fault = self.fault or fault
-        if self.task is not None:
-            self.task.cancel()
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.fault = self.fault or error
+            if self.task is not None:
+                self.task.cancel()
+            raise
