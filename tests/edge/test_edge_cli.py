@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from campus.cli import main
 from edge_agent.config import load_config
 from edge_agent.identity.map_file import MapFile
 from foundation.keyfiles import create_signing_key, load_signing_key, public_text
@@ -151,8 +152,7 @@ def test_check_with_a_wrong_password(make_mosquitto: MakeMosquitto, tmp_path: Pa
     assert "broker.password" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["check", "run", "buffer"])
-@pytest.mark.parametrize(
+WRONG = pytest.mark.parametrize(
     ("find", "put", "words"),
     [
         ("[gateway]", "[gateway", ["gateway.toml:1", "is not TOML"]),
@@ -167,16 +167,41 @@ def test_check_with_a_wrong_password(make_mosquitto: MakeMosquitto, tmp_path: Pa
         ('clock = "system"', "[buffer]\nbytes_max = 4", ["buffer.bytes_max", "1048576", "found 4"]),
     ],
 )
-def test_a_wrong_configuration(tmp_path: Path, command: str, find: str, put: str, words: list[str]) -> None:
-    file = write(tmp_path, 1883)
+
+
+def write_wrong(folder: Path, find: str, put: str) -> Path:
+    file = write(folder, 1883)
     text = file.read_text("utf-8")
     assert find in text
     file.write_text(text.replace(find, put, 1), "utf-8")
-    done = campus("edge", command, file)
+    return file
+
+
+@WRONG
+def test_a_wrong_configuration(tmp_path: Path, find: str, put: str, words: list[str]) -> None:
+    done = campus("edge", "run", write_wrong(tmp_path, find, put))
     assert done.returncode == 2, done.stdout + done.stderr
     for word in words:
         assert word in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "buffer"])
+@WRONG
+def test_a_wrong_configuration_of_other_commands(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    find: str,
+    put: str,
+    words: list[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["edge", command, str(write_wrong(tmp_path, find, put))])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    for word in words:
+        assert word in said
 
 
 @pytest.mark.parametrize("command", ["check", "run"])
