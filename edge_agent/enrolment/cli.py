@@ -96,7 +96,19 @@ def enrol_command(
             say=lambda text: _say(f"· {text}"),
         )
         done = _outcome(working)
+        if _vouched(done):
+            done = done._replace(vault_word="")
+            _say("· 保险库已登记新密钥 the vault knows the new key")
     _tell(done)
+
+
+def _vouched(done: Enrolled) -> bool:
+    """Whether the vault has taken the new key from who has the old one: the same box enrolled anew."""
+    config = load_config(done.path)
+    if done.old_key is None or done.vault_word != "replace" or done.other_vault or config.personal is None:
+        return False
+    new_key = load_signing_key(config.gateway.key_file)
+    return not asyncio.run(tell_vault(config, config.personal, done.old_key, new_key))
 
 
 def _tell(done: Enrolled) -> None:

@@ -49,7 +49,7 @@ Say = Callable[[str], None]
 class Enrolled(NamedTuple):
     """What came of it. kept_devices: there was a file before, of which a copy is kept. vault_word: what the
     vault has to do with this gateway's key, empty if nothing. left: what another gateway, whose file it was, has
-    not sent.
+    not sent. old_key: that of the file before, if it can be read.
     """
 
     answer: Answer
@@ -60,6 +60,7 @@ class Enrolled(NamedTuple):
     other_vault: bool
     vault_word: str
     left: Path | None
+    old_key: Ed25519PrivateKey | None
 
 
 class _Keys(NamedTuple):
@@ -134,7 +135,7 @@ async def _enrol(
         say(
             f"此处已有网关 there is a gateway here already, replaced when all is good: {file.identity} ({file.path})"
         )
-    named = file.named_sets()
+    named, old_key = file.named_sets(), _old_key(file)
     keys = _Keys.resumed(file, keep_key=keep_key) or _Keys.made(file, keep_key=keep_key)
     try:
         # What the program will not take is better found out while the code is good.
@@ -182,6 +183,7 @@ async def _enrol(
         file.keeps_personal(answer),
         "" if keep_key or not answer.vault else "replace" if file.is_of(answer) else "add",
         file.left_behind(answer),
+        old_key,
     )
 
 
@@ -198,6 +200,13 @@ async def _ask(
         say("没有收到回答，再问一次 no answer came, asking again …")
         await asyncio.sleep(AGAIN_S)
     return await contact.ask(question, code_key, fingerprint)
+
+
+def _old_key(file: GatewayFile) -> Ed25519PrivateKey | None:
+    try:
+        return load_signing_key(file.signing_key) if file.signing_key else None
+    except KeyFileError:
+        return None
 
 
 def _key_to_keep(file: GatewayFile) -> Path:
