@@ -105,7 +105,7 @@ def enrol_command(
 def _vouched(done: Enrolled) -> bool:
     """Whether the vault has taken the new key from who has the old one: the same box enrolled anew."""
     config = load_config(done.path)
-    if done.old_key is None or done.vault_word != "replace" or done.other_vault or config.personal is None:
+    if done.old_key is None or done.vault_word != "replace" or config.personal is None:
         return False
     new_key = load_signing_key(config.gateway.key_file)
     return not asyncio.run(tell_vault(config, config.personal, done.old_key, new_key))

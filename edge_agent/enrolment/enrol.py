@@ -181,7 +181,11 @@ async def _enrol(
         file.path,
         file.exists,
         file.keeps_personal(answer),
-        "" if keep_key or not answer.vault else "replace" if file.is_of(answer) else "add",
+        ""
+        if keep_key or not (answer.vault or file.has_vault)
+        else "replace"
+        if file.is_of(answer)
+        else "add",
         file.left_behind(answer),
         old_key,
     )

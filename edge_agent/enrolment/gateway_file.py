@@ -131,6 +131,11 @@ class GatewayFile:
             return None
         return self.folder / found
 
+    @property
+    def has_vault(self) -> bool:
+        """Whether the file says one, whatever the collector answers."""
+        return "personal" in self._content
+
     def keeps_personal(self, answer: Answer) -> bool:
         """Whether a vault of the file stands against another one of the answer."""
         before = self._content.get("personal")
