@@ -11,7 +11,16 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 
 from collector.accounts.rates import Rates
-from collector.web import fleet_gateway, fleet_invite, fleet_page, observe, page, problems, signing
+from collector.web import (
+    fleet_gateway,
+    fleet_invite,
+    fleet_many,
+    fleet_page,
+    observe,
+    page,
+    problems,
+    signing,
+)
 from collector.web.access import declared, undeclared
 from collector.web.api import alerts, configurations, enrolment, exports, gateways, live, names, series
 from collector.web.api.export_streams import Turns
@@ -88,7 +97,8 @@ def create_app(parts: WebParts) -> FastAPI:
     ):  # fmt: skip
         api.include_router(router)
     for router in (
-        api, observe.router, page.router, fleet_page.router, fleet_invite.router, fleet_gateway.router,
+        api, observe.router, page.router, fleet_page.router, fleet_invite.router, fleet_many.router,
+        fleet_gateway.router,
     ):  # fmt: skip
         app.include_router(router)
     app.mount("/static", _Assets(directory=STATIC_FOLDER), name="static")

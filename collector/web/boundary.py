@@ -38,6 +38,8 @@ _WIDER: Final = (
     (re.compile(r"/api/v1/gateways/[^/]+/[^/]+/configuration"), BYTES_MAX),
     # The same as a form, with what stands around it.
     (re.compile(r"/fleet/[^/]+/[^/]+/configuration"), BYTES_MAX + BODY_BYTES_MAX),
+    # And with the names and digests of as many as may be changed at once.
+    (re.compile(r"/fleet/many"), BYTES_MAX + 12 * BODY_BYTES_MAX),
 )
 """Where a gateway's whole configuration is handed in."""
 _POLICY: Final = (

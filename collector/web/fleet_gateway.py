@@ -95,11 +95,11 @@ async def save(
     key, language = (school, gateway), language_of(request)
     await find_gateway(parts, principal, key)
     form = await request.form(max_files=0, max_fields=8, max_part_size=BYTES_MAX)
-    text, note = _text(form, "toml"), _text(form, "note")[:NOTE_CHARS_MAX]
+    text, note = text_field(form, "toml"), text_field(form, "note")[:NOTE_CHARS_MAX]
     try:
         sections = await asyncio.to_thread(read_toml, text.encode("utf-8", "replace"))
         made, new = await make_version(
-            parts, principal, key, sections, note=note, expected=_text(form, "expected")
+            parts, principal, key, sections, note=note, expected=text_field(form, "expected")
         )
     except TextProblemsError as error:
         draft = _Draft(text, note, list(error.problems))
@@ -145,7 +145,7 @@ async def version_page(
         **await _frame(request, parts, principal, key, language),
         version=row,
         toml=await asyncio.to_thread(as_toml, sections),
-        changes=_changes(await asyncio.to_thread(compare, before, sections), language),
+        changes=changes_in_words(await asyncio.to_thread(compare, before, sections), language),
     )
     response = answer(html)
     remember_language(response, lang)
@@ -171,7 +171,7 @@ async def difference_page(
         **await _frame(request, parts, principal, key, language),
         before=before,
         after=after,
-        changes=_changes(await asyncio.to_thread(compare, old, new), language),
+        changes=changes_in_words(await asyncio.to_thread(compare, old, new), language),
     )
     response = answer(html)
     remember_language(response, lang)
@@ -226,10 +226,10 @@ async def _frame(
     }
 
 
-def _changes(
+def changes_in_words(
     found: list[SectionDifference], language: Language
 ) -> list[tuple[str, Literal["changed", "added", "removed"], str, list[tuple[str, str]]]]:
-    """Name, kind and its word, and lines with the class by which they are coloured."""
+    """For fleet_changes.html: name, kind and its word, and lines with the class by which they are coloured."""
     classes = {" ": "kept", "-": "gone", "+": "new", "…": "left-out"}
     return [
         (
@@ -242,6 +242,7 @@ def _changes(
     ]
 
 
-def _text(form: FormData, name: str) -> str:
+def text_field(form: FormData, name: str) -> str:
+    """Empty where it was not sent, or is a file."""
     value = form.get(name)
     return value if isinstance(value, str) else ""

@@ -22,7 +22,7 @@ ROWS_SHOWN: Final = 100
 ROWS_MAX: Final = 2_000
 
 Reader = Annotated[Principal, allow("gateways.read")]
-_Filter = Annotated[str, Query(alias="filter", max_length=100)]
+FilterWords = Annotated[str, Query(alias="filter", max_length=100)]
 _Rows = Annotated[int, Query(ge=1, le=ROWS_MAX)]
 
 
@@ -32,7 +32,7 @@ async def fleet(
     parts: Parts,
     principal: Reader,
     lang: Lang = None,
-    words: _Filter = "",
+    words: FilterWords = "",
     show: Show = "all",
     rows: _Rows = ROWS_SHOWN,
 ) -> Response:
@@ -44,6 +44,7 @@ async def fleet(
         path=path_of(request),
         who=await visitor_of(request, language),
         may_invite=principal.may("gateways.manage"),
+        may_change=principal.may("configurations.manage"),
         filter=words,
         show=show,
         rows_max=rows,
@@ -60,7 +61,7 @@ async def fleet_part(
     parts: Parts,
     principal: Reader,
     lang: Lang = None,
-    words: _Filter = "",
+    words: FilterWords = "",
     show: Show = "all",
     rows: _Rows = ROWS_SHOWN,
 ) -> Response:

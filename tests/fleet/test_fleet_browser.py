@@ -157,3 +157,51 @@ def test_a_phone(running: Running, browser: Browser) -> None:
         page.goto(f"{running.url}{path}")
         fits(page)
     context.close()
+
+
+@pytest.mark.parametrize(("language", "scripts"), [("zh", True), ("en", True), ("zh", False)])
+def test_many_are_changed_on_a_phone(
+    running: Running,
+    browser: Browser,
+    language: str,
+    scripts: bool,  # noqa: FBT001
+) -> None:
+    fill(running)
+    context = browser.new_context(viewport=PHONE, locale="zh-CN", java_script_enabled=scripts)
+    page = context.new_page()
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.goto(f"{running.url}/fleet?lang={language}")
+    page.locator(".crumbs a.button").first.click()
+    boxes = page.locator("input[name=gateway]")
+    expect(boxes).to_have_count(2)
+    if scripts:
+        page.wait_for_load_state()
+        fits(page)
+        page.locator("[data-choose-all]").click()
+    else:
+        expect(page.locator("[data-choose-all]")).to_be_hidden()
+        for at in range(2):
+            boxes.nth(at).check()
+    expect(page.locator("input[name=gateway]:checked")).to_have_count(2)
+    page.locator("#toml").fill("[batch]\ninterval_s = ")
+    page.locator("button.go").click()
+    problem = page.locator("#problems a")
+    expect(problem).to_have_text("第 2 行" if language == "zh" else "line 2")
+    page.locator("#toml").fill("[batch]\ninterval_s = 5\n")
+    page.locator("button.go").click()
+    expect(page.locator("h1")).to_have_text(re.compile("还没有保存|nothing is saved"))
+    expect(page.locator(".group .names a")).to_have_count(2)
+    if scripts:
+        page.wait_for_load_state()
+        fits(page)
+    page.locator("button.go").click()
+    expect(page.locator(".rows li.done")).to_have_count(2)
+    expect(page.locator("p.done[role=status]")).to_contain_text(
+        "2 台已保存" if language == "zh" else "2 saved"
+    )
+    if scripts:
+        page.wait_for_load_state()
+        fits(page)
+    context.close()
+    assert troubles == []

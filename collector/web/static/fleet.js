@@ -1,4 +1,4 @@
-// The editor: a problem's link leads to its line. Everything else works without scripts.
+// The editors: a problem's link leads to its line, a button chooses all gateways. Everything else works without scripts.
 
 const editor = document.getElementById("toml");
 
@@ -11,5 +11,14 @@ for (const link of document.querySelectorAll("[data-line]")) {
     editor.focus();
     editor.setSelectionRange(start, start + lines[line - 1].length);
     editor.scrollTop = (line - 4) * Number.parseFloat(getComputedStyle(editor).lineHeight);
+  });
+}
+
+for (const button of document.querySelectorAll("[data-choose-all]")) {
+  const boxes = [...document.querySelectorAll("input[name=gateway]")];
+  button.hidden = boxes.length < 2;
+  button.addEventListener("click", () => {
+    const all = !boxes.every((box) => box.checked);
+    for (const box of boxes) box.checked = all;
   });
 }
