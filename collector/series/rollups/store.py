@@ -87,7 +87,15 @@ class RolledStore:
         self.retainer = Retainer(
             store, book, self._marks, self._metrics, retention, now_ms=now_ms, may_delete=may_delete
         )
-        self._renewal = Renewal(book, self._marks, self._listed, self.roller, self.retainer, self._metrics)
+        self._renewal = Renewal(
+            book,
+            self._marks,
+            self._listed,
+            self.roller,
+            self.retainer,
+            self._metrics,
+            forgets=retention.raw_days is not None,
+        )
         self._tending = Tending(self.roller, self.retainer, self._renewal)
 
     @classmethod
@@ -267,8 +275,8 @@ def _hours(time_ms: Sequence[int]) -> set[int]:
     """Hours in which these points lie, also after a server has moved some of one time on by milliseconds."""
     times = np.asarray(time_ms, np.int64)
     first, last = int(times.min()), int(times.max()) + len(times)
-    if first // HOUR_MS == last // HOUR_MS:
-        return {first - first % HOUR_MS}
+    if last // HOUR_MS - first // HOUR_MS <= 1:
+        return {first - first % HOUR_MS, last - last % HOUR_MS}
     every = np.concatenate((times, times + len(times)))
     return set(np.unique(every - every % HOUR_MS).tolist())
 
