@@ -196,7 +196,10 @@ async def test_damaged_rollups_are_put_aside_and_made_anew(tmp_path: Path, damag
     [told] = [one for one in logs if one["log_level"] == "error"]
     assert "What is older than those is lost" in told["event"]
     assert told["aside"] in [str(tmp_path / name) for name in names_in(tmp_path)]
+    assert "is made anew of the readings" in store._renewal.words()
     await settle(store)
+    store._renewal.rolled(0)
+    assert "older than the readings that are left are lost" in store._renewal.words()
     assert sum((await counts(store)).values()) == points
     await put(store, numbered(100), numbered(101))
     await settle(store)

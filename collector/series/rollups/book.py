@@ -45,7 +45,8 @@ class Merged(NamedTuple):
 
 class RollupBook:
     """The file and what memory keeps of it; changed by the thread that writes. Raises what
-    `DuckDbThreads` does. `damage` says what was found damaged in it, `number` how many there were before.
+    `DuckDbThreads` does. `damage` says what was found damaged in it, `number` how many there were before,
+    `aside` where the one lies that was found damaged at the start.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,7 +55,8 @@ class RollupBook:
         self._threads = DuckDbThreads(file, self._load, "rollups")
         self._known = Contents({}, Ledger(), 0, Horizons(0, 0, 0, 0), [])
         self._ledger_rows = 0
-        self._aside: Path | None = None
+        self._put_aside_last: Path | None = None
+        self.aside: Path | None = None
         self.damage = ""
         self.number = 0
 
@@ -70,6 +72,7 @@ class RollupBook:
             aside = _put_aside(path)
             log.error(PUT_ASIDE, aside=str(aside), error=str(error))
             book = cls(path)
+            book.aside = aside
             await book._threads.open()
         await book._settle_in()
         return book
@@ -200,7 +203,7 @@ class RollupBook:
 
         def take_away() -> None:
             if self.path.exists():
-                self._aside = _put_aside(self.path)
+                self._put_aside_last = _put_aside(self.path)
 
         def begin(writer: Cursor) -> None:
             with transaction(writer):
@@ -213,7 +216,7 @@ class RollupBook:
         self.number += 1
         await self._threads.begin_anew(take_away, begin)
         self.damage = ""
-        aside, self._aside = self._aside, None
+        aside, self._put_aside_last = self._put_aside_last, None
         return aside
 
     async def read(self, work: Callable[[Cursor], T]) -> T:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -35,7 +34,12 @@ class Renewal:
         roller: Roller,
         retainer: Retainer,
         metrics: RollupMetrics,
+        *,
+        forgets: bool,
     ) -> None:
+        """forgets: whether points are kept for a time only, so that a file found damaged at the start may have
+        had what nobody else has.
+        """
         self._book = book
         self._marks = marks
         self._listed = listed
@@ -43,9 +47,9 @@ class Renewal:
         self._retainer = retainer
         self._metrics = metrics
         self._next_s = time.monotonic()
-        self._aside: Path | None = None
-        self._lost_ms = 0
-        self._rolling = False
+        self._aside = book.aside
+        self._lost = "older than the readings that are left" if forgets and book.aside else ""
+        self._rolling = book.aside is not None
 
     async def renew(self) -> bool:
         """Whether it was necessary. Raises StoreUnavailableError where a new file cannot be begun."""
@@ -64,9 +68,11 @@ class Renewal:
         self._roller.look_anew()
         self._listed.reload()
         self._next_s = time.monotonic() + INTERVAL_S
-        self._aside, self._lost_ms, self._rolling = aside, self._book.horizons.raw, True
+        lost_ms = self._book.horizons.raw
+        since = datetime.fromtimestamp(lost_ms / 1_000, UTC).date().isoformat()
+        self._aside, self._lost, self._rolling = aside, f"before {since}" if lost_ms else "", True
         self._metrics.renewed.inc()
-        log.error(PUT_ASIDE, aside=str(aside), error=damage, lost_before_ms=self._lost_ms)
+        log.error(PUT_ASIDE, aside=str(aside), error=damage, lost_before_ms=lost_ms)
         return True
 
     def rolled(self, hours: int) -> None:
@@ -85,10 +91,9 @@ class Renewal:
         aside = self._aside.name if self._aside else "gone"
         if self._rolling:
             return f"{name} was damaged and is made anew of the readings, which answer meanwhile; it is now {aside}"
-        if self._lost_ms and self._aside and self._aside.exists():
-            since = datetime.fromtimestamp(self._lost_ms / 1_000, UTC).date().isoformat()
+        if self._lost and self._aside and self._aside.exists():
             return (
-                f"{name} was damaged: minutes and hours before {since} are lost, unless a backup has them (see "
+                f"{name} was damaged: minutes and hours {self._lost} are lost, unless a backup has them (see "
                 f"docs/series-retention.md). Move {aside} away to end this message"
             )
         return "ok"
