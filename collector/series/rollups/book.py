@@ -81,7 +81,8 @@ class RollupBook:
         """What is in a copy of an earlier time is rolled up again, as far as there are points."""
         is_copy = False
         try:
-            is_copy = await self._write(lambda writer: lineage.is_copy(writer, self.path))
+            if self.horizons.examined != NOTHING_EXAMINED:
+                is_copy = await self._write(lambda writer: lineage.is_copy(writer, self.path))
             if is_copy:
                 log.warning(
                     "the roll-ups are a copy of an earlier time; what has come since is rolled up now"
