@@ -13,14 +13,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import multiprocessing
+import resource
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from prometheus_client import CollectorRegistry
 from rich.console import Console
 from rich.table import Table
 
@@ -30,8 +34,11 @@ from benchmarks.bare import insert_all, plain_columns, plain_lines
 from benchmarks.bench_series_servers import KINDS, Kind, bare_cost, measured, start
 from benchmarks.line_rig import Gateways, groups, running
 from collector.intake.contract import Incoming
-from collector.series.contract import SeriesBatch
+from collector.intake.line import wall_ms
+from collector.series.contract import SeriesBatch, SeriesStore
 from collector.series.duckdb_store import DuckDbStore
+from collector.series.rollups.settings import RetentionSection
+from collector.series.rollups.store import RolledStore
 
 SIZES: Final = (500, 5_000)
 ROUNDS: Final = 5
@@ -41,63 +48,86 @@ HOLD_S: Final = 1.0
 """How long VictoriaMetrics' blocks are held costs time, not work."""
 
 
-class Cost(NamedTuple):
-    """CPU-seconds."""
-
-    line: float
-    bare: float
-
-
-async def on_duckdb(
-    gateways: Gateways, messages: Sequence[Incoming], calls: Sequence[Sequence[SeriesBatch]]
-) -> Cost:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        store = await DuckDbStore.open(folder / "series.duckdb")
-        async with running(folder, gateways, store) as made:
-            started = time.process_time()
-            await made.take(messages)
-            line = time.process_time() - started
-        return Cost(line, insert_all(folder / "bare.duckdb", map(plain_columns, calls)))
-
-
-async def on_server(
-    kind: Kind, gateways: Gateways, messages: Sequence[Incoming], calls: Sequence[Sequence[SeriesBatch]]
-) -> Cost:
-    server = start(kind)
-    with tempfile.TemporaryDirectory() as name:
-        async with running(Path(name), gateways, kind.store(server.url, HOLD_S)) as made:
-            line = await measured(server, lambda: made.take(messages))
-    server.remove()
-    return Cost(line, await bare_cost(kind, map(plain_lines, calls)))
-
-
-async def compare(kind: Kind | None, size: int, readings: int) -> tuple[float, float]:
-    """Readings per CPU-second, medians of some rounds, line and bare store in turns."""
-    gateways = Gateways()
-    messages = gateways.bulk(size, readings // size)
-    calls = groups(messages, REQUEST_READINGS_MAX) if kind else groups(messages)
-    costs = [
-        await (on_server(kind, gateways, messages, calls) if kind else on_duckdb(gateways, messages, calls))
-        for _ in range(ROUNDS)
-    ]
-    total = len(messages) * size
-    return total / statistics.median(one.line for one in costs), total / statistics.median(
-        one.bare for one in costs
+async def rolled(store: SeriesStore, folder: Path) -> SeriesStore:
+    """As a collector opens it: what comes is marked to be rolled up, which is done later and not counted here."""
+    registry = CollectorRegistry()
+    return await RolledStore.open(
+        store, folder / "rollups.duckdb", RetentionSection(), registry, now_ms=wall_ms
     )
 
 
-async def main(readings: int) -> None:
-    table = Table("store", "readings a batch", "line, readings/CPU-s", "bare store", "ratio")
+async def line_cost(kind: Kind | None, gateways: Gateways, messages: Sequence[Incoming]) -> float:
+    """CPU-seconds."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if kind is None:
+            store = await rolled(await DuckDbStore.open(folder / "series.duckdb"), folder)
+            async with running(folder, gateways, store) as made:
+                started = time.process_time()
+                await made.take(messages)
+                return time.process_time() - started
+        server = start(kind)
+        store = await rolled(kind.store(server.url, HOLD_S), folder)
+        async with running(folder, gateways, store) as made:
+            used = await measured(server, lambda: made.take(messages))
+        server.remove()
+        return used
+
+
+async def bare_store_cost(kind: Kind | None, calls: Sequence[Sequence[SeriesBatch]]) -> float:
+    """CPU-seconds."""
+    if kind:
+        return await bare_cost(kind, map(plain_lines, calls))
+    with tempfile.TemporaryDirectory() as name:
+        return insert_all(Path(name) / "bare.duckdb", map(plain_columns, calls))
+
+
+class Row(NamedTuple):
+    """Readings per CPU-second of line and bare store, medians of some rounds in turns; and the most memory of a
+    process in which the line has worked once, in MiB.
+    """
+
+    line: float
+    bare: float
+    rss_mb: float
+
+
+async def compare(kind: Kind | None, size: int, readings: int) -> Row:
+    gateways = Gateways()
+    messages = gateways.bulk(size, readings // size)
+    lines, bares = [await line_cost(kind, gateways, messages)], []
+    rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    calls = groups(messages, REQUEST_READINGS_MAX) if kind else groups(messages)
+    for _ in range(ROUNDS):
+        bares.append(await bare_store_cost(kind, calls))
+        lines.append(await line_cost(kind, gateways, messages))
+    total = len(messages) * size
+    return Row(total / statistics.median(lines), total / statistics.median(bares), rss_mb)
+
+
+def compare_now(kind: Kind | None, size: int, readings: int) -> Row:
+    return asyncio.run(compare(kind, size, readings))
+
+
+def main(readings: int) -> None:
+    table = Table("store", "readings a batch", "line, k/CPU-s", "bare, k/CPU-s", "ratio", "RSS, MB")
     for kind in (None, *KINDS):
         for size in SIZES:
-            line, bare = await compare(kind, size, readings)
-            name = kind.name if kind else "DuckDB"
-            table.add_row(name, f"{size:,}", f"{line:,.0f}", f"{bare:,.0f}", f"{line / bare:.2f}")
+            # A process each: its memory is its own.
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                row = pool.submit(compare_now, kind, size, readings).result()
+            table.add_row(
+                kind.name if kind else "DuckDB",
+                f"{size:,}",
+                f"{row.line / 1e3:,.0f}",
+                f"{row.bare / 1e3:,.0f}",
+                f"{row.line / row.bare:.2f}",
+                f"{row.rss_mb:.0f}",
+            )
     Console().print(table)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--readings", type=int, default=1_280_000)
-    asyncio.run(main(parser.parse_args().readings))
+    main(parser.parse_args().readings)

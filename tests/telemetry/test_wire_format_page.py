@@ -106,6 +106,7 @@ def test_the_numbers() -> None:
         exchange.MapQuestion,
         exchange.DirectoryQuestion,
         exchange.JoinQuestion,
+        exchange.KeyQuestion,
         exchange.OrderReport,
         exchange.Directory,
         exchange.ClassList,
