@@ -147,15 +147,16 @@ async def test_classes_know_their_school_from_revision_0005_on(database: Records
     records = database.open()
     records.add_gateway(Gateway(SCHOOL, "gw-1", "cHVibGlj", "01", "active", NOW_MS))
     records.add_gateway(Gateway("second-example", "gw-1", "cHVibGlk", "02", "active", NOW_MS))
-    for name, schools in (("everywhere", None), ("two", ["a", "b"]), ("all", None)):
-        row = NOT_IN_VERSION_3[account_tables.accounts] | {
+    rows = [
+        NOT_IN_VERSION_3[account_tables.accounts]
+        | {
             "username": name,
             "schools": None if schools is None else json.dumps(schools),
             "classes": None if name == "all" else '["a/3-2","a/4/1"]',
         }
-        await records.run(
-            lambda connection, row=row: connection.execute(insert(account_tables.accounts), [row])
-        )
+        for name, schools in (("everywhere", None), ("two", ["a", "b"]), ("all", None))
+    ]
+    await records.run(lambda connection: connection.execute(insert(account_tables.accounts), rows))
     await records.close()
     assert administration.migrate(database.where, KEY, "0004")
     query = "SELECT username, classes FROM accounts ORDER BY username"

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -95,9 +96,8 @@ async def test_gateways_are_chosen_looked_at_and_changed(school: School, client:
         made = await newest(school, name)
         assert made is not None
         assert (made.version, made.note) == (version, "全校 5 秒一批")
-        key = (SCHOOL, name)
-        sections = await school.records.look(
-            lambda connection, key=key, version=version: configurations.sections(connection, key, version)
+        sections = school.records.look_now(
+            partial(configurations.sections, key=(SCHOOL, name), version=version)
         )
         assert sections == split({"batch": {"interval_s": 5}})
 
@@ -144,7 +144,7 @@ async def test_what_cannot_be_taken_comes_back_in_the_form(
         ({"toml": "", "removed": "modbus\nreport"}, "没有 modbus 这种段"),
         ({"toml": "", "removed": "gate"}, "没有 gate 这种段"),
     ):
-        page = await post(client, "preview", status=422, **fields)  # type: ignore[arg-type]
+        page = await post(client, "preview", status=422, **fields)
         assert words in page
     page = await post(client, "send", status=422, toml='\n[collector]\npublic_key = "x"\n')
     assert 'data-line="2">第 2 行' in page
