@@ -109,9 +109,9 @@ def _disguised(envelope: Envelope) -> bytes:
     header, packed = decode_payload(envelope.payload)
     decode_body(header, packed)
     body = _decode(zstandard.ZstdDecompressor().decompress(packed))
-    for series in body[0]:
+    for series in body[1]:
         series[1] = DEVICE
-    for record in body[7]:
+    for record in body[-1]:
         record["device"] = DEVICE
     header = msgspec.structs.replace(header, generation=GENERATION)
     return encode_payload(header, zstandard.ZstdCompressor().compress(_encode(body)))

@@ -24,6 +24,8 @@ BYTES_ALLOWED = {
     ("MapQuestion", "nonce"), ("MapQuestion", "reply_key"),
     ("DirectoryQuestion", "nonce"), ("DirectoryQuestion", "reply_key"),
     ("JoinQuestion", "nonce"), ("JoinQuestion", "reply_key"),
+    ("KeyQuestion", "nonce"), ("KeyQuestion", "reply_key"), ("KeyQuestion", "public_key"),
+    ("KeyQuestion", "held"),  # a signature
     ("OrderReport", "records"),  # msgpack of records, which have no picture either
     ("MapUpdate", "blinding_key"), ("MapUpdate", "credentials"), ("MapUpdate", "credentials_gone"),
     ("MapUpdate", "erased"),  # blinded pseudonyms
