@@ -125,11 +125,12 @@ def wrong_words(found: Mapping[str, Any]) -> Text:
         return error.words
     zh = _WRONG.get(found["type"], "不符合要求")
     try:
-        zh = zh.format_map({name: _in_chinese(value) for name, value in context.items()})
+        zh = zh.format_map({**context, "expected": _in_chinese(context.get("expected", ""))})
     except KeyError:
         zh = "不符合要求"
     return Text(zh, str(found["msg"]).removeprefix("Value error, "))
 
 
 def _in_chinese(value: object) -> str:
+    """A list of values, as pydantic writes it."""
     return str(value).replace(" or ", "、").replace(", ", "、")

@@ -74,7 +74,9 @@ async function sayRefused(response) {
   } catch {
     return; // no answer of this server: there are no words in it
   }
-  refused.textContent = [problem.detail, problem.remedy].filter(Boolean).join(" · ");
+  // What is wrong with parameters is in the detail; its remedy is for programs.
+  const parts = problem.errors?.length ? [problem.detail] : [problem.detail, problem.remedy];
+  refused.textContent = parts.filter(Boolean).join(" · ");
   refused.hidden = false;
 }
 
