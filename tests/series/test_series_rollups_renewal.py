@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.series.contract import StoreUnavailableError
-from collector.series.duckdb_file import StoreFileError
+from collector.series.duckdb_file import StoreDamagedError, StoreFileError
 from collector.series.duckdb_store import DuckDbStore
 from collector.series.rollups.tables import Horizons
+from tests.collector.conftest import eventually
 from tests.series.conftest import ForwardStore, RolledVictoria, open_rolled
 from tests.series.naive_reference import KEYS, T0, make_batch, put
 from tests.series.test_duckdb_store import SmallDisk, names_in, small_disk
@@ -352,6 +353,47 @@ async def test_a_new_file_that_cannot_be_begun_is_begun_later(small_disk: SmallD
     assert sum((await counts(store, HOUR_MS)).values()) == sum(before.values()) + 48
     [aside] = [name for name in names_in(small_disk.folder) if ".damaged-" in name and name[-4:] != ".wal"]
     assert aside in store._renewal.words()
+    await store.close()
+
+
+@pytest.mark.parametrize("whose", ["points", "roll-ups"])
+async def test_health_tells_damage_of_points_from_that_of_rollups(tmp_path: Path, whose: str) -> None:
+    """Points cannot be made anew."""
+    store = await opened(tmp_path)
+    store._book.damage = "made up" if whose == "roll-ups" else ""
+    renewal: Any = store._renewal
+    renewal._next_s = float("inf")
+
+    async def damaged() -> int:
+        raise StoreDamagedError("a block is not as it was written")
+
+    below: Any = store.below
+    below.kept_from_ms = damaged
+    running = asyncio.create_task(store.run(), name="run")
+    await eventually(lambda: store.health != "ok")
+    assert store.health.startswith(
+        "rollups.duckdb is damaged again" if whose == "roll-ups" else "waiting: a block"
+    )
+    running.cancel()
+    await asyncio.wait([running])
+    await store.close()
+
+
+async def test_a_file_that_was_deleted_is_made_anew_without_its_log(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    await settle(store)
+    await put(store, day_of(1, 350))
+    await settle(store)
+    before = await counts(store)
+    (tmp_path / "rollups.duckdb").unlink()
+    assert (tmp_path / "rollups.duckdb.wal").exists()
+    await renew(store)
+    await tend(store)
+    assert await counts(store) == before
+    assert store._renewal.words() == "ok"
+    await store.close()
+    store = await opened(tmp_path)
+    assert await counts(store) == before
     await store.close()
 
 

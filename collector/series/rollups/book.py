@@ -203,8 +203,7 @@ class RollupBook:
         horizons = self.horizons._replace(examined=NOTHING_EXAMINED)
 
         def take_away() -> None:
-            if self.path.exists():
-                self._put_aside_last = _put_aside(self.path)
+            self._put_aside_last = _put_aside(self.path) or self._put_aside_last
 
         def begin(writer: Cursor) -> None:
             with transaction(writer):
@@ -258,12 +257,14 @@ def _since(rows: Rows, start_ms: int) -> Rows:
     return {name: column[kept] for name, column in rows.items()}
 
 
-def _put_aside(path: Path) -> Path:
+def _put_aside(path: Path) -> Path | None:
+    """Where the file and its log lie now; None where the file was gone, whose log is of no use to another."""
     stem = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
     names = (f"{stem}-{number}" if number else stem for number in itertools.count())
     aside = next(place for name in names if not (place := path.with_name(name)).exists())
-    path.replace(aside)
-    wal = path.with_name(path.name + ".wal")
-    if wal.exists():
-        wal.replace(aside.with_name(aside.name + ".wal"))
-    return aside
+    there = path.exists()
+    for ending in ("", ".wal"):
+        place = path.with_name(path.name + ending)
+        if place.exists():
+            place.replace(aside.with_name(aside.name + ending))
+    return aside if there else None

@@ -51,6 +51,11 @@ class Renewal:
         self._lost = "older than the readings that are left" if forgets and book.aside else ""
         self._rolling = book.aside is not None
 
+    @property
+    def due(self) -> bool:
+        """Whether the file is damaged, and not made anew yet."""
+        return bool(self._book.damage)
+
     async def renew(self) -> bool:
         """Whether it was necessary. Raises StoreUnavailableError where a new file cannot be begun."""
         damage = self._book.damage
@@ -83,11 +88,13 @@ class Renewal:
     def words(self) -> str:
         """For an operator: what happened to the file and what is to be done; "ok": nothing."""
         name = self._book.path.name
-        if self._book.damage:
+        if self.due and time.monotonic() < self._next_s:
             return (
                 f"{name} is damaged again and is made anew within {INTERVAL_S / 60:.0f} minutes; readings answer "
                 "meanwhile. Check the disk and the memory of this machine"
             )
+        if self.due:
+            return f"{name} is damaged and is made anew now; readings answer meanwhile"
         aside = self._aside.name if self._aside else "gone"
         if self._rolling:
             return f"{name} was damaged and is made anew of the readings, which answer meanwhile; it is now {aside}"

@@ -41,13 +41,14 @@ class Tending:
             pause_s = ROUND_S
             try:
                 await self._round()
-            except StoreDamagedError:
-                self.health = self._renewal.words()
             except (StoreUnavailableError, QueryTooLargeError) as error:
-                if self.health == "ok":
-                    log.warning("roll-ups and retention wait for the store", error=str(error))
-                self.health = f"waiting: {error}"
-                pause_s = RETRY_S
+                if isinstance(error, StoreDamagedError) and self._renewal.due:
+                    self.health = self._renewal.words()
+                else:
+                    if self.health == "ok":
+                        log.warning("roll-ups and retention wait for the store", error=str(error))
+                    self.health = f"waiting: {error}"
+                    pause_s = RETRY_S
             else:
                 self.health = self._renewal.words()
             await asyncio.sleep(pause_s)
