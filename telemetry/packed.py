@@ -30,6 +30,8 @@ BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 _WINDOW_BYTES_MAX: Final = 8 * 1024 * 1024
 _LEVEL: Final = 3
 _BODY_FORMAT: Final = 2
+_LISTS_FROM: Final = b"\x80"
+"""In MessagePack; what is below is a small number."""
 
 
 class PackedError(ValueError):
@@ -55,6 +57,12 @@ class Packed(NamedTuple):
     raw_values: Sequence[float]
     quality_runs: list[int]
     records: list[Record]
+
+
+class _Format(msgspec.Struct, array_like=True):
+    """What a body begins with, but for one of format 1, which begins with its series, a list."""
+
+    format: int
 
 
 class _Body(msgspec.Struct, array_like=True):
@@ -85,6 +93,7 @@ class _Body1(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
+_decode_format = msgspec.msgpack.Decoder(_Format).decode
 _decode = msgspec.msgpack.Decoder(_Body).decode
 _decode_1 = msgspec.msgpack.Decoder(_Body1).decode
 decode_series: SeriesOf = msgspec.msgpack.Decoder(list[SeriesKey]).decode
@@ -125,21 +134,29 @@ def unpack(packed: bytes, series_of: SeriesOf = decode_series) -> Packed:
     tables.
     """
     try:
-        size = zstandard.frame_content_size(packed)
-        if not 0 <= size <= BODY_BYTES_MAX:
-            raise PackedError(f"body would unpack to {size} bytes, {BODY_BYTES_MAX} are allowed")
-        # One frame and nothing after it.
-        content = _kept.unpacker.decompress(packed, allow_extra_data=False)
-        # A body of format 1 begins with its series, a list.
-        if content[1:2] == bytes((_BODY_FORMAT,)):
-            return _columns(_decode(content), series_of)
-        return _columns_1(_decode_1(content), series_of)
+        return _opened(packed, series_of)
+    except PackedError:
+        raise
     except zstandard.ZstdError as error:
         raise PackedError(f"body is damaged: {error}") from None
     except DECODING_ERRORS as error:
         raise PackedError(f"body is damaged: {describe(error)}") from None
     except (ValueError, OverflowError) as error:
         raise PackedError(f"columns contradict each other: {error}") from None
+
+
+def _opened(packed: bytes, series_of: SeriesOf) -> Packed:
+    size = zstandard.frame_content_size(packed)
+    if not 0 <= size <= BODY_BYTES_MAX:
+        raise PackedError(f"body would unpack to {size} bytes, {BODY_BYTES_MAX} are allowed")
+    # One frame and nothing after it.
+    content = _kept.unpacker.decompress(packed, allow_extra_data=False)
+    if content[1:2] >= _LISTS_FROM:
+        return _columns_1(_decode_1(content), series_of)
+    found = _decode_format(content).format
+    if found != _BODY_FORMAT:
+        raise PackedError(f"body format {found} is not known, 1 and {_BODY_FORMAT} are")
+    return _columns(_decode(content), series_of)
 
 
 def _columns(body: _Body, series_of: SeriesOf) -> Packed:

@@ -137,6 +137,12 @@ def test_a_body_that_contradicts_itself_is_refused(what: str) -> None:
         decode_body(header(2), CONTRADICTING[what])
 
 
+@pytest.mark.parametrize("rest", [GOOD[1:], ["another layout"], GOOD[1:] + [None] * 0x200])
+def test_a_later_format_is_refused_by_its_number(rest: list[object]) -> None:
+    with pytest.raises(BatchError, match=r"^body format 3 is not known, 1 and 2 are$"):
+        decode_body(header(2), packed([3, *rest]))
+
+
 def test_a_series_of_one_reading_has_no_steps() -> None:
     assert decode_body(header(1), changed(**ALONE, quality=[0, 1])).value == [21.5]
     with pytest.raises(BatchError):
