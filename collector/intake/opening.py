@@ -19,6 +19,8 @@ from telemetry.topics import Address
 
 OPENED_READINGS_MAX: Final = 320_000
 """As many as a group of full batches has. Beyond it the rest waits: small batches may hold a lot."""
+OPENED_SERIES_MAX: Final = 50_000
+"""As many as 64 batches of large gateways have. A series costs a store as much as 20 readings."""
 
 
 class Opened(NamedTuple):
@@ -56,6 +58,7 @@ class Opening:
     statuses: list[tuple[Address, Status]] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     readings: int = 0
+    series: int = 0
     taken: int = 0
 
 
@@ -69,7 +72,7 @@ class _RefusedError(Exception):
 def open_some(
     messages: Sequence[Incoming], registry: Registry, now_ms: int, *, judges: bool = True
 ) -> Opening:
-    """Opens messages until there are none left or their readings are many; at least one. A bad
+    """Opens messages until there are none left or their readings or series are many; at least one. A bad
     message never touches another. judges: as for `time_objection`.
     """
     opening = Opening()
@@ -84,7 +87,7 @@ def open_some(
             detail = f"the collector failed with {type(error).__name__}"
             opening.refused.append(Refused(message.address, "fault", detail, len(message.data)))
         opening.taken += 1
-        if opening.readings >= OPENED_READINGS_MAX:
+        if opening.readings >= OPENED_READINGS_MAX or opening.series >= OPENED_SERIES_MAX:
             break
     return opening
 
@@ -160,6 +163,7 @@ def _open_batch(opening: Opening, message: Incoming, payload: bytes, now_ms: int
         key = StreamKey(header.school, header.gateway, header.stream, header.generation)
         opening.batches.append(Opened(address, key, header, body, message.data))
         opening.readings += header.readings
+        opening.series += len(body.series)
     else:
         opening.refused.append(refuse_for_good(address, identity, *against, message.data))
 

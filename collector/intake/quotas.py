@@ -8,6 +8,7 @@ from typing import Final
 from collector.intake.marks import Marks
 from collector.intake.opening import Opened
 from collector.intake.record_bounds import Objection
+from collector.intake.series_names import SERIES_REMEMBERED_MAX
 from collector.series.contract import Selector, SeriesStore
 from telemetry.readings import SeriesKey
 
@@ -51,12 +52,17 @@ class Quotas:
         origin, series = key[:2], batch.body.series
         if self._allowed.get(origin) is series:
             return None
+        if len(series) > self._series_max:
+            return self._too_many_series()
         known = self._series.setdefault(origin, set())
         if not known.issuperset(series):
             new = set(series) - known
             if len(known) + len(new) > self._series_max:
-                return "too_many_series", f"more than {self._series_max} series of one gateway"
+                return self._too_many_series()
             known |= new
-        if len(series) <= self._series_max:
+        if len(series) <= SERIES_REMEMBERED_MAX:
             self._allowed[origin] = series
         return None
+
+    def _too_many_series(self) -> Objection:
+        return "too_many_series", f"more than {self._series_max} series of one gateway"

@@ -13,9 +13,12 @@ from collector.intake.record_bounds import NAME_CHARS_MAX, Objection, is_name
 from telemetry.quantities import QUANTITIES, Lane
 from telemetry.readings import SeriesKey
 
+SERIES_REMEMBERED_MAX: Final = 400
+"""Of one table; a larger one is decoded each time."""
 _REMEMBERED: Final = 256
 _REMEMBERED_BYTES_MAX: Final = 16 * 1024
-"""Some 400 series; a larger table is decoded each time."""
+_ARRAY_16: Final = 0xDC
+"""Begins an array with its length in the next two bytes; shorter ones begin with less, longer ones with more."""
 _decode = msgspec.msgpack.Decoder(tuple[SeriesKey, ...]).decode
 
 
@@ -30,7 +33,13 @@ class SeriesNames(tuple[SeriesKey, ...]):  # noqa: SLOT001  # it remembers
 
 def series_names(table: bytes) -> SeriesNames:
     """A table as it lies in a batch. Raises what msgspec raises."""
-    return _remembered(table) if len(table) <= _REMEMBERED_BYTES_MAX else SeriesNames(_decode(table))
+    return _remembered(table) if _is_small(table) else SeriesNames(_decode(table))
+
+
+def _is_small(table: bytes) -> bool:
+    """By the length it begins with, too: a series takes as little as 13 bytes here, and 400 in memory."""
+    length = int.from_bytes(table[1:3], "big") if table[0] == _ARRAY_16 else 0
+    return table[0] <= _ARRAY_16 and length <= SERIES_REMEMBERED_MAX and len(table) <= _REMEMBERED_BYTES_MAX
 
 
 @lru_cache(_REMEMBERED)

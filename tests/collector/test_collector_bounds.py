@@ -43,6 +43,13 @@ def test_series_are_bounded_for_each_gateway_by_itself() -> None:
     assert quotas.objection(opened(1, gateway="gw-2", devices=["d", "e", "f"])) is None
 
 
+def test_a_batch_does_not_name_more_series_than_a_gateway_may_have() -> None:
+    quotas = Quotas(Marks(), series_max=3)
+    against = quotas.objection(opened(1, devices=["a"] * 4))
+    assert against is not None
+    assert against[0] == "too_many_series"
+
+
 def test_generations_are_bounded_and_known_ones_go_on() -> None:
     marks = Marks()
     quotas = Quotas(marks, generations_max=2)

@@ -119,8 +119,15 @@ def test_a_table_that_comes_again_is_the_same_object_and_judged_once() -> None:
 
 
 def test_a_large_table_is_not_remembered() -> None:
-    keys = [KEY._replace(device=f"device-{n:0200}") for n in range(100)]
+    assert_not_remembered([KEY._replace(device=f"device-{n:0200}") for n in range(100)])
+
+
+def test_a_table_of_many_short_names_is_not_remembered() -> None:
+    assert_not_remembered([SeriesKey("co2", str(n), "") for n in range(401)])
+
+
+def assert_not_remembered(keys: list[SeriesKey]) -> None:
     body = encode_body([(key, [BASE_MS], [21.5], [0]) for key in keys], [], BASE_MS)
-    first, second = (decode_columns(header(100), body).series for _ in range(2))
+    first, second = (decode_columns(header(len(keys)), body).series for _ in range(2))
     assert first == second
     assert first is not second

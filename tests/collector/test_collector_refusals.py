@@ -220,11 +220,12 @@ async def test_an_unreadable_registration_harms_no_other(make_lab: MakeLab) -> N
     await eventually(lambda: lab.stored() == {2} and lab.refused("unknown_key") == 1)
 
 
-def test_a_chunk_is_opened_in_parts_when_it_holds_many_readings(
-    registry_parts: tuple[Sender, Registry], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("bound", "most"), [("OPENED_READINGS_MAX", 5), ("OPENED_SERIES_MAX", 2)])
+def test_a_chunk_is_opened_in_parts_when_it_holds_many_readings_or_series(
+    registry_parts: tuple[Sender, Registry], monkeypatch: pytest.MonkeyPatch, bound: str, most: int
 ) -> None:
     sender, registry = registry_parts
-    monkeypatch.setattr("collector.intake.opening.OPENED_READINGS_MAX", 5)
+    monkeypatch.setattr(f"collector.intake.opening.{bound}", most)
     messages = [sender.batch(n, column(values=[1, 2, 3])) for n in range(1, 6)]
     taken = []
     while messages:
