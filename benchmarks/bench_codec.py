@@ -16,7 +16,7 @@ import msgspec
 import zstandard
 
 from collector.intake.decoding import decode_columns
-from telemetry.batch import BatchBuilder, Header, decode_payload, encode_payload
+from telemetry.batch import FORMAT, BatchBuilder, Header, decode_payload, encode_payload
 from telemetry.quality import ClockQuality
 from telemetry.readings import Chunk, SeriesKey, SeriesTable
 
@@ -89,7 +89,7 @@ def measure(readings: int) -> dict[str, dict[str, float]]:
     table = SeriesTable()
     chunk = school(readings, table)
     header = Header(
-        1, "example-primary", "gw-1", "bulk", "5f3a7c", 1_000, BASE_MS,
+        FORMAT, "example-primary", "gw-1", "bulk", "5f3a7c", 1_000, BASE_MS,
         ClockQuality.SYNCED, "b00c1e", "policy-7", readings, 0,
     )  # fmt: skip
     builder = BatchBuilder(table)

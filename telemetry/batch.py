@@ -99,7 +99,8 @@ class Body(NamedTuple):
     """A decoded body: `counts[i]` readings of `series[i]`, the columns one series after another.
 
     Times are ms UTC, values in the unit of the quantity. A column may be a list or a memoryview of an array;
-    of either an element is a plain number.
+    of either an element is a plain number. A memoryview can be indexed, sliced and iterated over, but has no
+    `index`, no `count` and no `+`.
     """
 
     series: Sequence[SeriesKey]
