@@ -89,6 +89,16 @@ def test_the_fleet_is_live(running: Running, watched: Watched) -> None:
     expect(page.locator("ol.fleet li").first).to_contain_text("请检查网关的电源和网络")
 
 
+def test_every_figure_stands_under_its_heading(running: Running, watched: Watched) -> None:
+    running.school.add_gateway()
+    say(running)
+    page = watched.open("/fleet")
+    expect(page.locator(f"#gw-{SCHOOL}-{GATEWAY}")).to_contain_text("自有配置")
+    lefts = "(cells) => cells.map(cell => Math.round(cell.getBoundingClientRect().left))"
+    heads = page.locator(".fleet-head > span").evaluate_all(lefts)
+    assert page.locator(".fleet li > *").evaluate_all(lefts) == heads
+
+
 def test_the_overview_leads_to_it(running: Running, watched: Watched) -> None:
     fill(running)
     page = watched.open()
