@@ -15,7 +15,7 @@ import zstandard
 
 from telemetry import columns
 from telemetry.decoding import DECODING_ERRORS, INT_MAX, describe
-from telemetry.packed import Packed, PackedError, decode_series, pack, unpack
+from telemetry.packed import READINGS_MAX, Packed, PackedError, decode_series, pack, unpack
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import Reading, SeriesKey
 from telemetry.records import Record
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 2
 _FORMATS: Final = (1, 2)
-READINGS_MAX: Final = 100_000
 GENERATION_CHARS_MAX: Final = 64
 GAPS_MAX: Final = 64
 """Gaps declared in one header; further ones wait for the next."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from array import array
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import msgspec
 import zstandard
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     SeriesOf = Callable[[bytes], Sequence[SeriesKey]]
     """Decodes a series table."""
 
+READINGS_MAX: Final = 100_000
+"""Of one batch. Longer lists are refused before their elements are read: small frames unpack to millions."""
 BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 """Of an unpacked body; a larger one is refused before it is unpacked."""
 _WINDOW_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -59,6 +61,12 @@ class Packed(NamedTuple):
     records: list[Record]
 
 
+_Series = Annotated[list[SeriesKey], msgspec.Meta(max_length=READINGS_MAX)]
+_Integers = Annotated[list[int], msgspec.Meta(max_length=READINGS_MAX)]
+_Floats = Annotated[list[float], msgspec.Meta(max_length=READINGS_MAX)]
+_Runs = Annotated[list[int], msgspec.Meta(max_length=2 * READINGS_MAX)]
+
+
 class _Format(msgspec.Struct, array_like=True):
     """What a body begins with, but for one of format 1, which begins with its series, a list."""
 
@@ -68,14 +76,14 @@ class _Format(msgspec.Struct, array_like=True):
 class _Body(msgspec.Struct, array_like=True):
     format: int
     series: msgspec.Raw
-    counts: list[int]
-    time_starts: list[int]
+    counts: _Integers
+    time_starts: _Integers
     time_steps: bytes
-    digits: list[int]
-    value_starts: list[int]
+    digits: _Integers
+    value_starts: _Integers
     value_steps: bytes
     raw_values: bytes
-    quality_runs: list[int]
+    quality_runs: _Runs
     records: list[Record]
 
 
@@ -83,12 +91,12 @@ class _Body1(msgspec.Struct, array_like=True):
     """Of format 1: numbers one by one, starts and steps in one column."""
 
     series: msgspec.Raw
-    counts: list[int]
-    time_deltas: list[int]
-    digits: list[int]
-    scaled_deltas: list[int]
-    raw_values: list[float]
-    quality_runs: list[int]
+    counts: _Integers
+    time_deltas: _Integers
+    digits: _Integers
+    scaled_deltas: _Integers
+    raw_values: _Floats
+    quality_runs: _Runs
     records: list[Record]
 
 
@@ -96,7 +104,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_format = msgspec.msgpack.Decoder(_Format).decode
 _decode = msgspec.msgpack.Decoder(_Body).decode
 _decode_1 = msgspec.msgpack.Decoder(_Body1).decode
-decode_series: SeriesOf = msgspec.msgpack.Decoder(list[SeriesKey]).decode
+decode_series: SeriesOf = msgspec.msgpack.Decoder(_Series).decode
 
 
 class _Kept(threading.local):

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from collector.intake.record_bounds import ID_CHARS_MAX, NAME_CHARS_MAX, Objection, is_name, record_objection
 from collector.intake.series_names import SeriesNames
-from telemetry.batch import READINGS_MAX, Body, Gap, Header
+from telemetry.batch import Body, Gap, Header
 from telemetry.configuration import DIGEST_CHARS_MAX, REASON_CHARS_MAX
 from telemetry.decoding import INT_MAX
+from telemetry.packed import READINGS_MAX
 from telemetry.quality import ClockQuality
 from telemetry.status import Status
 

@@ -5,11 +5,12 @@ is remembered with it.
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from collector.intake.record_bounds import NAME_CHARS_MAX, Objection, is_name
+from telemetry.packed import READINGS_MAX
 from telemetry.quantities import QUANTITIES, Lane
 from telemetry.readings import SeriesKey
 
@@ -19,7 +20,9 @@ _REMEMBERED: Final = 256
 _REMEMBERED_BYTES_MAX: Final = 16 * 1024
 _ARRAY_16: Final = 0xDC
 """Begins an array with its length in the next two bytes; shorter ones begin with less, longer ones with more."""
-_decode = msgspec.msgpack.Decoder(tuple[SeriesKey, ...]).decode
+_decode = msgspec.msgpack.Decoder(
+    Annotated[tuple[SeriesKey, ...], msgspec.Meta(max_length=READINGS_MAX)]
+).decode
 
 
 class SeriesNames(tuple[SeriesKey, ...]):  # noqa: SLOT001  # it remembers

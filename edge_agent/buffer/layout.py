@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from edge_agent.buffer.contract import BatchId, Item
-from telemetry.batch import READINGS_MAX, Stream
-from telemetry.packed import BODY_BYTES_MAX
+from telemetry.batch import Stream
+from telemetry.packed import BODY_BYTES_MAX, READINGS_MAX
 from telemetry.quality import ClockQuality
 
 PAGE_BYTES: Final = 4096

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import struct
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.intake.decoding import decode_columns
 from collector.intake.objections import objection
-from collector.intake.series_names import SeriesNames
+from collector.intake.series_names import SeriesNames, series_names
 from telemetry.batch import BatchError, Body, Header, decode_body, encode_body
-from telemetry.packed import Packed, pack
+from telemetry.packed import READINGS_MAX, Packed, pack
 from telemetry.readings import SeriesKey
 from telemetry.records import MorningCheck
 from tests.telemetry import bodies_format_1, samples
@@ -124,6 +125,11 @@ def test_a_large_table_is_not_remembered() -> None:
 
 def test_a_table_of_many_short_names_is_not_remembered() -> None:
     assert_not_remembered([SeriesKey("co2", str(n), "") for n in range(401)])
+
+
+def test_a_table_longer_than_a_batch_is_not_even_read() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        series_names(msgspec.msgpack.encode([KEY] * (READINGS_MAX + 1)))
 
 
 def assert_not_remembered(keys: list[SeriesKey]) -> None:

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from telemetry import columns
 from telemetry.batch import (
     GAPS_MAX,
-    READINGS_MAX,
     BatchBuilder,
     BatchError,
     Body,
@@ -26,7 +25,7 @@ from telemetry.batch import (
     encode_body,
     encode_payload,
 )
-from telemetry.packed import BODY_BYTES_MAX
+from telemetry.packed import BODY_BYTES_MAX, READINGS_MAX
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import Chunk, Reading, SeriesKey, SeriesTable
 from telemetry.records import MorningCheck
@@ -141,6 +140,14 @@ def test_a_body_that_contradicts_itself_is_refused(what: str) -> None:
 def test_a_later_format_is_refused_by_its_number(rest: list[object]) -> None:
     with pytest.raises(BatchError, match=r"^body format 3 is not known, 1 and 2 are$"):
         decode_body(header(2), packed([3, *rest]))
+
+
+@pytest.mark.parametrize("field", ["series", "counts", "starts", "digits", "value_starts", "quality"])
+def test_a_list_longer_than_a_batch_is_not_even_read(field: str) -> None:
+    element = ["", "", ""] if field == "series" else 0
+    body = changed(**{field: [element] * (2 * READINGS_MAX + 1)})
+    with pytest.raises(BatchError, match="a value that is not allowed"):
+        decode_body(header(2), body)
 
 
 def test_a_series_of_one_reading_has_no_steps() -> None:

@@ -55,7 +55,7 @@ def test_the_numbers() -> None:
     for number in (
         envelope.PAYLOAD_BYTES_MAX // 1024**2,
         packed.BODY_BYTES_MAX // 1024**2,
-        batch.READINGS_MAX,
+        packed.READINGS_MAX,
         batch.GAPS_MAX,
         batch.GENERATION_CHARS_MAX,
         ack.RANGES_MAX,
