@@ -262,3 +262,18 @@ async def test_a_full_lane_waits_in_messages_and_in_bytes() -> None:
     await queue.take()
     await waiting
     assert (len(queue), queue.bytes) == (1, 1)
+
+
+async def test_gateways_take_turns() -> None:
+    async def answer(address: Address, data: bytes) -> None: ...
+
+    queue = LaneQueue()
+    sent = [Incoming(Address("s", gateway, "urgent"), data) for gateway, data in
+            [("busy", b"%d" % number) for number in range(100)] + [("quiet", b"a"), ("quiet", b"b")]]  # fmt: skip
+    await queue.put(sent, answer)
+    first, rest = [(await queue.take())[answer] for _ in range(2)]
+    assert [one.data for one in first[:5]] == [b"0", b"a", b"1", b"b", b"2"]
+    assert [one.data for one in first + rest if one.address.gateway == "busy"] == [
+        b"%d" % number for number in range(100)
+    ]
+    assert (len(queue), queue.bytes, queue.wait_s) == (0, 0, 0.0)
