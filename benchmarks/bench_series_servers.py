@@ -149,7 +149,7 @@ async def rates(readings: int, rounds: int = 3) -> Table:
         "ready, k/CPU-s", "ratio",
     )  # fmt: skip
     for kind in KINDS:
-        for shape in SHAPES:
+        for shape in SHAPES[:-1]:  # the last is more than InfluxDB takes in one request
             size = min(readings, shape.readings * shape.batches * 200)
             batches = make_batches(shape, size)
             calls = [batches[at : at + shape.batches] for at in range(0, len(batches), shape.batches)]
