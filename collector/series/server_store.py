@@ -35,6 +35,7 @@ from collector.series.line_protocol import LineHead
 from collector.series.memory_index import SeriesName
 from collector.series.server_index import Entry, ServerIndex
 from collector.series.server_wire import RefusedError
+from collector.series.sorting import count_refused
 from collector.series.windows import TIME_MS_MIN, Question, SeriesColumns, question
 
 _READERS: Final = 2
@@ -157,18 +158,19 @@ class ServerStore:
     async def _find_refused(
         self, block: Block, batches: Sequence[SeriesBatch], bounds: TimeBounds, why: str
     ) -> dict[BatchKey, str]:
-        """Which batches of a block the server does not take: each is tried by itself."""
-        if len(block.keys) == 1:
-            return {block.keys[0]: f"the series store {why}"}
+        """Which batches of a block the server does not take: each is tried by itself, then its series. What is
+        not refused is stored.
+        """
+
+        async def write(part: SeriesBatch) -> None:
+            for alone in (await self._encode([part], bounds)).blocks:
+                await self._put(alone)
+
         refused: dict[BatchKey, str] = {}
         for batch in batches:
-            if batch.key in block.keys:
-                encoded = await self._encode([batch], bounds)
-                try:
-                    for alone in encoded.blocks:
-                        await self._put(alone)
-                except RefusedError as error:
-                    refused[batch.key] = f"the series store {error}"
+            if batch.key in block.keys and (count := await count_refused(batch, write)):
+                of = f"{count} of {len(batch.body.time_ms)} readings"
+                refused[batch.key] = f"the series store {why}: {of}"
         return refused
 
     def _note_left_out(self, encoded: Encoded) -> None:

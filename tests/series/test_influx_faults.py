@@ -14,6 +14,7 @@ from collector.series.opening import open_store
 from collector.series.server_store import ServerStore
 from collector.series.server_wire import Access, ServerWire
 from collector.series.settings import StoreSection
+from telemetry.batch import Body
 from tests.series.servers import InfluxServer
 from tests.series.test_server_faults import KEY, T0, make_batch
 
@@ -35,6 +36,25 @@ async def test_a_batch_the_server_never_takes_is_found_among_others(influx: Infl
     assert list(refused.value.refused) == [bad.key]
     await (await store.append([one for one in batches if one is not bad]))
     assert await store.point_count() == 3
+    await store.close()
+
+
+async def test_a_refused_series_costs_its_batch_no_other_reading(influx: InfluxServer) -> None:
+    influx.ask("/query", q='CREATE DATABASE "sorting"')
+    wire = ServerWire(Access(influx.url))
+    strange = b'environment_temperature_celsius value="warm" %d\n' % (T0 * 1_000_000)
+    wire.write("/write", [("db", "sorting")], strange)
+    store = ServerStore(Influx(wire, InfluxTarget("sorting")), hold_s=0, held_bytes_max=0)
+    quantities = ("co2", "relative_humidity", "temperature", "illuminance", "pm2_5")
+    keys = [KEY._replace(quantity=quantity) for quantity in quantities]
+    batch = make_batch(1)
+    body = Body(keys, [2] * 5, [T0, T0 + 1] * 5, [float(n) for n in range(10)], [0] * 10, [])
+    with pytest.raises(BatchesRefusedError) as refused:
+        await store.append([batch._replace(body=body)])
+    assert refused.value.refused == {batch.key: "the series store refused with 400: 2 of 10 readings"}
+    found = {info.quantity: info.latest.value for info in await store.series()}
+    assert found == {"co2": 1.0, "relative_humidity": 3.0, "illuminance": 7.0, "pm2_5": 9.0}
+    assert await store.point_count() == 8 + 1
     await store.close()
 
 
