@@ -16,7 +16,8 @@ import msgspec
 import zstandard
 
 from collector.intake.decoding import decode_columns
-from telemetry.batch import FORMAT, BatchBuilder, Header, decode_payload, encode_payload
+from telemetry.batch import FORMAT, Header, decode_payload, encode_payload
+from telemetry.batch_builder import BatchBuilder
 from telemetry.quality import ClockQuality
 from telemetry.readings import Chunk, SeriesKey, SeriesTable
 

@@ -14,7 +14,8 @@ from edge_agent.buffer.contract import BatchId, Buffer, BufferFullError, Item
 from edge_agent.clock import Clock
 from edge_agent.counters import Counters
 from foundation.logs import FirstOnly
-from telemetry.batch import BatchBuilder, Stream
+from telemetry.batch import Stream
+from telemetry.batch_builder import BatchBuilder
 from telemetry.quality import ClockQuality
 from telemetry.readings import Chunk, SeriesTable
 from telemetry.records import Record

@@ -118,6 +118,11 @@ class _Kept(threading.local):
 _kept = _Kept()
 
 
+def make_compressor() -> zstandard.ZstdCompressor:
+    """For who packs again and again: making one costs more than packing a batch. For one thread."""
+    return zstandard.ZstdCompressor(level=_LEVEL)
+
+
 def pack(found: Packed, compressor: zstandard.ZstdCompressor | None = None) -> bytes:
     """The bytes of a body. The columns of `found` must agree."""
     body = _Body(
@@ -133,7 +138,7 @@ def pack(found: Packed, compressor: zstandard.ZstdCompressor | None = None) -> b
         found.quality_runs,
         found.records,
     )
-    return (compressor or zstandard.ZstdCompressor(level=_LEVEL)).compress(_encode(body))
+    return (compressor or make_compressor()).compress(_encode(body))
 
 
 def unpack(packed: bytes, series_of: SeriesOf = decode_series) -> Packed:

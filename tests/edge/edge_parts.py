@@ -17,7 +17,8 @@ from edge_agent.counters import Counters
 from edge_agent.uplink.contract import Outgoing
 from edge_agent.uplink.forwarder import Forwarder
 from telemetry.ack import FORMAT, Ack, encode_ack
-from telemetry.batch import BatchBuilder, Body, Gap, Header, Stream, decode_body, decode_payload
+from telemetry.batch import Body, Gap, Header, Stream, decode_body, decode_payload
+from telemetry.batch_builder import BatchBuilder
 from telemetry.envelope import Kind, Signer, open_envelope
 from telemetry.quality import ClockQuality
 from telemetry.ranges import Range

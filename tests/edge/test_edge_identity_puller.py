@@ -19,7 +19,8 @@ from edge_agent.identity.puller import SAVE_INTERVAL_MS, Puller
 from edge_agent.identity.vault_link import VaultLink
 from foundation.httppost import HttpPost, Times, parse_target
 from foundation.keyfiles import parse_public
-from telemetry.batch import BatchBuilder, Header, decode_body
+from telemetry.batch import Header, decode_body
+from telemetry.batch_builder import BatchBuilder
 from telemetry.credential_map import MapUpdate
 from telemetry.envelope import Signer
 from telemetry.exchange import MapQuestion

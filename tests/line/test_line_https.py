@@ -22,7 +22,7 @@ from edge_agent.uplink.choice import make_uplink
 from edge_agent.uplink.contract import UplinkError
 from foundation.keyfiles import load_signing_key, public_text
 from foundation.tomlfile import FileProblems
-from telemetry.batch import BatchBuilder
+from telemetry.batch_builder import BatchBuilder
 from telemetry.envelope import Signer
 from telemetry.quality import ClockQuality
 from telemetry.readings import Chunk, SeriesKey, SeriesTable

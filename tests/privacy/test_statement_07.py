@@ -31,7 +31,8 @@ from identity_vault.rights import consents, erasure
 from identity_vault.roster import add_credential, bump
 from identity_vault.service import Service
 from identity_vault.vault import Vault
-from telemetry.batch import BatchBuilder, Header, decode_body
+from telemetry.batch import Header, decode_body
+from telemetry.batch_builder import BatchBuilder
 from telemetry.credential_map import Person
 from telemetry.envelope import Signer
 from telemetry.exchange import ANSWER_BYTES_MAX

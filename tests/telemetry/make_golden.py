@@ -23,7 +23,8 @@ from telemetry import enrolment
 from telemetry import posting as posting_format
 from telemetry import status as status_format
 from telemetry.ack import Ack, Rejection, decode_ack, encode_ack
-from telemetry.batch import BatchBuilder, Gap, Header, decode_body, decode_payload, encode_payload
+from telemetry.batch import Gap, Header, decode_body, decode_payload, encode_payload
+from telemetry.batch_builder import BatchBuilder
 from telemetry.configuration import Offer, Running, decode_offer, difference, digest, encode_offer
 from telemetry.credential_map import (
     FORMAT as MAP_FORMAT,

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from telemetry import columns
 from telemetry.batch import (
     GAPS_MAX,
-    BatchBuilder,
     BatchError,
     Body,
     Gap,
@@ -25,6 +24,7 @@ from telemetry.batch import (
     encode_body,
     encode_payload,
 )
+from telemetry.batch_builder import BatchBuilder
 from telemetry.packed import BODY_BYTES_MAX, READINGS_MAX
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import Chunk, Reading, SeriesKey, SeriesTable

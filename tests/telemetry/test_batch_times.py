@@ -7,7 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.batch import FORMAT, BatchBuilder, Header, decode_body
+from telemetry.batch import FORMAT, Header, decode_body
+from telemetry.batch_builder import BatchBuilder
 from telemetry.quality import ClockQuality
 from telemetry.readings import Chunk, Reading, SeriesKey, SeriesTable
 
