@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from collector.series.duckdb_threads import Cursor, transaction
+from foundation.wholefile import write_whole
 
 
 def beside(path: Path) -> Path:
@@ -38,12 +39,7 @@ def is_copy(writer: Cursor, path: Path) -> bool:
 def leave_word(writer: Cursor, path: Path) -> None:
     """Raises OSError. Where it fails half way, the next run takes the file for a copy."""
     word = secrets.token_hex(8)
-    new = beside(path).with_name(beside(path).name + ".new")
-    with new.open("w", encoding="ascii") as file:
-        file.write(word)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(beside(path))
+    write_whole(beside(path), word.encode())
     changed_ns = beside(path).stat().st_ctime_ns
     with transaction(writer):
         writer.execute("CREATE TABLE IF NOT EXISTS run(word VARCHAR, changed_ns BIGINT)")
