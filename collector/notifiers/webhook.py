@@ -14,12 +14,12 @@ import hmac
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
 from collector.notifiers.contract import Notice, NotifyLaterError, NotifyNeverError
 from collector.notifiers.plugin import NotifierPlugin
+from collector.times import iso
 from foundation.httppost import (
     HttpPost,
     PostError,
@@ -92,12 +92,11 @@ class Webhook:
 
 def notice_json(notice: Notice) -> bytes:
     """The body of a post."""
-    moment = datetime.fromtimestamp(notice.time_ms / 1_000, UTC).isoformat(timespec="milliseconds")
     content = {
         **notice._asdict(),
         "title": notice.title._asdict(),
         "place_label": notice.place_label._asdict(),
-        "time": moment.replace("+00:00", "Z"),
+        "time": iso(notice.time_ms),
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
