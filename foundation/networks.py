@@ -1,12 +1,22 @@
-"""Addresses and networks that a configuration names, and whether somebody asks from there."""
+"""Addresses and networks: those that a configuration names, and that of whoever asks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface
-from typing import Annotated
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator
+
+_HOST_BITS: Final = 64
 
 
 def parse_network(written: object) -> IPv4Network | IPv6Network:
@@ -28,10 +38,23 @@ Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(parse_network)]
 
 def is_within(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
     """address: as a socket names its other end; one of IPv4 may be written as of IPv6."""
+    found = _parsed(address)
+    return found is not None and any(found in one for one in networks)
+
+
+def host_of(address: str) -> str | None:
+    """Whose an address is, to count by: of IPv6 the network, for a host has as many addresses as it likes
+    (RFC 4291). None for what is no address.
+    """
+    found = _parsed(address)
+    if isinstance(found, IPv6Address):
+        return str(ip_network((found, _HOST_BITS), strict=False))
+    return None if found is None else str(found)
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
-        found = ip_address(address.partition("%")[0])
+        found = ip_address(address.strip().partition("%")[0])
     except ValueError:
-        return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
-    return any(found in one for one in networks)
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found

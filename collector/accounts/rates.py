@@ -8,7 +8,6 @@ and tells the time by the wall clock.
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import time
 from collections import OrderedDict
@@ -16,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
 from collector.accounts.errors import TooManyError
+from foundation.networks import host_of
 
 Kind = Literal["sign-in", "code", "api", "stranger", "exports"]
 
@@ -76,13 +76,5 @@ def _wait(times: int, now: int, before: int, into: float) -> float:
 
 
 def key_of_address(address: str) -> str:
-    """Whose an address is: of IPv6 the network, for a host has as many addresses as it likes (RFC 4291)."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return "?"
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
+    """Whose an address is; one key for all that are none."""
+    return host_of(address) or "?"

@@ -16,7 +16,6 @@ from prometheus_client import CollectorRegistry, Counter
 
 from collector.enrolment.issuing import RefusedError
 from collector.enrolment.registrar import Registrar
-from collector.enrolment.throttle import parse_address
 from collector.intake.contract import Door
 from collector.intake.http_answers import later, objection, problem
 from collector.intake.http_bodies import Body, Talk
@@ -25,6 +24,7 @@ from collector.records import Records, RecordsUnavailableError
 from foundation.commands import UsageError
 from foundation.httpconnection import Reading, Reply
 from foundation.logs import FirstOnly
+from foundation.networks import host_of
 from telemetry.enrolment import (
     CONTENT_TYPE,
     ENROL_PATH,
@@ -109,7 +109,7 @@ class EnrolmentDesk:
         """Of whoever asks; of a proxy's words only the last, which is its own, and only where there is one."""
         told = dict(request.headers).get(b"x-forwarded-for", b"") if self._proxy_cert_file else b""
         last = told.decode("latin-1").rpartition(",")[2]
-        return parse_address(last) or parse_address(caller.address) or "unknown"
+        return host_of(last) or host_of(caller.address) or "unknown"
 
     async def _answer(self, path: str, data: bytes, address: str, caller: Caller, door: Door) -> Reply:
         found: bytes | Reply

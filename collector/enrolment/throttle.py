@@ -13,7 +13,6 @@ box. What is limited are guesses. Of the 31⁸ = 8.5 · 10¹¹ codes (39.6 bits)
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,8 +22,6 @@ OF_ALL_MAX: Final = 50
 OF_ALL_MS: Final = 60 * 60_000
 UNHEARD_S: Final = 60
 """So long an address is not heard after a wrong code beyond these."""
-_IPV6_BITS: Final = 64
-"""Whoever has an IPv6 address has as many more in its network."""
 
 
 class Throttle:
@@ -40,16 +37,3 @@ class Throttle:
         of_address = sum(one == address and at_ms > now_ms - OF_ADDRESS_MS for at_ms, one in self._failures)
         of_all = sum(at_ms > now_ms - OF_ALL_MS for at_ms, _ in self._failures)
         return of_address >= OF_ADDRESS_MAX or of_all >= OF_ALL_MAX
-
-
-def parse_address(text: str) -> str | None:
-    """An address as it is counted; None for what is none."""
-    try:
-        found = ipaddress.ip_address(text.strip().partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.ip_network((found, _IPV6_BITS), strict=False))
-    return str(found)

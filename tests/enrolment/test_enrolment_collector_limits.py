@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from collector.enrolment.issuing import RefusedError
-from collector.enrolment.throttle import OF_ADDRESS_MAX, OF_ALL_MAX, UNHEARD_S, Throttle, parse_address
+from collector.enrolment.throttle import OF_ADDRESS_MAX, OF_ALL_MAX, UNHEARD_S, Throttle
 from collector.intake.http_callers import fingerprint_of
 from collector.records import enrolment
 from telemetry.enrolment import CODE_LIFE_MS, encode
@@ -144,15 +144,6 @@ async def test_in_the_life_of_a_code_an_address_guesses_twenty_times(
         with contextlib.suppress(RefusedError):
             await desk.desk._enrol(data, "192.0.2.7", caller)
     assert heard == 20
-
-
-def test_addresses_count_as_whoever_has_them() -> None:
-    assert parse_address("192.0.2.7") == "192.0.2.7"
-    assert parse_address("::ffff:192.0.2.7") == "192.0.2.7"
-    assert parse_address("2001:db8:1:2:3:4:5:6") == parse_address("2001:db8:1:2::1") == "2001:db8:1:2::/64"
-    assert parse_address("fe80::1%eth0") == "fe80::/64"
-    for text in ("", "unknown", "1.2.3", "a" * 5_000):
-        assert parse_address(text) is None
 
 
 async def test_the_table_of_wrong_codes_stays_small(desk: Site) -> None:

@@ -1,10 +1,10 @@
-"""Addresses and networks of a configuration."""
+"""Addresses and networks of a configuration, and of whoever asks."""
 
 from __future__ import annotations
 
 import pytest
 
-from foundation.networks import is_within, parse_network
+from foundation.networks import host_of, is_within, parse_network
 
 
 def test_an_address_is_a_network_of_one() -> None:
@@ -28,3 +28,12 @@ def test_an_address_is_a_network_of_one() -> None:
 def test_what_is_none_is_refused_in_words(written: object, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         parse_network(written)
+
+
+def test_addresses_count_as_whoever_has_them() -> None:
+    assert host_of("192.0.2.7") == "192.0.2.7"
+    assert host_of("::ffff:192.0.2.7") == "192.0.2.7"
+    assert host_of("2001:db8:1:2:3:4:5:6") == host_of("2001:db8:1:2::1") == "2001:db8:1:2::/64"
+    assert host_of("fe80::1%eth0") == "fe80::/64"
+    for text in ("", "unknown", "1.2.3", "a" * 5_000):
+        assert host_of(text) is None
