@@ -86,7 +86,8 @@ class Supervisor:
             await asyncio.wait({task})
         except asyncio.CancelledError:
             await self._stop(task)
-            raise
+            if handed.fault is None:
+                raise
         finally:
             well.cancel()
         if handed.fault is not None:

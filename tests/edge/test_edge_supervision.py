@@ -121,6 +121,29 @@ async def test_a_fault_of_the_gate_is_not_taken_for_the_drivers(
     assert figures.failures == 0
 
 
+@pytest.mark.parametrize("swallows", [False, True])
+async def test_nor_is_one_that_comes_as_the_driver_stops(*, swallows: bool) -> None:
+    begun = asyncio.Event()
+
+    async def hand_over_last(sink: Sink) -> None:
+        begun.set()
+        try:
+            await work(sink)
+        finally:
+            try:
+                sink.readings(Chunk())
+            except ZeroDivisionError:
+                if not swallows:
+                    raise
+
+    supervisor = Supervisor("modbus/hall", lambda: Plain(hand_over_last), DriverCounters(), lambda *_: None)
+    task = asyncio.create_task(supervisor.run(Broken(), None))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(ZeroDivisionError):
+        await task
+
+
 async def test_one_that_does_not_stop_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "STOP_S_MAX", 0.02)
     begun, told = asyncio.Event(), 0
