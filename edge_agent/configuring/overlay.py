@@ -65,10 +65,9 @@ def overlay(local: GatewayConfig, sections: Sections) -> GatewayConfig:
         raise RefusedError(list(map(str, error.problems))) from error
     except Exception as error:
         # Whatever was sent, and whatever is wrong with this program: the gateway goes on.
-        log.error("fault while a configuration was looked at", error=kind_of(error), where=where_of(error))
-        raise RefusedError(
-            [f"the gateway's program failed on it ({type(error).__name__}); its log has the place"]
-        ) from error
+        kind = kind_of(error)
+        log.error("fault while a configuration was looked at", error=kind, where=where_of(error))
+        raise RefusedError([f"the gateway's program failed on it ({kind}); its log has the place"]) from error
 
 
 def _overlay(local: GatewayConfig, sections: Sections) -> GatewayConfig:

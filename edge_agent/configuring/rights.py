@@ -24,11 +24,11 @@ from typing import Any, Final
 from device_profiles.registry import Catalogue, ProfileNotFoundError
 from edge_agent.config import GatewayConfig
 from edge_agent.drivers import sources_of
-from edge_agent.reporting.devices import worn_devices
+from edge_agent.drivers.settings import Device
+from edge_agent.reporting.devices import is_worn_device, worn_devices
 from foundation.tomlfile import StrictModel, dotted
 from foundation.tomllines import Location
 from telemetry.configuration import SOURCE_TABLES
-from telemetry.worn import is_worn
 
 SECRETS: Final = "device-secrets"
 _PORT: Final = re.compile(r"/dev/(?:serial/by-(?:id|path)/[^/\0]+|tty[A-Za-z]{1,8}\d{1,3})")
@@ -69,19 +69,18 @@ def find_worn(parsed: Mapping[str, Any], catalogue: Catalogue) -> Iterator[str]:
     """
     for section, found in parsed.items():
         for device in getattr(found, "devices", ()):
-            if _is_worn(device, catalogue):
+            if _is_known_to_be_worn(device, catalogue):
                 yield (
                     f"{section}: device {device.id}: is of a model that people wear; who wears what comes from "
                     "the vault: use bands, or list it in gateway.toml"
                 )
 
 
-def _is_worn(device: Any, catalogue: Catalogue) -> bool:
+def _is_known_to_be_worn(device: Device, catalogue: Catalogue) -> bool:
     try:
-        spec = catalogue.get(getattr(device, "profile", "")).spec
+        return is_worn_device(device, catalogue)
     except ProfileNotFoundError:  # is told when all is checked
         return False
-    return is_worn(row.quantity for row in spec.fields)
 
 
 def _file_problems(what: str, path: Path, folder: Path) -> Iterator[str]:

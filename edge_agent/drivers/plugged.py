@@ -15,6 +15,7 @@ import structlog
 from device_profiles.observations import CheckObservation, TapObservation
 from edge_agent.drivers.contract import DeviceReport, Driver, Sink
 from edge_agent.drivers.plugin import DriverParts, PluginSource
+from foundation.faults import kind_of
 from foundation.logs import FirstOnly
 from foundation.plugins import PluginError, cause_of
 from telemetry.quality import Quality
@@ -72,8 +73,8 @@ class PluggedDriver:
                     yield report
         except TimeoutError:
             why = f"no answer within {timeout_s:g} s"
-        except Exception as error:  # noqa: BLE001  # as in run
-            why = f"its driver failed: {type(error).__name__}"
+        except Exception as error:  # noqa: BLE001  # a supervising boundary: its devices are reported all the same
+            why = f"its driver failed: {kind_of(error)}"
         for device in sorted(waiting):
             yield DeviceReport(device, ok=False, text=f"{why} (plug-in {self._plugin})")
 

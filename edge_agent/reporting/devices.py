@@ -11,6 +11,7 @@ from telemetry.worn import is_worn
 
 if TYPE_CHECKING:
     from edge_agent.config import GatewayConfig
+    from edge_agent.drivers.settings import Device
 
 INTERVALS: Final = 3
 """A polled device is silent after so many of its intervals without an answer."""
@@ -22,10 +23,10 @@ def watched_devices(config: GatewayConfig, catalogue: Catalogue) -> Iterator[Wat
     the configuration says.
     """
     for device in config.devices:
+        if is_worn_device(device, catalogue):
+            continue  # where and when a band is heard says where somebody is
         profile_id = getattr(device, "profile", "")
         spec = catalogue.get(profile_id).spec if profile_id else None
-        if spec is not None and is_worn(row.quantity for row in spec.fields):
-            continue  # where and when a band is heard says where somebody is
         allowed_s = config.silence.of(device.id, _allowed_s(device, spec))
         yield WatchedDevice(device.id, device.place, profile_id, allowed_s)
 
@@ -39,7 +40,10 @@ def _allowed_s(device: Any, spec: Any) -> float:
 
 def worn_devices(config: GatewayConfig, catalogue: Catalogue) -> Iterator[str]:
     """The ids of devices that people wear or stand on."""
-    for device in config.devices:
-        profile_id = getattr(device, "profile", "")
-        if profile_id and is_worn(row.quantity for row in catalogue.get(profile_id).spec.fields):
-            yield device.id
+    return (device.id for device in config.devices if is_worn_device(device, catalogue))
+
+
+def is_worn_device(device: Device, catalogue: Catalogue) -> bool:
+    """Raises ProfileNotFoundError."""
+    profile_id = getattr(device, "profile", "")
+    return bool(profile_id) and is_worn(row.quantity for row in catalogue.get(profile_id).spec.fields)
