@@ -221,7 +221,7 @@ def _table(name: str, **settings: Any) -> str:
 
 def _put_in(before: str, tables: str, path: Path) -> str:
     """The text with its tables of ours replaced, everything else left as it stands."""
-    lines = list(io.StringIO(before, newline="\n"))  # as TOML counts them
+    lines = _lines(before)
     found = headers(before)
     starts = [_with_comments(lines, line - 1) for line, _ in found]
     parts = ["".join(lines[: starts[0]] if starts else lines)]
@@ -241,6 +241,11 @@ def _put_in(before: str, tables: str, path: Path) -> str:
     return text
 
 
+def _lines(text: str) -> list[str]:
+    """As TOML counts them, each with its end: at a line feed and nowhere else."""
+    return list(io.StringIO(text, newline="\n"))
+
+
 def _with_comments(lines: list[str], at: int) -> int:
     """Where what belongs to a header begins: the comment lines right above it do."""
     while at > 0 and lines[at - 1].startswith("#"):
@@ -250,7 +255,7 @@ def _with_comments(lines: list[str], at: int) -> int:
 
 def _comments_after(part: str) -> str:
     """The comments at the end of a table, among which may be devices that somebody has put there for later."""
-    lines = list(io.StringIO(part, newline="\n"))
+    lines = _lines(part)
     at = len(lines)
     while at > 1 and (not lines[at - 1].strip() or lines[at - 1].lstrip().startswith("#")):
         at -= 1

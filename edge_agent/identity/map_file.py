@@ -1,8 +1,9 @@
 """The credential map on the gateway's disk, encrypted under a key that only this gateway can make.
 
 Layout: 4 bytes magic "CPMF", 1 byte format, 12 bytes nonce, AES-256-GCM ciphertext with its tag. Within:
-the map as `CredentialMap.kept` gives it; in format 1, which is still read, as the vault sends it. The key is HKDF-SHA-256 of the gateway's private key; school and gateway are bound in as associated data.
-Whoever has the disk but not the key file learns the size of the school, and nothing else.
+the map as `CredentialMap.kept` gives it; in format 1, which is still read, as the vault sends it. The key
+is HKDF-SHA-256 of the gateway's private key; school and gateway are bound in as associated data. Whoever has
+the disk but not the key file learns the size of the school, and nothing else.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection
 
-from identity_vault.audit import Entry, record_many
+from identity_vault.audit import record
 from identity_vault.exchange import refusals
 from identity_vault.exchange.registry import Gateway, RegistryError, rotate_key
 from identity_vault.vault import Vault
@@ -29,8 +29,7 @@ async def take_key(vault: Vault, question: KeyQuestion, gateway: Gateway) -> byt
     def take(connection: Connection) -> None:
         if not rotate_key(connection, gateway, key):
             raise refusals.unknown_key()
-        entry = Entry(f"gateway:{gateway.id}", "gateway_rotate", detail={"key": named.hex()})
-        record_many(vault, connection, (entry,))
+        record(vault, connection, actor=f"gateway:{gateway.id}", action="gateway_rotate", key=named.hex())
 
     if named.hex() != gateway.key_id:
         try:
