@@ -167,6 +167,18 @@ class Unreliable(DuckDbStore):
         return durable
 
 
+async def send(store: ForwardStore, batch: SeriesBatch, act: str) -> None:
+    """act: "send", or when the store below fails."""
+    if act == "send":
+        await put(store, batch)
+        return
+    below: Any = store.below
+    below.failing = act
+    with pytest.raises(StoreUnavailableError):
+        await put(store, batch)
+    below.failing = ""
+
+
 async def test_a_batch_that_was_merged_in_part_is_merged_on_from_there(tmp_path: Path) -> None:
     """It spans the first day of points, the store below failed, and that day has moved on since."""
     clock = Clock()
@@ -219,15 +231,8 @@ async def test_every_point_counts_once_whatever_fails_and_however_late_it_comes_
         elif act == "open":
             await store.close()
             store = await opened()
-        elif act == "send":
-            await put(store, batches[number])
-            sent.add(number)
         else:
-            below: Any = store.below
-            below.failing = act
-            with pytest.raises(StoreUnavailableError):
-                await put(store, batches[number])
-            below.failing = ""
+            await send(store, batches[number], act)
             sent.add(number)
     for number in sent:  # as gateways do until they are told that it is stored
         await put(store, batches[number])
