@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,19 +26,14 @@ from telemetry.resolve_token import read
 from tests.accounts.accounts_bench import HERE, Bench
 from tests.collector.conftest import eventually
 from tests.collector.record_databases import KEY
-from tests.web.conftest import NOW_MS, SAFETY, SCHOOL, School
+from tests.web.conftest import NOW_MS, SAFETY, SCHOOL, School, school
 from tests.web.signing_parts import proxies
+
+__all__ = ["school"]
 
 OTHER_SCHOOL = "example-middle"
 PUBLIC_PATHS = {"/healthz", "/sign-in", "/sign-out", "/account"}
 """Beginnings of what is open to everybody: signing in, and one's own account, which asks who one is itself."""
-
-
-@pytest.fixture
-async def school(tmp_path: Path) -> AsyncIterator[School]:
-    school = await School.open(tmp_path, lambda: NOW_MS)
-    yield school
-    await school.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sqlite3
 from pathlib import Path
 
 import httpx
@@ -17,6 +16,7 @@ from collector.config import load_config
 from collector.service import Service
 from foundation.keyfiles import create_signing_key
 from foundation.tomlfile import FileProblems
+from tests.collector.record_databases import RecordsDatabase
 
 GOOD = "mountain bicycle 山"
 
@@ -122,16 +122,12 @@ def test_an_audit_that_was_changed_ends_with_1(config: Path) -> None:
     assert re.fullmatch("2-[0-9a-f]{8}", note)
     said("audit", "verify", config, "--note", note)
     refused("a note is a row's number", "audit", "verify", config, "--note", "x")
-    with sqlite3.connect(config.parent / "data" / "records.db") as connection:
-        connection.execute("DELETE FROM account_audit WHERE id = 2")
-    connection.close()
+    RecordsDatabase(config.parent / "data" / "records.db").change("DELETE FROM account_audit WHERE id = 2")
     said("audit", "verify", config)
     cut = campus("audit", "verify", config, "--note", note)
     assert cut.exit_code == 1
     assert "row 2 is not there as it was noted" in cut.output
-    with sqlite3.connect(config.parent / "data" / "records.db") as connection:
-        connection.execute("UPDATE account_audit SET actor = 'nobody'")
-    connection.close()
+    RecordsDatabase(config.parent / "data" / "records.db").change("UPDATE account_audit SET actor = 'nobody'")
     changed = campus("audit", "verify", config)
     assert changed.exit_code == 1
     assert "row 1: does not fit the chain" in changed.output
@@ -147,9 +143,7 @@ def test_old_rows_that_the_collector_removed_are_nothing_wrong(config: Path) -> 
     assert "2 rows, whole; note: 4-" in verified
     first = note.replace("3-", "1-")
     assert "the noted row 1 is one of them" in said("audit", "verify", config, "--note", first)
-    with sqlite3.connect(config.parent / "data" / "records.db") as connection:
-        connection.execute("DELETE FROM account_audit WHERE id = 3")
-    connection.close()
+    RecordsDatabase(config.parent / "data" / "records.db").change("DELETE FROM account_audit WHERE id = 3")
     removed = campus("audit", "verify", config)
     assert removed.exit_code == 1
     assert "row 3: removed" in removed.output

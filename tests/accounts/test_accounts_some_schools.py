@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from collector.accounts.errors import ChangeRefusedError
 from tests.accounts.accounts_bench import GOOD, HERE, Bench
-from tests.web.conftest import NOW_MS, SCHOOL, School
+from tests.web.conftest import SCHOOL, School, school
 from tests.web.signing_parts import browser, with_accounts
 
+__all__ = ["school"]
+
 OTHER_SCHOOL = "example-middle"
-
-
-@pytest.fixture
-async def school(tmp_path: Path) -> AsyncIterator[School]:
-    school = await School.open(tmp_path, lambda: NOW_MS)
-    yield school
-    await school.close()
 
 
 @pytest.fixture
