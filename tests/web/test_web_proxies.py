@@ -51,6 +51,22 @@ async def test_nobody_passes_by_the_proxy(school: School) -> None:
     assert [one["address"] for one in warnings] == ["127.0.0.1"]
 
 
+@pytest.mark.parametrize("behind_proxy", [False, True])
+async def test_without_a_proxy_nobody_says_from_where_they_come(
+    school: School, *, behind_proxy: bool
+) -> None:
+    """Through the real server, which believes X-Forwarded-For of this machine unless it is told not to."""
+    few = {**RATES, "stranger": Rate(1, 60)}
+    with_accounts(school, Rates(lambda: 0.0, few), proxies=proxies("127.0.0.1") if behind_proxy else None)
+    async with served(school) as client:
+        answers = [
+            await client.get("/api/v1/series", headers={"X-Forwarded-For": one, "X-Forwarded-Proto": "https"})
+            for one in ("10.0.0.1", "10.0.0.2")
+        ]
+    assert [one.status_code for one in answers] == [401, 401 if behind_proxy else 429]
+    assert ("strict-transport-security" in answers[0].headers) == behind_proxy
+
+
 @pytest.mark.parametrize("trusted", [("127.0.0.1", "::1"), ("127.0.0.0/8",)])
 async def test_the_proxy_is_believed(school: School, trusted: tuple[str, ...]) -> None:
     few = {**RATES, "stranger": Rate(1, 60)}

@@ -1,18 +1,14 @@
-"""What somebody must not learn by the way: of other schools, of who is ill, as another address."""
+"""What somebody must not learn by the way: of other schools, and of who is ill."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 
-import httpx
 import pytest
 
-from collector.accounts.rates import RATES, Rate, Rates
 from collector.series.contract import BatchKey, SeriesBatch
 from collector.web.api import parameters, series
 from collector.web.labels import Labels
-from collector.web.server import WebServer, server_config
 from telemetry.batch import Body
 from telemetry.quality import ClockQuality, Quality
 from telemetry.readings import SeriesKey
@@ -20,7 +16,7 @@ from telemetry.resolve_token import read
 from tests.accounts.accounts_bench import Bench
 from tests.collector.conftest import eventually
 from tests.web.conftest import GATEWAY, NOW_MS, SCHOOL, School
-from tests.web.signing_parts import browser, enter, proxies, with_accounts
+from tests.web.signing_parts import browser, enter, with_accounts
 from tests.web.test_web_tokens import KEY, VAULT, names
 
 OTHER_SCHOOL = "example-middle"
@@ -155,26 +151,3 @@ async def test_with_a_token_the_cookie_of_a_page_is_not_looked_at(school: School
         assert (await client.post("/sign-out", headers=headers)).status_code == 303
         assert (await client.get("/account")).status_code == 200
     assert "token_made" not in await bench.actions()
-
-
-@pytest.mark.parametrize("behind_proxy", [False, True])
-async def test_without_a_proxy_nobody_says_from_where_they_come(
-    school: School, *, behind_proxy: bool
-) -> None:
-    """Through the real server, which believes X-Forwarded-For of this machine unless it is told not to."""
-    few = {**RATES, "stranger": Rate(1, 60)}
-    with_accounts(school, Rates(lambda: 0.0, few), proxies=proxies("127.0.0.1") if behind_proxy else None)
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = WebServer(server_config(school.app), school.parts)
-    serving = asyncio.create_task(server.serve([listening]), name="server")
-    await server.answering.wait()
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
-        answers = [
-            await client.get("/api/v1/series", headers={"X-Forwarded-For": one, "X-Forwarded-Proto": "https"})
-            for one in ("10.0.0.1", "10.0.0.2")
-        ]
-    server.should_exit = True
-    await serving
-    assert [one.status_code for one in answers] == [401, 401 if behind_proxy else 429]
-    assert ("strict-transport-security" in answers[0].headers) == behind_proxy
