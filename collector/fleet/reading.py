@@ -33,6 +33,19 @@ DEPTH_MAX: Final = 16
 """Beyond what any table of a gateway needs."""
 _FIRST: Final = ("name", "id", "profile", "place")
 """People look for these first in a table."""
+_BROKEN: Final = {
+    "Expected ']' at the end of a table declaration": "段名后面缺少 ]",
+    "Expected ']]' at the end of an array declaration": "段名后面缺少 ]]",
+    "Expected '=' after a key in a key/value pair": "设置名后面缺少 =",
+    "Expected newline or end of document after a statement": "一行只能写一项设置",
+    "Invalid statement": "这一行不是设置，也不是段名",
+    "Invalid value": "等号后面的值不对；文字要加引号",
+    "Unterminated string": "引号没有成对",
+    "Illegal character '\\n'": "引号没有成对",
+    "Unclosed array": "缺少 ]",
+    "Unclosed inline table": "缺少 }",
+}
+"""What Python's tomllib says, where people write it most."""
 _NO_JSON: Final = Text("不是 JSON 对象", "is no JSON object with the tables of gateway.toml")
 _NULL: Final = Text("不能写 null；不需要的设置请删去", "null is no value; leave the setting out")
 _TOO_DEEP: Final = Text(f"嵌套超过 {DEPTH_MAX} 层", f"is nested deeper than {DEPTH_MAX} levels")
@@ -72,6 +85,11 @@ class _Anything(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
+def _no_toml(message: str) -> Text:
+    what = message.removeprefix("is not TOML: ").removesuffix(" (at end of document)")
+    return Text(f"不是有效的 TOML：{_BROKEN.get(what, what)}", message)
+
+
 def read_toml(data: bytes) -> dict[str, str]:
     """The sections of a TOML text. Raises TextProblemsError."""
     for number, line in enumerate(data.splitlines(), 1):
@@ -82,10 +100,7 @@ def read_toml(data: bytes) -> dict[str, str]:
     except FileProblems as error:
         found = [(one.place.rpartition(":")[2], one.message) for one in error.problems]
         raise TextProblemsError(
-            [
-                TextProblem(int(line) if line else None, Text(f"不是有效的 TOML：{message}", message))
-                for line, message in found
-            ]
+            [TextProblem(int(line) if line else None, _no_toml(message)) for line, message in found]
         ) from None
     text = data.decode("utf-8-sig")
     lines: list[LineIndex] = []
