@@ -37,7 +37,7 @@ TROUBLES: Final[dict[Kind, TroubleWords]] = {
     "certificate_over": TroubleWords(
         Text("证书已过期", "certificate over"),
         Text(
-            "请在这里为它重新开一个登记码，再到网关上运行 campus gateway enrol。",
+            "请在这里为它重新开一个注册码，再到网关上运行 campus gateway enrol。",
             "Make a new enrolment code for it and run campus gateway enrol on the gateway.",
         ),
     ),
