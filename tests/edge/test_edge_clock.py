@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from edge_agent.buffer import SqliteBuffer
 from edge_agent.clock import Clock, kernel_disciplined
 from telemetry.quality import ClockQuality
 from telemetry.records import MorningCheck
-from tests.edge.edge_parts import BYTES_MAX, NOW_MS, HandClock, Outlook, item
+from tests.edge.edge_parts import BYTES_MAX, NOW_MS, HandClock, Outlook, eventually, item
 
 BOOTED_MS = 1_000_000
 """A machine without a battery wakes up in 1970."""
@@ -79,6 +81,21 @@ def test_the_kernel_is_believed_only_when_it_answers(answer: int, monkeypatch: p
 
 def test_the_system_clock_can_be_trusted_by_configuration() -> None:
     assert Clock("system", disciplined=lambda: False).quality is ClockQuality.SYNCED
+
+
+async def test_it_looks_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_agent.clock.INTERVAL_S", 0.001)
+    hands = HandClock(BOOTED_MS, synced=False)
+    clock = hands.clock()
+    looking = asyncio.create_task(clock.run())
+    with structlog.testing.capture_logs() as logs:
+        hands.wall_ms, hands.synced = NOW_MS, True
+        await eventually(lambda: clock.quality is ClockQuality.SYNCED, "it is known")
+        hands.synced = False
+        await eventually(lambda: clock.quality is ClockQuality.HOLDOVER, "it is held over")
+    looking.cancel()
+    await asyncio.wait([looking])
+    assert [one["quality"] for one in logs] == ["synced", "holdover"]
 
 
 async def test_bulk_waits_for_the_date_and_urgent_does_not(tmp_path: Path) -> None:

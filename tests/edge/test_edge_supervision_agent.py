@@ -13,6 +13,7 @@ import structlog
 from typer.testing import CliRunner
 
 from edge_agent.cli import app
+from edge_agent.configuring.kept import KeptFile, KeptFileError
 from edge_agent.counters import DRIVER_FAILED
 from edge_agent.drivers.contract import DeviceReport, Sink
 from edge_agent.drivers.modbus.driver import ModbusDriver
@@ -302,6 +303,35 @@ async def test_after_probation_a_driver_that_fails_ends_neither_version_nor_gate
         async with configuring(local, collector) as rig:
             await eventually(lambda: rig.counters.drivers["lab"].failures > 2, "it fails")
             assert (rig.running.version, rig.running.refused) == (version, None)
+            faulty.clear()
+            await rig.offer(collector.make(bus("lab", 3)), version)
+            await eventually(lambda: not rig.counters.drivers["lab"].failing, "another one has not failed")
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_where_there_is_no_way_back_a_driver_that_fails_asks_for_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector, faulty = CollectorDouble(), set[str]()
+    version = collector.make(bus("lab", 2))
+
+    async def fault(self: ModbusDriver, sink: Sink) -> None:
+        del sink
+        await eventually(lambda: self.name in faulty, "it is told to fail")
+        raise RuntimeError(SECRET)
+
+    def refuse(*_: object) -> None:
+        raise KeptFileError("no room")
+
+    monkeypatch.setattr(ModbusDriver, "run", fault)
+    async with configuring(local_config(tmp_path, bus("hall", 1)), collector) as rig:
+        await rig.offer(version)
+        monkeypatch.setattr(KeptFile, "write", refuse)
+        faulty.add("lab")
+        await eventually(lambda: rig.running.refused == version, "it is tried")
+        before = rig.counters.drivers["lab"].failures
+        await eventually(lambda: rig.counters.drivers["lab"].failures > before + 5, "it goes on failing")
+        assert (rig.running.version, rig.outcome("taken_back")) == (version, 1)
 
 
 async def test_a_driver_that_fails_before_anything_else_has_begun_ends_a_version_on_probation(

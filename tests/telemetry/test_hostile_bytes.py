@@ -25,7 +25,7 @@ from telemetry.batch import (
     encode_body,
     encode_payload,
 )
-from telemetry.configuration import ConfigurationError, Offer, decode_offer, encode_offer
+from telemetry.configuration import SECTIONS_MAX, ConfigurationError, Offer, decode_offer, encode_offer
 from telemetry.credential_map import (
     CredentialMap,
     CredentialMapError,
@@ -240,6 +240,20 @@ def test_errors_do_not_quote(decode: Decoder, error: type[Exception], good: byte
 def test_a_greeting_names_no_batch() -> None:
     assert decode_ack(encode_ack(greeting("s", "g"))).is_greeting
     assert not decode_ack(DECODERS["ack"][2]).is_greeting
+
+
+def test_sections_of_an_offer_are_bounded() -> None:
+    many = [f"modbus/{number}" for number in range(SECTIONS_MAX + 1)]
+    good = Offer(1, "s", "g", 3, 5, "", dict.fromkeys(many[1:], ""), many[1:], "00")
+    assert decode_offer(encode_offer(good)) == good
+    for bad in (
+        {"removed": many},
+        {"changed": dict.fromkeys(many, "")},
+        {"version": 0},
+        {"issued_ms": 2**53},
+    ):
+        with pytest.raises(ConfigurationError):
+            decode_offer(encode_offer(msgspec.structs.replace(good, **bad)))
 
 
 def test_ranges_of_an_ack_are_bounded() -> None:
