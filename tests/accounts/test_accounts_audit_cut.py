@@ -128,6 +128,17 @@ async def test_the_newest_row_stays_and_a_cut_has_a_size(
     assert (await found.verify()).problems == []
 
 
+async def test_what_is_long_overdue_goes_in_several_cuts(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await years(bench)
+    for module in (trail, keeping):
+        monkeypatch.setattr(module, "CUT_ROWS_MAX", 4)
+    assert await AuditKeeper(found, 3 * 366).sweep(bench.now_ms) == 6
+    assert [one.subject for one in await found.find(limit=2)] == ["5-6", "1-4"]
+    assert (await found.verify()).problems == []
+
+
 async def test_an_empty_audit_and_one_of_one_row_stay(bench: Bench) -> None:
     found = bench.accounts.trail
     assert await found.cut(NOW_MS) == 0
@@ -143,10 +154,11 @@ async def test_nothing_goes_while_the_clock_is_in_doubt(bench: Bench) -> None:
     sweeper = Sweeper(
         bench.records, registry, lambda: bench.now_ms, lambda: believed, AuditKeeper(found, 3 * 366).sweep
     )
-    task = asyncio.ensure_future(sweeper.run())
+    task = asyncio.create_task(sweeper.run(), name="sweeper")
     await asyncio.sleep(0.2)
     assert (await found.verify()).rows == 80
     task.cancel()
+    await asyncio.wait([task])
     believed = True
     await sweeper.sweep()
     assert (await found.verify()).cut_to == 6

@@ -76,3 +76,22 @@ def test_not_every_address_is_remembered() -> None:
     assert known.has(1, HERE)
     assert known.has(KNOWN_MAX, HERE)
     assert not known.has(1, ELSEWHERE)
+
+
+def test_who_signed_in_longest_ago_is_forgotten_first() -> None:
+    known = KnownAddresses()
+    for account in (*range(KNOWN_MAX), 0, KNOWN_MAX):
+        known.succeeded(account, HERE)
+    assert known.has(0, HERE)
+    assert not known.has(1, HERE)
+
+
+def test_a_right_one_makes_up_for_wrong_ones() -> None:
+    known = KnownAddresses()
+    for _ in range(2):
+        known.succeeded(1, HERE)
+        for _ in range(FAILURES_FREE - 1):
+            known.failed(1, HERE)
+        assert known.has(1, HERE)
+    known.failed(1, HERE)
+    assert not known.has(1, HERE)

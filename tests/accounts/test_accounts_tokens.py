@@ -109,6 +109,14 @@ async def test_an_administrator_who_resets_or_disables_ends_the_tokens(bench: Be
     assert (await bench.actions()).count("token_revoked") == 2, "no row where there was none"
 
 
+async def test_what_has_ended_by_itself_is_not_revoked(bench: Bench) -> None:
+    owner = await account(bench)
+    await bench.accounts.tokens.make(owner.id, "s", ["series.read"], 1, "li")
+    bench.go_on(2 * DAY)
+    await bench.accounts.staff.reset_password("li", "wang")
+    assert "token_revoked" not in await bench.actions()
+
+
 async def test_the_own_new_password_leaves_the_tokens(bench: Bench) -> None:
     """Programs use them, and their owner sees each."""
     secret = (await bench.add()).secret

@@ -264,6 +264,22 @@ async def test_a_full_lane_waits_in_messages_and_in_bytes() -> None:
     assert (len(queue), queue.bytes) == (1, 1)
 
 
+async def test_a_chunk_that_is_longer_than_a_lane_passes_in_parts() -> None:
+    """Whoever waits for the first message is told before there is no room for the last."""
+
+    async def answer(address: Address, data: bytes) -> None: ...
+
+    queue = LaneQueue(messages_max=3)
+    taking = asyncio.create_task(queue.take(), name="take")
+    await asyncio.sleep(0)
+    message = Incoming(Address("s", "g", "batch"), b"x")
+    putting = asyncio.create_task(queue.put([message] * 5, answer), name="put")
+    async with asyncio.timeout(20):
+        assert len((await taking)[answer]) == 3
+        await putting
+    assert (len(queue), queue.bytes) == (2, 2)
+
+
 async def test_gateways_take_turns() -> None:
     async def answer(address: Address, data: bytes) -> None: ...
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from collector.accounts.principal import Principal
 from collector.classes import SchoolClass
+from collector.records.tables import alerts
 from collector.web import events
 from collector.web.api import live
 from tests.web.conftest import SAFETY, SCHOOL, Running, now_ms, wait_until
@@ -88,6 +90,23 @@ def test_nobody_is_told_of_an_alert_that_they_do_not_see(running: Running) -> No
             running.call(running.school.records.acknowledge_alert(inside(number), "li", now_ms()))
             running.publish("alerts")
             assert next_events(lines, 1) == ["alerts"], "acknowledged"
+
+
+def test_an_alert_that_says_less_than_before_is_told(running: Running) -> None:
+    """When its record's time is over, or its pupil is erased."""
+    running.call(running.school.add_alert())
+
+    def forget(name: str) -> None:
+        statement = update(alerts).values({name: None})
+        running.call(running.school.records.run(lambda connection: connection.execute(statement)))
+
+    with listen(running) as lines:
+        next_events(lines, 3)
+        for name in ("pseudonym", "value"):
+            forget(name)
+            running.publish("alerts")
+            running.publish("series")
+            assert sorted(next_events(lines, 2)) == ["alerts", "series"], name
 
 
 def test_silence_is_kept_alive(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from collector.accounts.rates import RATES, Rate, Rates
+from collector.web.proxies import ADDRESS_CHARS_MAX
 from collector.web.server import WebServer, server_config
 from tests.web.conftest import School
 from tests.web.signing_parts import proxies, with_accounts
@@ -116,3 +117,16 @@ def test_only_the_last_is_the_proxys_own_word() -> None:
     )
     assert told is not None
     assert (told["client"][0], told["scheme"]) == ("10.0.0.2", "http")
+
+
+def test_an_address_is_no_longer_than_addresses_are() -> None:
+    told = proxies("127.0.0.1").forwarded(
+        {
+            "type": "http",
+            "headers": [(b"x-forwarded-for", b"1" * 5_000)],
+            "client": ("127.0.0.1", 1),
+            "scheme": "http",
+        }
+    )
+    assert told is not None
+    assert told["client"][0] == "1" * ADDRESS_CHARS_MAX
