@@ -14,8 +14,7 @@ def write_whole(path: Path, data: bytes) -> None:
     new = path.with_name(f"{path.name}.new")
     try:
         new.unlink(missing_ok=True)  # of a broken run, or somebody's: with another owner, or a link elsewhere
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        with os.fdopen(os.open(new, flags, 0o600), "wb") as file:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
