@@ -5,17 +5,18 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 RECENT_MAX: Final = 100
+"""Rows kept as objects."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class EncodedTable(Mapping[int, Row], Generic[Row]):
+class EncodedTable(Mapping[int, Row]):
     """Rows of one kind, msgpack each, by number; never changed. A row is made, in about a microsecond, when it
     is asked for, and kept for a while: the same few are asked for again and again.
     """

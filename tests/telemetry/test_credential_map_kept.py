@@ -20,7 +20,7 @@ from telemetry.credential_map import (
     decode_update,
     encode_update,
 )
-from telemetry.encoded import EncodedTable
+from telemetry.encoded import RECENT_MAX, EncodedTable
 from tests.edge.edge_parts import NOW_MS
 from tests.edge.maps import make_map, make_update, person
 
@@ -136,3 +136,10 @@ def test_people_are_as_a_table_of_objects_would_be(
     )
     assert table == was, "what was before stays"
     assert [slot in table for slot in sorted(gone)] == [slot in was for slot in sorted(gone)]
+
+
+def test_few_people_are_kept_as_objects() -> None:
+    table = EncodedTable.of(Person, {slot: person(slot) for slot in range(RECENT_MAX + 5)})
+    assert [table[slot] for slot in table] == [person(slot) for slot in table]
+    assert len(table._recent) <= RECENT_MAX
+    assert table[0] is table[0]
