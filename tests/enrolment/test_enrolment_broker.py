@@ -328,6 +328,28 @@ def test_names_that_are_none_are_refused(tmp_path: Path, hosts: list[str]) -> No
     assert not (tmp_path / "out").exists()
 
 
+def test_an_authority_that_has_ended_is_said_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_signing_key(tmp_path / "collector.key")
+    file, out, late_ms = tmp_path / "collector.toml", tmp_path / "out", now_ms() + 11 * 365 * DAY_MS
+    file.write_text(
+        '[collector]\nkey_file = "collector.key"\ndata_dir = "data"\n[intake_http]\nhost = "127.0.0.1"\n'
+        '[enrolment]\nhttps_url = "https://pulse.example:8421"\n',
+        "utf-8",
+    )
+    Authority.open(tmp_path / "data" / "authority", now_ms())
+    for commands in ("authority", "broker"):
+        monkeypatch.setattr(f"collector.{commands}_commands.wall_ms", lambda: late_ms)
+    for command in (
+        ("authority", "server", file, "pulse.example", "--out", out),
+        ("broker", "files", file, "--name", "mqtt.example", "--out", out),
+    ):
+        result = CliRunner().invoke(app, [str(word) for word in command], env={"COLUMNS": "400"})
+        assert result.exit_code == 2, result.output
+        assert "has ended; set the clock" in " ".join(result.output.split())
+
+
 def test_commands_say_what_is_missing(tmp_path: Path) -> None:
     create_signing_key(tmp_path / "collector.key")
     file, out = tmp_path / "collector.toml", tmp_path / "out"
