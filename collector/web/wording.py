@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -112,6 +113,10 @@ def size_text(size_bytes: int) -> str:
         if size_bytes >= factor:
             return f"{size_bytes / factor:.1f} {unit}"
     return f"{size_bytes} B"
+
+
+def listed(words: Iterable[str], language: Language) -> str:
+    return ("、" if language == "zh" else ", ").join(words)
 
 
 def clock_text(time_ms: int, now_ms: int, zone: ZoneInfo) -> str:

@@ -35,6 +35,7 @@ from collector.web.signing.sign_in import begin_again, change_password, said_aga
 from collector.web.signing.token_rows import NO_SUCH_TOKEN, TokenId, token_rows
 from collector.web.signing.visitor import Open, SignedInHere, accounts_of, page, step_path
 from collector.web.signing.wording import PERMISSION_WORDS
+from collector.web.wording import listed
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
 
@@ -165,7 +166,7 @@ def _trouble(error: AccountError, language: Language) -> str:
 
 def _listed(names: tuple[str, ...] | None, language: Language) -> str:
     everything = Text("全部", "all").in_(language)
-    return everything if names is None else ("、" if language == "zh" else ", ").join(names) or "–"
+    return everything if names is None else listed(names, language) or "–"
 
 
 def _classes(account: Account, parts: WebParts, language: Language) -> str:

@@ -29,7 +29,7 @@ from collector.web.roles import ROLE_WORDS
 from collector.web.signing.forms import Form, Sent
 from collector.web.signing.token_rows import NO_SUCH_TOKEN, TokenId, token_rows
 from collector.web.signing.visitor import accounts_of, no_sign_in_service, page
-from collector.web.wording import clock_text
+from collector.web.wording import clock_text, listed
 
 router = APIRouter(include_in_schema=False)
 
@@ -248,9 +248,7 @@ def _person(one: Account, schools: set[str], parts: WebParts, language: Language
         "locked": "" if locked is None else clock_text(locked, now_ms, parts.time_zone),
         "must_change": one.must_change,
         "has_totp": one.has_totp,
-        "classes": ("、" if language == "zh" else ", ").join(
-            short(one.classes or (), one.schools or schools)
-        ),
+        "classes": listed(short(one.classes or (), one.schools or schools), language),
     }
 
 

@@ -12,7 +12,7 @@ from collector.text import Language, Text
 from collector.web.api.parameters import ID_MAX
 from collector.web.parts import WebParts
 from collector.web.signing.wording import PERMISSION_WORDS
-from collector.web.wording import clock_text
+from collector.web.wording import clock_text, listed
 
 TokenId = Annotated[int, Path(ge=1, le=ID_MAX)]
 NO_SUCH_TOKEN: Final = Text("这个账号没有这个令牌", "this account has no such token")
@@ -28,9 +28,7 @@ def _row(one: Token, parts: WebParts, language: Language) -> dict[str, object]:
     return {
         "id": one.id,
         "name": one.name,
-        "scopes": ("、" if language == "zh" else ", ").join(
-            PERMISSION_WORDS[scope].in_(language) for scope in one.scopes
-        ),
+        "scopes": listed((PERMISSION_WORDS[scope].in_(language) for scope in one.scopes), language),
         "made": clock_text(one.created_ms, now_ms, parts.time_zone),
         "expires": clock_text(one.expires_ms, now_ms, parts.time_zone),
         "is_over": one.expires_ms <= now_ms,
