@@ -5,8 +5,8 @@
 Figures, from one process: readings per CPU-second of `append` from decoded batches of 40 series; the
 same of a bare DuckDB that makes columns of the same batches by the plainest means and inserts them, which is
 the least that any program has to do; the same for columns that are ready-made; the ratios of store to
-either. Then bytes a point on disk, and the time of one series over a day by 5 minutes. 500 × 64 and 5,000 × 64 are what the line
-hands over at once while it is behind.
+either. Then bytes a point on disk, and the time of one series over a day by 5 minutes. 500 × 64 and 5,000 × 64
+are what the line hands over at once while it is behind.
 """
 
 from __future__ import annotations

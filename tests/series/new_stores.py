@@ -14,13 +14,14 @@ _EMPTY: Final[list[bytes]] = []
 
 async def open_store(path: Path, kind: type[Store]) -> Store:
     """The store of a file, or an empty one where there is none yet."""
-    if not _is_laid(path):
+    if not _put_down(path):
         await (await kind.open(path)).close()
         _keep(path)
     return await kind.open(path)
 
 
-def _is_laid(path: Path) -> bool:
+def _put_down(path: Path) -> bool:
+    """The empty file, where there is none yet; whether there is one now."""
     if not path.exists() and _EMPTY:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_bytes(_EMPTY[0])

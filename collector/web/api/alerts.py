@@ -89,8 +89,8 @@ async def read_alerts(
 
 
 async def acknowledge(parts: WebParts, asker: Principal, alert_id: int, by: str) -> Alert:
-    """alert_id: as it is outside. Raises ProblemError for an unknown alert and for one that the asker does not see; tells the open pages.
-    Whoever acknowledges is shown the alert, so that is noted too.
+    """Tells the open pages. Whoever acknowledges is shown the alert, so that is noted too. alert_id: as it is
+    outside. Raises ProblemError for an unknown alert and for one that the asker does not see.
     """
     await _note_read(parts, asker)
     sight = sight_of(asker, parts.kinds)
