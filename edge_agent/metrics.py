@@ -18,6 +18,7 @@ from edge_agent.buffer.contract import BufferStats
 from edge_agent.counters import Counters, DeviceCounters, DriverCounters
 from foundation.faults import kind_of, where_of
 from foundation.httpconnection import Connection, Handler, Reply
+from foundation.logs import FirstOnly
 
 _POLLED = (
     ("polls", "Times a device was asked"),
@@ -52,13 +53,14 @@ async def served(
     )
     handler = Handler(partial(_answer, registry), lambda _: None, lambda _: (b"text/plain", b""))
     talks: set[asyncio.Task[None]] = set()
+    reported = FirstOnly()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(talks) >= CONNECTIONS_MAX:
             refused.inc()
             writer.transport.abort()
             return
-        task = asyncio.create_task(_talk(reader, writer, handler), name="metrics-connection")
+        task = asyncio.create_task(_talk(reader, writer, handler, reported), name="metrics-connection")
         talks.add(task)
         task.add_done_callback(talks.discard)
 
@@ -72,7 +74,9 @@ async def served(
         await asyncio.gather(*talks, return_exceptions=True)
 
 
-async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:
+async def _talk(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler, reported: FirstOnly
+) -> None:
     try:
         await Connection(
             reader,
@@ -85,7 +89,8 @@ async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hand
     except OSError:
         pass  # who asked has gone
     except Exception as error:  # noqa: BLE001  # the supervising boundary of a connection
-        log.error("metrics could not be told", error=kind_of(error), where=where_of(error))
+        if reported.first(type(error)):
+            log.error("metrics could not be told", error=kind_of(error), where=where_of(error))
     finally:
         writer.transport.abort()
 

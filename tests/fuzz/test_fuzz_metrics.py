@@ -19,6 +19,7 @@ from tests.fuzz.conftest import rounds
 from tests.fuzz.raw_requests import SHAPES, say
 
 STATS = BufferStats(0, 0, 0, None, {}, 0)
+WORDS = "card 04A1B2C3"
 
 
 async def test_the_metrics_of_a_gateway_stand_rubbish_and_a_silent_crowd(
@@ -59,3 +60,23 @@ async def test_the_metrics_of_a_gateway_stand_rubbish_and_a_silent_crowd(
     await eventually(lambda: asyncio.all_tasks() == before, "nothing is left running")
     assert caplog.records == []
     assert said == []
+
+
+async def test_a_fault_ends_a_connection_and_is_told_once_without_its_words() -> None:
+    port, faulty = free_port(), True
+
+    def stats() -> BufferStats:
+        if faulty:
+            raise RuntimeError(WORDS)
+        return STATS
+
+    with capture_logs() as said:
+        async with metrics.served("127.0.0.1", port, Counters(), stats), httpx.AsyncClient() as client:
+            for _ in range(2):
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await client.get(f"http://127.0.0.1:{port}/metrics")
+            faulty = False
+            assert (await client.get(f"http://127.0.0.1:{port}/metrics")).status_code == 200
+    (one,) = said
+    assert (one["event"], one["error"]) == ("metrics could not be told", "RuntimeError")
+    assert WORDS not in str(said)
