@@ -181,11 +181,7 @@ async def _enrol(
         file.path,
         file.exists,
         file.keeps_personal(answer),
-        ""
-        if keep_key or not (answer.vault or file.has_vault)
-        else "replace"
-        if file.is_of(answer)
-        else "add",
+        "" if keep_key else _vault_word(file, answer),
         file.left_behind(answer),
         old_key,
     )
@@ -204,6 +200,12 @@ async def _ask(
         say("没有收到回答，再问一次 no answer came, asking again …")
         await asyncio.sleep(AGAIN_S)
     return await contact.ask(question, code_key, fingerprint)
+
+
+def _vault_word(file: GatewayFile, answer: Answer) -> str:
+    if not (answer.vault or file.has_vault):
+        return ""
+    return "replace" if file.is_of(answer) else "add"
 
 
 def _old_key(file: GatewayFile) -> Ed25519PrivateKey | None:
