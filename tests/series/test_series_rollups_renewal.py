@@ -305,6 +305,19 @@ async def test_what_is_merged_before_the_first_day_of_points_is_not_rolled_up_ag
     await store.close()
 
 
+async def test_what_only_damaged_files_had_is_listed_no_more_and_each_is_kept(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    await settle(store)
+    await put(store, day_of(1, 100, gateway="gw-gone"), day_of(2, 399, gateway="gw-here"))
+    assert {one.gateway for one in await store.series()} == {"gw-gone", "gw-here"}
+    for count in (1, 2):
+        await renew(store)
+        assert {one.gateway for one in await store.series()} == {"gw-here"}
+        kept = [name for name in names_in(tmp_path) if ".damaged-" in name and name[-4:] != ".wal"]
+        assert len(kept) == count, "none takes another's place"
+    await store.close()
+
+
 async def test_a_server_that_forgets_by_itself_is_sent_nothing_older(tmp_path: Path, victoria: Any) -> None:
     RolledVictoria.below.server = victoria
     with RolledVictoria() as place:
