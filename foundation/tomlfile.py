@@ -58,7 +58,8 @@ class FileProblems(Exception):  # noqa: N818  # read as "the problems of a file"
 def load(path: Path, model: type[Model]) -> Model:
     """The file's content as a model. Raises FileProblems; never touches the network."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise FileProblems([Problem(str(path), f"cannot be read: {error.strerror}")]) from error
     return parse(data, model, str(path))

@@ -110,6 +110,14 @@ def test_what_is_no_toml(data: bytes, expected: str) -> None:
     assert len(str(caught.value)) < 300
 
 
+def test_a_file_without_an_end_is_not_read_whole(tmp_path: Path) -> None:
+    endless = tmp_path / "gateway.toml"
+    with endless.open("wb") as file:
+        file.truncate(1 << 42)  # a hole: takes no room on the disk, and more memory than there is
+    with pytest.raises(FileProblems, match=f"is larger than {FILE_BYTES_MAX} bytes"):
+        load(endless, Config)
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.toml", tmp_path, tmp_path / "missing" / "x.toml"):
         with pytest.raises(FileProblems, match="cannot be read") as caught:
