@@ -32,7 +32,11 @@ def prepare_folder(folder: Path) -> Path | None:
         ) from None
     except NotADirectoryError:
         raise UsageError(f"--folder: {folder.parent} 是文件 is a file; check the spelling") from None
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if folder.is_dir():  # such as /proc, where nobody makes a file
+            raise UsageError(
+                f"--folder: 不能写入 {unwritable(folder, error)}; or give another folder"
+            ) from None
         raise UsageError(
             f"--folder: 没有文件夹 there is no folder {folder.parent} to make {folder.name} in; check the spelling, "
             f"or make it first: mkdir -p {folder.parent}"

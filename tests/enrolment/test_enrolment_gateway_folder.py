@@ -64,6 +64,11 @@ def test_a_slip_makes_nothing_and_costs_no_code(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_folder_that_takes_no_files_is_not_said_to_be_missing() -> None:
+    with pytest.raises(UsageError, match="/proc cannot be written: .*; or give another folder"):
+        prepare_folder(Path("/proc"))
+
+
 def test_what_was_made_for_nothing_is_gone(double: CollectorDouble, tmp_path: Path) -> None:
     folder = tmp_path / "gateway"
     assert enrol(double.url, folder, code="2222-2222").exit_code == 1
