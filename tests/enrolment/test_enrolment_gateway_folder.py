@@ -65,7 +65,7 @@ def test_a_slip_makes_nothing_and_costs_no_code(
 
 
 def test_a_folder_that_takes_no_files_is_not_said_to_be_missing() -> None:
-    with pytest.raises(UsageError, match="/proc cannot be written: .*; or give another folder"):
+    with pytest.raises(UsageError, match=r"/proc cannot be written: .*; or give another folder"):
         prepare_folder(Path("/proc"))
 
 
