@@ -93,21 +93,31 @@ async def test_a_gateway_that_has_gone_without_saying_so_is_connected_anew() -> 
             await _goes_on(rig, "climate-1")
 
 
-async def test_bytes_that_are_not_modbus_end_the_connection_only(tmp_path: Path) -> None:
-    served: list[int] = []
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        bytes.fromhex("0001 0001 0003 01 83 02"),
+        bytes.fromhex("0001 0000 0001 01 83 02"),
+    ],
+)
+async def test_bytes_that_are_not_modbus_end_the_connection_only(said: bytes) -> None:
+    heard_after: list[bytes] = []
 
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        served.append(1)
         await reader.read(100)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 3)
-        await writer.drain()
+        writer.write(said)
+        heard_after.append(await reader.read())
         writer.close()
 
     server = await asyncio.start_server(babble, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server, running(tcp={"host": "127.0.0.1", "port": port}, devices=[device(1)]) as rig:
-        await until(lambda: len(served) >= 2, "it is tried again")
+    tcp = {"host": "127.0.0.1", "port": port}
+    # No request is late: only what was said ends the connection.
+    async with server, running(tcp=tcp, timeout_s=5, devices=[device(1)]) as rig:
+        await until(lambda: len(heard_after) >= 2, "it is tried again")
     assert not rig.chunks
+    assert heard_after[0] == b"", "nothing is asked on a connection that is out of step"
 
 
 async def test_an_adapter_with_echo(tmp_path: Path) -> None:
