@@ -41,8 +41,8 @@ _EXISTS: Final = Text(
     "已经有这个用户名，或者这个标识已关联别的账号", "That username, or that person, is somebody's already"
 )
 _ADD_REFUSED: Final = Text(
-    "没有建立。用户名用小写字母、数字和 . _ @ -；姓名必填；学校和班级写代号，用逗号或空格分开；有几所学校时班级写成 学校/班级",
-    "Not made. A username has lower-case letters, digits and . _ @ -; a name is needed; schools and classes are ids with commas or spaces between, classes as school/class where there are several schools",
+    "没有建立。用户名用小写字母、数字和 . _ @ -；姓名必填；学校和班级写代号，用逗号或空格分开；班级要写明学校：填一个学校代号，或写成 学校/班级",
+    "Not made. A username has lower-case letters, digits and . _ @ -; a name is needed; schools and classes are ids with commas or spaces between, a class needs its school: one school's id, or school/class",
 )  # fmt: skip
 _CHANGE_REFUSED: Final = Text(
     "没有修改。请检查姓名、学校和班级（有几所学校时班级写成 学校/班级，且学校要在其范围内）；最后一个管理员不能改成别的岗位，也不能停用",
