@@ -32,7 +32,7 @@ def list_rows(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="So many of the newest.")] = 50,
 ) -> None:
     """Show the newest rows, the last one at the bottom."""
-    rows = with_accounts(config_file, lambda accounts: accounts.trail.find(limit=limit))
+    rows = with_accounts(config_file, lambda accounts: accounts.trail.find(limit=limit), made=False)
     for row in reversed(rows):
         time = datetime.fromtimestamp(row.at_ms / 1_000, ZoneInfo("Asia/Shanghai")).isoformat(" ", "seconds")
         about = f" {row.subject}" if row.subject and row.subject != row.actor else ""
@@ -74,7 +74,7 @@ def verify(
             problems.append(f"row {number} is not there as it was noted")
         return problems, told, found
 
-    problems, told, found = with_accounts(config_file, check)
+    problems, told, found = with_accounts(config_file, check, made=False)
     for line in told:
         console.print(f"[dim]·[/] {line}", soft_wrap=True, highlight=False)
     for problem in problems:

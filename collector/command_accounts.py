@@ -18,15 +18,19 @@ from foundation.keyfiles import load_signing_key
 Result = TypeVar("Result")
 
 
-def with_accounts(config_file: Path, work: Callable[[Accounts], Awaitable[Result]]) -> Result:
-    """`work` on the accounts of a configured collector; errors end the command in words."""
+def with_accounts(
+    config_file: Path, work: Callable[[Accounts], Awaitable[Result]], *, made: bool = True
+) -> Result:
+    """`work` on the accounts of a configured collector; errors end the command in words. made: see
+    `opened_records`.
+    """
 
     async def run(accounts: Accounts) -> Result:
         return await work(accounts)
 
     with files_in_words():
         config = load_config(config_file)
-        with opened_records(config_file) as records:
+        with opened_records(config_file, made=made) as records:
             key = load_signing_key(config.collector.key_file)
             try:
                 return asyncio.run(

@@ -14,11 +14,19 @@ from foundation.keyfiles import load_signing_key
 
 
 @contextmanager
-def opened_records(config_file: Path) -> Iterator[Records]:
-    """That of a configured collector."""
+def opened_records(config_file: Path, *, made: bool = True) -> Iterator[Records]:
+    """That of a configured collector. made: it is made where there is none; else that is an error, for of
+    nothing one can only tell that it is whole.
+    """
     config = load_config(config_file)
+    place = config.records_place
+    if not made and isinstance(place, Path) and not place.exists():
+        raise RecordsFileError(
+            f"there is no records database {place}; see data_dir in {config_file}. The collector makes it at its "
+            "first start, and so does the first account"
+        )
     # An older program may be running: only its own start, or a command, takes the tables further.
-    records = Records.open(config.records_place, load_signing_key(config.collector.key_file), "command")
+    records = Records.open(place, load_signing_key(config.collector.key_file), "command")
     try:
         yield records
     finally:

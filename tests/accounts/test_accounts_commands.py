@@ -113,6 +113,12 @@ def test_what_is_refused_says_why(config: Path) -> None:
     assert "at least 10 characters" in result.stderr
 
 
+def test_an_audit_that_is_not_there_is_not_called_whole(config: Path) -> None:
+    for command in ("list", "verify"):
+        refused("there is no records database", "audit", command, config)
+    assert not (config.parent / "data").exists()
+
+
 def test_an_audit_that_was_changed_ends_with_1(config: Path) -> None:
     assert "0 rows, whole" in said("audit", "verify", config)
     for name in ("wang", "li"):
