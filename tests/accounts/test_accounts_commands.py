@@ -120,6 +120,7 @@ def test_an_audit_that_is_not_there_is_not_called_whole(config: Path) -> None:
 
 
 def test_an_audit_that_was_changed_ends_with_1(config: Path) -> None:
+    said("account", "list", config)  # makes the database
     assert "0 rows, whole" in said("audit", "verify", config)
     for name in ("wang", "li"):
         said("account", "add", config, "--username", name, "--role", "admin")
