@@ -17,14 +17,14 @@ async def count_refused(batch: SeriesBatch, write: Callable[[SeriesBatch], Await
     how many readings those have. `write` raises RefusedError for a part with any.
     """
     parts, refused = [batch], 0
-    for tries in range(1, TRIES_MAX + 1):
+    for _ in range(TRIES_MAX):
         if not parts:
             break
         part = parts.pop()
         try:
             await write(part)
         except RefusedError:
-            if len(part.body.series) == 1 or tries == TRIES_MAX:
+            if len(part.body.series) == 1:
                 refused += len(part.body.time_ms)
             else:
                 parts += _halves(part)
